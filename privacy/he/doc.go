@@ -1,0 +1,49 @@
+// Package he encrypts vectors of small unsigned integers so that ciphertexts
+// add up and only their sum can be opened, with the sum of one-time keys.
+//
+// c = a*s + e + Delta*m in Z_Q[X]/(X^N+1), for each block of N coefficients:
+// a is public and the same for a whole group, s is drawn for one submission, e
+// for one block, and each coefficient of m packs several fields. A Literal
+// names a ring and a packing, Choose picks one, Parameters holds a checked
+// one. A Sum adds ciphertexts and Open decodes one. README.md derives the
+// noise, the overflow bounds and the choice of N, Q and Delta.
+//
+// The package does not share, seal or combine keys, decide who is in a sum,
+// authenticate anyone, or hide the sum. There is no public key and no
+// long-term secret key. A wrong key sum made on purpose is detected only as
+// far as README.md says.
+//
+// Ring-LWE: Lyubashevsky, Peikert, Regev, "On Ideal Lattices and Learning with
+// Errors over Rings" (2010). Parameters for 192 bits: Bossuat et al.,
+// "Security Guidelines for Implementing Homomorphic Encryption" (2024), tables
+// for classical attacks. Security with known sums of keys and errors: Kim,
+// Lee, Seo, Song, "Toward Practical Lattice-Based Proof of Knowledge from
+// Hint-MLWE" (2023), in its ring form.
+//
+// A hospital calls NewKey and Encrypt after it has verified the manifest from
+// whose digest the seed is derived; the coordinator and auditors call Add and
+// Open after they have checked signatures, sizes and the set of submitters.
+//
+// # Public polynomial
+//
+// a is given directly in the number-theoretic-transform domain of lattigo's
+// ring. Its values for (block b, prime index j) are read from the AES-256-CTR
+// key stream with the seed as key and the initial counter block
+//
+//	b as 6 bytes big-endian | j as 2 bytes big-endian | 8 zero bytes
+//
+// as little-endian 64-bit words, each masked to the bit length of q_j and
+// passed over when it is not below q_j.
+//
+// # Wire
+//
+// A ciphertext, or a sum of ciphertexts, is the version byte 1 and its blocks.
+// Only coefficients that carry fields are there. A block is one little-endian
+// bit string: for each prime in the literal's order, for each coefficient, the
+// residue in as many bits as q_j has; zero bits fill the last byte. A segment
+// is a run of whole blocks; segments laid end to end are the ciphertext, so
+// only the first one begins with the version byte.
+//
+// Parameters may be shared by goroutines. A OneTimeKey may be used from
+// several goroutines on different blocks. A Sum belongs to one goroutine.
+package he

@@ -1,0 +1,122 @@
+package he
+
+import (
+	"crypto/sha256"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"sync"
+)
+
+// ErrKey is wrapped when a one-time key cannot be used: erased, made for other
+// parameters, or already used for the block.
+var ErrKey = errors.New("one-time key not usable")
+
+// OneTimeKey is the secret polynomial of one submission. It encrypts each
+// block once, under one seed: two ciphertexts of one block under one key
+// reveal the difference of their messages. It prints as a fingerprint.
+type OneTimeKey struct {
+	parameters  *Parameters
+	fingerprint string
+
+	mu           sync.RWMutex // holds everything below; encryption reads
+	coefficients []int16
+	transformed  [][]uint64 // for each prime, transform domain, Montgomery form
+	seed         [32]byte   // of the first encryption
+	next         int        // blocks below are taken
+	erased       bool
+}
+
+// NewKey draws a key of N coefficients from the discrete Gaussian; it reads
+// 48 bytes of rand.
+func (p *Parameters) NewKey(rand io.Reader) (*OneTimeKey, error) {
+	stream, err := newSecretStream(rand)
+	if err != nil {
+		return nil, fmt.Errorf("draw one-time key: %w", err)
+	}
+	s := p.borrow()
+	defer p.giveBack(s)
+	k := &OneTimeKey{parameters: p, coefficients: make([]int16, p.N())}
+	sampleGaussian(k.coefficients, stream, s.bytes)
+	for j := range p.primes {
+		f, values := &p.primes[j], make([]uint64, p.N())
+		for i, v := range k.coefficients {
+			values[i] = f.lift(int64(v))
+		}
+		f.transformKey(values)
+		k.transformed = append(k.transformed, values)
+	}
+	k.fingerprint = fingerprint(k.coefficients)
+	return k, nil
+}
+
+// lift maps a value of absolute value below q to [0, q) without branching.
+func (f *prime) lift(v int64) uint64 { return uint64(v) + f.q&uint64(v>>63) }
+
+// transformKey brings the coefficients of a key into the transform domain and
+// Montgomery form, in place.
+func (f *prime) transformKey(values []uint64) {
+	f.ring.NTT(values, values)
+	f.ring.MForm(values, values)
+}
+
+// Coefficients returns a copy of the N centred coefficients, each of absolute
+// value at most NoiseBound, for sharing; nil once erased. The caller erases it.
+func (k *OneTimeKey) Coefficients() []int16 {
+	k.mu.RLock()
+	defer k.mu.RUnlock()
+	return append([]int16(nil), k.coefficients...)
+}
+
+// Erase overwrites the key; it cannot be used again.
+func (k *OneTimeKey) Erase() {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	clear(k.coefficients)
+	for _, t := range k.transformed {
+		clear(t)
+	}
+	k.coefficients, k.transformed, k.erased = nil, nil, true
+}
+
+// claim takes blocks [first, last) for encryption under seed, at most once
+// each and in ascending order.
+func (k *OneTimeKey) claim(p *Parameters, seed [32]byte, first, last int) error {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	switch {
+	case k.erased:
+		return fmt.Errorf("%v is erased: %w", k, ErrKey)
+	case k.parameters != p:
+		return fmt.Errorf("%v is of other parameters: %w", k, ErrKey)
+	case k.next > 0 && k.seed != seed:
+		return fmt.Errorf("%v is used under another seed: %w", k, ErrKey)
+	case first < k.next:
+		return fmt.Errorf("%v is used up to block %d: block %d: %w", k, k.next, first, ErrKey)
+	}
+	k.seed, k.next = seed, last
+	return nil
+}
+
+// fingerprint names a key by the first four bytes of a hash of its many
+// unpredictable coefficients.
+func fingerprint(coefficients []int16) string {
+	buf := []byte("atrium one-time key fingerprint v1\x00")
+	for _, c := range coefficients {
+		buf = binary.LittleEndian.AppendUint16(buf, uint16(c))
+	}
+	sum := sha256.Sum256(buf)
+	clear(buf)
+	return fmt.Sprintf("one-time key %x", sum[:4])
+}
+
+// String returns the fingerprint.
+func (k *OneTimeKey) String() string { return k.fingerprint }
+
+// Format prints the fingerprint whatever the verb.
+func (k *OneTimeKey) Format(s fmt.State, _ rune) { io.WriteString(s, k.fingerprint) }
+
+// LogValue returns the fingerprint.
+func (k *OneTimeKey) LogValue() slog.Value { return slog.StringValue(k.fingerprint) }

@@ -1,0 +1,149 @@
+package he
+
+import (
+	"bytes"
+	"errors"
+	"math/big"
+	"math/rand/v2"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// TestBitsAgainstNaive packs numbers of changing lengths and compares with one
+// big number.
+func TestBitsAgainstNaive(t *testing.T) {
+	rng := rand.New(rand.NewPCG(1, 2))
+	for range 500 {
+		var w bitWriter
+		naive, at := new(big.Int), 0
+		var runs [][]uint64
+		var sizes []uint
+		for range 1 + rng.IntN(3) {
+			size := uint(1 + rng.IntN(MaxPrimeBits))
+			run := make([]uint64, 1+rng.IntN(20))
+			for i := range run {
+				run[i] = rng.Uint64() >> (64 - size)
+				v := new(big.Int).SetUint64(run[i])
+				naive.Or(naive, v.Lsh(v, uint(at)))
+				at += int(size)
+			}
+			w.write(run, size)
+			runs, sizes = append(runs, run), append(sizes, size)
+		}
+		w.flush()
+		want := naive.FillBytes(make([]byte, (at+7)/8))
+		for i, j := 0, len(want)-1; i < j; i, j = i+1, j-1 {
+			want[i], want[j] = want[j], want[i]
+		}
+		if !bytes.Equal(w.out, want) {
+			t.Fatalf("wrote %x, want %x", w.out, want)
+		}
+		r := bitReader{in: w.out}
+		for i, run := range runs {
+			got := make([]uint64, len(run))
+			r.read(got, sizes[i])
+			if diff := cmp.Diff(run, got); diff != "" {
+				t.Fatalf("(-want +got):\n%s", diff)
+			}
+		}
+		if r.acc != 0 || len(r.in) != 0 {
+			t.Fatalf("left over: %x, %x", r.acc, r.in)
+		}
+	}
+}
+
+func TestWireRefuses(t *testing.T) {
+	p := parameters(t, choose(t, 16, 4, 16)) // 8 coefficients of 49 bits
+	wire := p.NewSum().Marshal()
+	if len(wire) != p.CiphertextBytes() || len(wire) != 1+8*49/8 {
+		t.Fatalf("%d bytes", len(wire))
+	}
+	odd := parameters(t, choose(t, 5, 10, 16))
+	oddWire := odd.NewSum().Marshal()
+	if odd.layout.coefficients*odd.layout.residueBits%8 == 0 {
+		t.Fatal("no padding bits to test")
+	}
+	spoil := func(b []byte, at int, with byte) []byte {
+		b = bytes.Clone(b)
+		b[at] |= with
+		return b
+	}
+	tests := map[string]struct {
+		p    *Parameters
+		wire []byte
+	}{
+		"empty":    {p, nil},
+		"short":    {p, wire[:len(wire)-1]},
+		"long":     {p, append(bytes.Clone(wire), 0)},
+		"version":  {p, spoil(wire, 0, 2)},
+		"residue":  {p, append(append([]byte{}, wire[:1]...), bytes.Repeat([]byte{255}, len(wire)-1)...)},
+		"equals q": {p, append([]byte{1}, p.encodeBlock(nil, [][]uint64{{0, 0, p.primes[0].q, 0, 0, 0, 0, 0}}, 8)...)},
+		"padding":  {odd, spoil(oddWire, len(oddWire)-1, 0x80)},
+	}
+	for name, tt := range tests {
+		if err := tt.p.NewSum().Add(tt.wire); !errors.Is(err, ErrWire) {
+			t.Errorf("%s: Add error %v, want ErrWire", name, err)
+		}
+		if _, err := tt.p.UnmarshalSum(tt.wire); !errors.Is(err, ErrWire) {
+			t.Errorf("%s: UnmarshalSum error %v, want ErrWire", name, err)
+		}
+	}
+	for _, blocks := range [][2]int{{-1, 1}, {0, 0}, {1, 1}, {0, 2}} {
+		if _, err := p.NewSegmentSum(blocks[0], blocks[1]); !errors.Is(err, ErrWire) {
+			t.Errorf("blocks %v: error %v", blocks, err)
+		}
+		if _, err := p.UnmarshalSegmentSum(blocks[0], blocks[1], wire); !errors.Is(err, ErrWire) {
+			t.Errorf("blocks %v: error %v", blocks, err)
+		}
+	}
+}
+
+// TestRefusedCiphertextLeavesTheSum spoils the last of several blocks.
+func TestRefusedCiphertextLeavesTheSum(t *testing.T) {
+	p := parameters(t, choose(t, 30_000, 4, 16))
+	if p.Blocks() < 2 {
+		t.Fatal("one block")
+	}
+	rng := rand.NewChaCha8([32]byte{1})
+	first, second := encryptRandom(t, p, [32]byte{}, rng), encryptRandom(t, p, [32]byte{}, rng)
+	s := p.NewSum()
+	if err := s.Add(first.wire); err != nil {
+		t.Fatal(err)
+	}
+	bad := bytes.Clone(second.wire)
+	for i := len(bad) - 40; i < len(bad); i++ {
+		bad[i] = 255
+	}
+	if err := s.Add(bad); !errors.Is(err, ErrWire) {
+		t.Fatalf("error %v, want ErrWire", err)
+	}
+	if !bytes.Equal(s.Marshal(), first.wire) {
+		t.Error("refused ciphertext changed the sum")
+	}
+}
+
+func FuzzUnmarshalSum(f *testing.F) {
+	small, err := Choose(5, 10, 16)
+	if err != nil {
+		f.Fatal(err)
+	}
+	p := parameters(f, small)
+	f.Add(p.NewSum().Marshal())
+	f.Add(encryptRandom(f, p, [32]byte{}, rand.NewChaCha8([32]byte{2})).wire)
+	f.Add(bytes.Repeat([]byte{255}, p.CiphertextBytes()))
+	f.Add([]byte{1})
+	f.Fuzz(func(t *testing.T, wire []byte) {
+		s, err := p.UnmarshalSum(wire)
+		added := p.NewSum()
+		if addErr := added.Add(wire); (addErr == nil) != (err == nil) {
+			t.Fatalf("UnmarshalSum: %v, Add: %v", err, addErr)
+		}
+		if err != nil {
+			return
+		}
+		if !bytes.Equal(s.Marshal(), wire) || !bytes.Equal(added.Marshal(), wire) {
+			t.Errorf("%x re-encodes to %x", wire, s.Marshal())
+		}
+	})
+}
