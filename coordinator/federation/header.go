@@ -1,0 +1,123 @@
+package federation
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"atrium/aggregation/fixedpoint"
+)
+
+// Ring fixes the encryption of a round's vectors; privacy/he gives it its meaning
+// and its bounds, and holds the same fields under the name Literal.
+type Ring struct {
+	LogN           int      `json:"log_n"`
+	Primes         []uint64 `json:"primes"`
+	Bits           int      `json:"bits"`
+	Width          int      `json:"width"`
+	PerCoefficient int      `json:"per_coefficient"`
+	LogDelta       int      `json:"log_delta"`
+	GroupSize      int      `json:"group_size"`
+	Count          int      `json:"count"`
+}
+
+// Header is what is fixed when a round opens.
+type Header struct {
+	V            int               `json:"v"` // 1
+	Federation   string            `json:"federation"`
+	Round        uint64            `json:"round"`
+	Kind         RoundKind         `json:"kind"`
+	Questions    []string          `json:"questions"`
+	Plan         Digest            `json:"plan"`
+	Version      uint64            `json:"version"`    // base version; 0 before the first
+	Base         Digest            `json:"base"`       // base snapshot; zero for version 0
+	Parameters   Digest            `json:"parameters"` // base parameters; zero for version 0
+	CharterEpoch uint64            `json:"charter_epoch"`
+	Charter      Digest            `json:"charter"`
+	Threshold    int               `json:"threshold"`
+	MaxHostile   int               `json:"max_hostile"`
+	MinCohort    int               `json:"min_cohort"`
+	Format       fixedpoint.Format `json:"format"`
+	Ring         Ring              `json:"ring"`
+	Checkpoint   TreeHead          `json:"checkpoint"`
+	GatherBy     string            `json:"gather_by"` // RFC 3339, UTC
+}
+
+// TreeHead is the size and root of the log that a message refers to.
+type TreeHead struct {
+	Size int64  `json:"size"`
+	Root Digest `json:"root"`
+}
+
+// ErrHeader wraps every refusal of a header.
+var ErrHeader = errors.New("header refused")
+
+// Digest names the header.
+func (h Header) Digest() Digest { return Sum(Encode(h)) }
+
+// DecodeHeader reads canonical bytes. CheckHeader judges the values.
+func DecodeHeader(b []byte) (Header, error) { return Decode[Header](b, MaxPlanBytes) }
+
+// CheckHeader reports whether h is what the pinned charter and the plan imply: the
+// same check at the coordinator, at every hospital and at the auditor. What it does
+// not check is the ring (he.Choose), the base's bytes and the checkpoint.
+func CheckHeader(c Charter, p Plan, h Header) error {
+	if err := checkHeader(c, p, h); err != nil {
+		return fmt.Errorf("round %d: %w: %w", h.Round, ErrHeader, err)
+	}
+	return nil
+}
+
+func checkHeader(c Charter, p Plan, h Header) error {
+	format := p.Format(h.Kind)
+	switch {
+	case h.V != 1:
+		return fmt.Errorf("format %d: this program reads 1", h.V)
+	case h.Federation != c.Federation:
+		return fmt.Errorf("federation %q: pinned charter is of %q", h.Federation, c.Federation)
+	case h.Round < 1:
+		return errors.New("round 0")
+	case h.Kind != Statistics && h.Kind != Train && h.Kind != Evaluate:
+		return fmt.Errorf("kind %q", h.Kind)
+	case h.CharterEpoch != c.Epoch || h.Charter != c.Digest():
+		return fmt.Errorf("charter %s of epoch %d: pinned is %s of epoch %d", h.Charter.Short(), h.CharterEpoch, c.Digest().Short(), c.Epoch)
+	case h.Threshold != c.Threshold || h.MaxHostile != c.MaxHostile || h.MinCohort != c.MinCohort:
+		return fmt.Errorf("t, f, K = %d, %d, %d: the charter says %d, %d, %d",
+			h.Threshold, h.MaxHostile, h.MinCohort, c.Threshold, c.MaxHostile, c.MinCohort)
+	case h.Plan != p.Digest():
+		return fmt.Errorf("plan %s: approved is %s", h.Plan.Short(), p.Digest().Short())
+	case (h.Version == 0) != h.Base.IsZero() || h.Base.IsZero() != h.Parameters.IsZero():
+		return errors.New("base is half given")
+	case (h.Kind == Statistics) != (h.Version == 0):
+		return fmt.Errorf("%s on version %d", h.Kind, h.Version)
+	case !slices.Equal(h.Questions, p.Questions(h.Kind, h.Parameters)):
+		return errors.New("questions are not those of the kind, plan and base")
+	case h.Format.Bits != format.Bits || !slices.Equal(h.Format.Segments, format.Segments):
+		return errors.New("fixed-point format is not the plan's")
+	case h.Ring.Count != format.Count() || h.Ring.Bits != format.Bits || h.Ring.GroupSize != c.LargestGroup():
+		return fmt.Errorf("ring for %d fields of %d bits and %d hospitals: want %d, %d and %d",
+			h.Ring.Count, h.Ring.Bits, h.Ring.GroupSize, format.Count(), format.Bits, c.LargestGroup())
+	case h.Checkpoint.Size < 1:
+		return errors.New("checkpoint of an empty log")
+	}
+	_, err := ParseTime(h.GatherBy)
+	return err
+}
+
+// FormatTime writes t as every message does: RFC 3339 in UTC with milliseconds.
+func FormatTime(t time.Time) string { return t.UTC().Format("2006-01-02T15:04:05.000Z") }
+
+// ParseTime reads what FormatTime wrote and nothing else.
+func ParseTime(s string) (time.Time, error) {
+	t, err := time.Parse("2006-01-02T15:04:05.000Z", s)
+	if err != nil || FormatTime(t) != s {
+		return time.Time{}, fmt.Errorf("time %q: want RFC 3339 in UTC with milliseconds", s)
+	}
+	return t, nil
+}
+
+func sorted(list []string) []string {
+	slices.Sort(list)
+	return list
+}

@@ -1,0 +1,113 @@
+package federation
+
+import (
+	"fmt"
+
+	"atrium/aggregation/fixedpoint"
+)
+
+// RoundKind is what a round computes.
+type RoundKind string
+
+// Round kinds.
+const (
+	Statistics RoundKind = "statistics" // sums of n, z and z² per feature
+	Train      RoundKind = "train"      // weighted sum of model deltas
+	Evaluate   RoundKind = "evaluate"   // confusion counts and score histograms
+)
+
+// HistogramBins is the number of score bins per class of an evaluate round.
+const HistogramBins = 1024
+
+// Segment names of the vectors that a round sums.
+const (
+	SegmentSums      = "sums"      // statistics: n, Σz, Σz² per feature, in plan order
+	SegmentWeight    = "weight"    // train: the hospital's weight
+	SegmentSaturated = "saturated" // train: coordinates that met the clip
+	SegmentConfusion = "confusion" // evaluate: TP, FP, TN, FN at 0.5
+	SegmentPositives = "positives" // evaluate: scores of positives by bin
+	SegmentNegatives = "negatives" // evaluate: scores of negatives by bin
+)
+
+// Tensor is one named block of a flat parameter vector.
+type Tensor struct {
+	Name  string `json:"name"`
+	Shape []int  `json:"shape"`
+}
+
+// Size is the product of the shape.
+func (t Tensor) Size() int {
+	n := 1
+	for _, d := range t.Shape {
+		n *= d
+	}
+	return n
+}
+
+// Tensors lists the model's parameters in the order of the flat vector: weight
+// (inputs × units, or inputs for the one output) and bias of each layer.
+func (p Plan) Tensors() []Tensor {
+	inputs := len(p.Features)
+	if p.Model.Kind == Logistic {
+		return []Tensor{{"weight", []int{inputs}}, {"bias", []int{1}}}
+	}
+	var list []Tensor
+	for i, units := range append(append([]int(nil), p.Model.Hidden...), 1) {
+		list = append(list, Tensor{fmt.Sprintf("layer%d.weight", i+1), []int{inputs, units}},
+			Tensor{fmt.Sprintf("layer%d.bias", i+1), []int{units}})
+		inputs = units
+	}
+	return list
+}
+
+// ParameterCount is the length of the flat parameter vector.
+func (p Plan) ParameterCount() int {
+	n := 0
+	for _, t := range p.Tensors() {
+		n += t.Size()
+	}
+	return n
+}
+
+// Format is the vector of one kind of round: which values a hospital sends, in which
+// precision and within which bounds. Statistics use 32 bits, so that rounding does not
+// show in a mean; counts use 24, so that 16 million records fit one bin.
+func (p Plan) Format(kind RoundKind) fixedpoint.Format {
+	count := func(name string, n int) fixedpoint.Segment {
+		return fixedpoint.Segment{Name: name, Count: n, Encoding: fixedpoint.Count}
+	}
+	switch kind {
+	case Statistics:
+		return fixedpoint.Format{Bits: 32, Segments: []fixedpoint.Segment{
+			{Name: SegmentSums, Count: 3 * len(p.Features), Encoding: fixedpoint.Unit, Clip: float64(p.Privacy.WeightCap)}}}
+	case Evaluate:
+		return fixedpoint.Format{Bits: 24, Segments: []fixedpoint.Segment{
+			count(SegmentConfusion, 4), count(SegmentPositives, HistogramBins), count(SegmentNegatives, HistogramBins)}}
+	}
+	f := fixedpoint.Format{Bits: p.Privacy.Bits}
+	for _, t := range p.Tensors() {
+		f.Segments = append(f.Segments, fixedpoint.Segment{
+			Name: "model/" + t.Name, Count: t.Size(), Encoding: fixedpoint.Signed, Clip: p.Privacy.Clip})
+	}
+	f.Segments = append(f.Segments, count(SegmentWeight, 1), count(SegmentSaturated, 1))
+	return f
+}
+
+// Questions lists what an opened sum of this round answers, in sorted order and
+// independent of plan, format and epoch (design §2). parameters is the digest of the
+// base's parameters; statistics ignores it.
+func (p Plan) Questions(kind RoundKind, parameters Digest) []string {
+	switch kind {
+	case Train:
+		return []string{"train/" + parameters.String()}
+	case Evaluate:
+		return []string{"evaluate/" + parameters.String() + "/" + p.Label.Name}
+	}
+	var list []string
+	for _, f := range p.Features {
+		for _, statistic := range []string{"n", "x", "xx"} {
+			list = append(list, "statistics/"+f.Name+"/"+statistic)
+		}
+	}
+	return sorted(list)
+}

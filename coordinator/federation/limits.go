@@ -1,0 +1,22 @@
+package federation
+
+// Bounds on everything in this package that arrives from outside.
+const (
+	MaxName           = 64      // bytes in a federation, feature, tensor or plan name
+	MaxHospitals      = 1170    // roster and group size: 28·n must fit GF(65521)
+	MaxCustodians     = 64      // custodians of one charter
+	MaxFeatures       = 4096    // features of one plan
+	MaxHiddenLayers   = 8       // hidden layers of an mlp
+	MaxHiddenUnits    = 4096    // units of one hidden layer
+	MaxRounds         = 100_000 // training rounds of one plan
+	MaxLocalSteps     = 100_000 // local steps or epochs of one round
+	MaxSegments       = 4096    // ciphertext segments of one update
+	MaxSegmentBytes   = 16 << 20
+	MaxCertificates   = 4096      // burn certificates in one manifest
+	MaxMessageBytes   = 64 << 10  // one signed message but a manifest
+	MaxManifestBytes  = 32 << 20  // a manifest embeds every Join
+	MaxCharterBytes   = 4 << 20   // a charter lists every member
+	MaxPlanBytes      = 4 << 20   // a plan lists every feature
+	MaxDeadlineSecond = 7 * 86400 // one phase of one round
+	MaxReason         = 512       // bytes of a reason in words
+)

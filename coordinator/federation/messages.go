@@ -1,0 +1,167 @@
+package federation
+
+import (
+	"crypto/sha256"
+	"encoding/binary"
+)
+
+// Signed is a message as it travels and as it is stored: canonical body, signer and
+// Ed25519 signature (privacy/envelope fixes what is signed). Its own canonical bytes
+// are the blob that a log entry names.
+type Signed struct {
+	Signer    HospitalID `json:"signer"`
+	Body      []byte     `json:"body"`
+	Signature []byte     `json:"signature"`
+}
+
+// Digest names the signed message.
+func (s Signed) Digest() Digest { return Sum(Encode(s)) }
+
+// DecodeSigned reads the canonical bytes of a signed message; the signature is not
+// checked.
+func DecodeSigned(b []byte) (Signed, error) { return Decode[Signed](b, MaxMessageBytes) }
+
+// Join says: I take part in this round, and this is the one-round key that shares for
+// me are sealed to.
+type Join struct {
+	V           int        `json:"v"` // 1
+	Header      Digest     `json:"header"`
+	Hospital    HospitalID `json:"hospital"`
+	Cosignature string     `json:"cosignature"` // of the header's checkpoint, a signed-note line
+	Counter     uint64     `json:"counter"`     // durable, grows with every Join
+	Incarnation Digest     `json:"incarnation"` // random, fresh with every start of the daemon
+	Key         []byte     `json:"key"`         // HPKE public key of a custodian, else empty
+}
+
+// Manifest is what is fixed when Collecting starts.
+type Manifest struct {
+	V            int               `json:"v"` // 1
+	Header       Digest            `json:"header"`
+	Groups       [][]HospitalID    `json:"groups"` // the cohort within each group of the charter, sorted
+	Joins        []Signed          `json:"joins"`  // of everyone who joined, sorted by signer
+	Certificates []BurnCertificate `json:"certificates"`
+}
+
+// BurnCertificate collects burns of one earlier manifest of the same question.
+type BurnCertificate struct {
+	Manifest Digest   `json:"manifest"`
+	Burns    []Signed `json:"burns"` // sorted by signer
+}
+
+// Digest names the manifest.
+func (m Manifest) Digest() Digest { return Sum(Encode(m)) }
+
+// DecodeManifest reads canonical bytes. CheckManifest judges the values.
+func DecodeManifest(b []byte) (Manifest, error) { return Decode[Manifest](b, MaxManifestBytes) }
+
+// Submission names one encrypted update and its envelopes.
+type Submission struct {
+	V         int        `json:"v"` // 1
+	Manifest  Digest     `json:"manifest"`
+	Hospital  HospitalID `json:"hospital"`
+	Group     int        `json:"group"`
+	Segments  []Digest   `json:"segments"`  // of the ciphertext, in order
+	Envelopes []Digest   `json:"envelopes"` // by custodian of the charter; zero where none was sealed
+}
+
+// UpdateRoot commits to the ciphertext.
+func (s Submission) UpdateRoot() Digest { return ListRoot("segments", s.Segments) }
+
+// Submitters is S, or a candidate for it: by group of the charter, who is summed and
+// by which signed submission, sorted by hospital. A dropped group is empty.
+type Submitters struct {
+	V        int           `json:"v"` // 1
+	Manifest Digest        `json:"manifest"`
+	Groups   [][]Submitter `json:"groups"`
+}
+
+// Submitter is one member of S.
+type Submitter struct {
+	Hospital   HospitalID `json:"hospital"`
+	Submission Digest     `json:"submission"` // digest of the Signed submission
+}
+
+// Digest names the list.
+func (s Submitters) Digest() Digest { return Sum(Encode(s)) }
+
+// DecodeSubmitters reads canonical bytes. CheckSubmitters judges the values.
+func DecodeSubmitters(b []byte) (Submitters, error) { return Decode[Submitters](b, MaxManifestBytes) }
+
+// Set lists the hospitals of S by group: what one question is answered for.
+func (s Submitters) Set() [][]HospitalID {
+	set := make([][]HospitalID, len(s.Groups))
+	for g, group := range s.Groups {
+		set[g] = []HospitalID{}
+		for _, m := range group {
+			set[g] = append(set[g], m.Hospital)
+		}
+	}
+	return set
+}
+
+// SetDigest names a set of hospitals by group, whatever they submitted.
+func SetDigest(set [][]HospitalID) Digest { return Sum(Encode(set)) }
+
+// Acknowledgement is a custodian's word on a candidate: which envelopes it could not
+// read, or could read but found no valid share in.
+type Acknowledgement struct {
+	V          int          `json:"v"` // 1
+	Manifest   Digest       `json:"manifest"`
+	Candidate  Digest       `json:"candidate"`
+	Custodian  HospitalID   `json:"custodian"`
+	Unreadable []HospitalID `json:"unreadable"` // sorted
+}
+
+// Answer names a custodian's share sums over S, one a group, zero for a dropped group.
+type Answer struct {
+	V           int        `json:"v"` // 1
+	Manifest    Digest     `json:"manifest"`
+	Submitters  Digest     `json:"submitters"`
+	Custodian   HospitalID `json:"custodian"`
+	ShareSums   []Digest   `json:"share_sums"`
+	Checkpoint  TreeHead   `json:"checkpoint"`  // that includes the entry which names S
+	Cosignature string     `json:"cosignature"` // of that checkpoint
+}
+
+// Burn is a custodian's promise: I answered nothing under this manifest, its key is
+// erased, and I never will.
+type Burn struct {
+	V         int        `json:"v"` // 1
+	Manifest  Digest     `json:"manifest"`
+	Custodian HospitalID `json:"custodian"`
+}
+
+// Roles that a hospital can decline in a round.
+const (
+	RoleUpdate    = "update"    // it sends no update
+	RoleCustodian = "custodian" // it can no longer open its envelopes
+)
+
+// Decline says that a hospital does not do its part of a round, and why, in the words
+// of its own rules. It saves the others a deadline.
+type Decline struct {
+	V        int        `json:"v"` // 1
+	Header   Digest     `json:"header"`
+	Hospital HospitalID `json:"hospital"`
+	Role     string     `json:"role"` // RoleUpdate or RoleCustodian
+	Reason   string     `json:"reason"`
+}
+
+// PublicSeed is the seed that expands to the public polynomials of one group:
+// SHA-256(digest(M) ‖ group as 8 bytes, big-endian).
+func PublicSeed(manifest Digest, group int) [32]byte {
+	return sha256.Sum256(binary.BigEndian.AppendUint64(manifest[:], uint64(group)))
+}
+
+// Countersignatures are the members' signatures over a charter's canonical bytes.
+type Countersignatures struct {
+	V          int                `json:"v"` // 1
+	Charter    Digest             `json:"charter"`
+	Signatures []Countersignature `json:"signatures"` // sorted by signer
+}
+
+// Countersignature is one member's.
+type Countersignature struct {
+	Signer    HospitalID `json:"signer"`
+	Signature []byte     `json:"signature"`
+}

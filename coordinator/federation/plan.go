@@ -1,0 +1,234 @@
+package federation
+
+import (
+	"errors"
+	"fmt"
+	"math"
+)
+
+// Plan is what a federation trains and how: data, never code. Its digest names it.
+type Plan struct {
+	V           int         `json:"v"`    // 1
+	Name        string      `json:"name"` // [a-z0-9-]
+	Model       Model       `json:"model"`
+	Features    []Feature   `json:"features"` // in the order of the model's inputs
+	Label       Label       `json:"label"`
+	Local       Local       `json:"local"`
+	Aggregation Aggregation `json:"aggregation"`
+	Privacy     Privacy     `json:"privacy"`
+	Schedule    Schedule    `json:"schedule"`
+}
+
+// Model kinds.
+const (
+	Logistic = "logistic" // one linear layer, sigmoid
+	MLP      = "mlp"      // dense layers with ReLU, one output, sigmoid
+)
+
+// Model declares the network.
+type Model struct {
+	Kind   string `json:"kind"`             // Logistic or MLP
+	Hidden []int  `json:"hidden,omitempty"` // units of each hidden layer, MLP only
+}
+
+// Missing-value policies.
+const (
+	MissingMean   = "mean"   // replaced by the federation's mean of the feature
+	MissingReject = "reject" // a record without it is not eligible
+)
+
+// Feature is one column of the schema contract.
+type Feature struct {
+	Name    string  `json:"name"`
+	Unit    string  `json:"unit,omitempty"`
+	Min     float64 `json:"min"`            // plausible range, closed; also the scale of
+	Max     float64 `json:"max"`            // the encrypted sums of the statistics round
+	Missing string  `json:"missing"`        // MissingMean or MissingReject
+	Note    string  `json:"note,omitempty"` // what a data team must know, such as "0 is 'not measured' and used as it is"
+}
+
+// Label is the outcome column: 0 or 1.
+type Label struct {
+	Name string `json:"name"`
+	Note string `json:"note,omitempty"`
+}
+
+// Local is how a hospital trains in one round.
+type Local struct {
+	Optimiser    string  `json:"optimiser"` // "sgd"
+	LearningRate float64 `json:"learning_rate"`
+	Steps        int     `json:"steps"` // steps of one round; 0 when Epochs is given
+	Epochs       int     `json:"epochs"`
+	Batch        int     `json:"batch"`   // 0: all records in one batch
+	ProxMu       float64 `json:"prox_mu"` // FedProx's μ; 0: none
+}
+
+// Aggregation is the rule that turns a sum into the next version.
+type Aggregation struct {
+	Rule         string  `json:"rule"`          // "fedavg"
+	LearningRate float64 `json:"learning_rate"` // the server's; 1 is plain FedAvg
+}
+
+// Privacy fixes what leaves a hospital and in which precision.
+type Privacy struct {
+	Bits       int     `json:"bits"`        // 8, 16, 24 or 32 bits a value
+	Clip       float64 `json:"clip"`        // bound on the magnitude of each coordinate of a model delta
+	WeightCap  int     `json:"weight_cap"`  // records that count at most for one hospital
+	MinRecords int     `json:"min_records"` // a hospital with fewer eligible records declines
+}
+
+// Schedule is how many rounds there are and how long a phase may take.
+type Schedule struct {
+	Rounds        int `json:"rounds"`         // train rounds
+	EvaluateEvery int `json:"evaluate_every"` // evaluate after round 1, every n-th and the last; 0: never
+	GatherSeconds int `json:"gather_seconds"` // deadline of Gathering once enough hospitals could have joined
+	UpdateSeconds int `json:"update_seconds"` // deadline of Collecting
+	OpenSeconds   int `json:"open_seconds"`   // deadline of each half of Opening
+	GraceSeconds  int `json:"grace_seconds"`  // how long a phase waits for a hospital whose connection is gone
+}
+
+// Digest names the plan.
+func (p Plan) Digest() Digest { return Sum(Encode(p)) }
+
+// DecodePlan reads canonical bytes and validates them.
+func DecodePlan(b []byte) (Plan, error) {
+	p, err := Decode[Plan](b, MaxPlanBytes)
+	if err != nil {
+		return Plan{}, err
+	}
+	return p, p.Validate()
+}
+
+// PlanError names the key of a plan that is wrong, in the dotted form of the plan file.
+type PlanError struct {
+	Key    string // such as "features[3].min"
+	Reason string
+}
+
+func (e *PlanError) Error() string { return e.Key + ": " + e.Reason }
+
+func bad(key, format string, args ...any) error {
+	return &PlanError{Key: key, Reason: fmt.Sprintf(format, args...)}
+}
+
+// Validate checks every bound of a plan; each error is a *PlanError.
+func (p Plan) Validate() error {
+	if p.V != 1 {
+		return bad("v", "plan format %d: this program reads 1", p.V)
+	}
+	if !validName(p.Name) {
+		return bad("name", "%q: want 1 to %d of a-z, 0-9 and -", p.Name, MaxName)
+	}
+	return errors.Join(p.Model.validate(), p.validateFeatures(), p.Local.validate(), p.Aggregation.validate(),
+		p.Privacy.validate(), p.Schedule.validate())
+}
+
+func (m Model) validate() error {
+	switch m.Kind {
+	case Logistic:
+		if len(m.Hidden) > 0 {
+			return bad("model.hidden", "a logistic model has no hidden layer")
+		}
+	case MLP:
+		if len(m.Hidden) == 0 || len(m.Hidden) > MaxHiddenLayers {
+			return bad("model.hidden", "%d layers: want 1 to %d", len(m.Hidden), MaxHiddenLayers)
+		}
+		for i, units := range m.Hidden {
+			if units < 1 || units > MaxHiddenUnits {
+				return bad(fmt.Sprintf("model.hidden[%d]", i), "%d units: want 1 to %d", units, MaxHiddenUnits)
+			}
+		}
+	default:
+		return bad("model.kind", "%q: want %s or %s", m.Kind, Logistic, MLP)
+	}
+	return nil
+}
+
+func (p Plan) validateFeatures() error {
+	if len(p.Features) == 0 || len(p.Features) > MaxFeatures {
+		return bad("features", "%d features: want 1 to %d", len(p.Features), MaxFeatures)
+	}
+	seen := map[string]bool{p.Label.Name: true}
+	if !validColumn(p.Label.Name) {
+		return bad("label.name", "%q: want 1 to %d printable characters without / or \"", p.Label.Name, MaxName)
+	}
+	for i, f := range p.Features {
+		key := fmt.Sprintf("features[%d]", i)
+		switch {
+		case !validColumn(f.Name):
+			return bad(key+".name", "%q: want 1 to %d printable characters without / or \"", f.Name, MaxName)
+		case seen[f.Name]:
+			return bad(key+".name", "%q appears twice", f.Name)
+		case !finite(f.Min) || !finite(f.Max) || f.Min >= f.Max:
+			return bad(key+".max", "range %v to %v of %s: want min < max, both finite", f.Min, f.Max, f.Name)
+		case f.Missing != MissingMean && f.Missing != MissingReject:
+			return bad(key+".missing", "%q: want %s or %s", f.Missing, MissingMean, MissingReject)
+		}
+		seen[f.Name] = true
+	}
+	return nil
+}
+
+func (l Local) validate() error {
+	switch {
+	case l.Optimiser != "sgd":
+		return bad("local.optimiser", "%q: want sgd", l.Optimiser)
+	case !(l.LearningRate > 0) || l.LearningRate > 1000:
+		return bad("local.learning_rate", "%v: want more than 0 and at most 1000", l.LearningRate)
+	case (l.Steps > 0) == (l.Epochs > 0) || l.Steps < 0 || l.Epochs < 0:
+		return bad("local.steps", "%d steps and %d epochs: want exactly one of them, above 0", l.Steps, l.Epochs)
+	case l.Steps > MaxLocalSteps || l.Epochs > MaxLocalSteps:
+		return bad("local.steps", "more than %d steps or epochs", MaxLocalSteps)
+	case l.Batch < 0 || l.Batch > 1<<20:
+		return bad("local.batch", "%d: want 0 (all records) to %d", l.Batch, 1<<20)
+	case !(l.ProxMu >= 0) || l.ProxMu > 1000:
+		return bad("local.prox_mu", "%v: want 0 to 1000", l.ProxMu)
+	}
+	return nil
+}
+
+func (a Aggregation) validate() error {
+	if a.Rule != "fedavg" {
+		return bad("aggregation.rule", "%q: want fedavg", a.Rule)
+	}
+	if !(a.LearningRate > 0) || a.LearningRate > 10 {
+		return bad("aggregation.learning_rate", "%v: want more than 0 and at most 10", a.LearningRate)
+	}
+	return nil
+}
+
+func (p Privacy) validate() error {
+	switch {
+	case p.Bits != 8 && p.Bits != 16 && p.Bits != 24 && p.Bits != 32:
+		return bad("privacy.bits", "%d: want 8, 16, 24 or 32", p.Bits)
+	case !(p.Clip > 0) || p.Clip > 1e6:
+		return bad("privacy.clip", "%v: want more than 0 and at most 1e6", p.Clip)
+	case p.WeightCap < 1 || p.WeightCap > p.maxWeight():
+		return bad("privacy.weight_cap", "%d: want 1 to %d with %d bits", p.WeightCap, p.maxWeight(), p.Bits)
+	case p.MinRecords < 1 || p.MinRecords > p.WeightCap:
+		return bad("privacy.min_records", "%d: want 1 to weight_cap (%d)", p.MinRecords, p.WeightCap)
+	}
+	return nil
+}
+
+func (p Privacy) maxWeight() int { return min(1<<p.Bits-1, 1<<20) }
+
+func (s Schedule) validate() error {
+	if s.Rounds < 1 || s.Rounds > MaxRounds {
+		return bad("schedule.rounds", "%d: want 1 to %d", s.Rounds, MaxRounds)
+	}
+	if s.EvaluateEvery < 0 || s.EvaluateEvery > MaxRounds {
+		return bad("schedule.evaluate_every", "%d: want 0 to %d", s.EvaluateEvery, MaxRounds)
+	}
+	for _, d := range []struct {
+		key     string
+		seconds int
+	}{{"gather", s.GatherSeconds}, {"update", s.UpdateSeconds}, {"open", s.OpenSeconds}, {"grace", s.GraceSeconds}} {
+		if d.seconds < 1 || d.seconds > MaxDeadlineSecond {
+			return bad("schedule."+d.key+"_seconds", "%d: want 1 to %d", d.seconds, MaxDeadlineSecond)
+		}
+	}
+	return nil
+}
+
+func finite(x float64) bool { return !math.IsNaN(x) && !math.IsInf(x, 0) }
