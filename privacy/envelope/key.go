@@ -1,0 +1,95 @@
+package envelope
+
+import (
+	"crypto/hpke"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"sync"
+
+	"atrium/coordinator/federation"
+)
+
+// ErrErased: the one-round key is gone.
+var ErrErased = errors.New("one-round key is erased")
+
+var (
+	kem  = hpke.MLKEM768X25519()
+	kdf  = hpke.HKDFSHA256()
+	aead = hpke.AES256GCM()
+)
+
+// PrivateKey is a custodian's one-round key. It lives in memory only: there is no
+// way to export it, and every way of printing it shows the fingerprint of the
+// public key.
+type PrivateKey struct {
+	public []byte // constant
+
+	mu      sync.Mutex
+	private hpke.PrivateKey // nil once erased; owned by mu
+}
+
+// NewKey draws a key from the operating system's randomness.
+func NewKey() (*PrivateKey, error) {
+	k, err := kem.GenerateKey()
+	if err != nil {
+		return nil, fmt.Errorf("draw one-round key: %w", err)
+	}
+	return &PrivateKey{public: k.PublicKey().Bytes(), private: k}, nil
+}
+
+// Public returns the public key, PublicSize bytes. It stays known after Erase.
+func (k *PrivateKey) Public() []byte { return append([]byte(nil), k.public...) }
+
+// Erase drops the key; every later Open returns ErrErased. An Open that runs
+// meanwhile ends first. The key's bytes become unreachable; crypto/hpke has no way
+// to overwrite them.
+func (k *PrivateKey) Erase() {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.private = nil
+}
+
+func (k *PrivateKey) open(enc, ad, ciphertext []byte) ([]byte, error) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.private == nil {
+		return nil, ErrErased
+	}
+	r, err := hpke.NewRecipient(enc, k.private, kdf, aead, []byte(adLabel))
+	if err != nil {
+		return nil, err
+	}
+	return r.Open(ad, ciphertext)
+}
+
+// String returns the fingerprint of the public key.
+func (k *PrivateKey) String() string { return Fingerprint(k.public) }
+
+// Format prints the fingerprint whatever the verb.
+func (k *PrivateKey) Format(w fmt.State, _ rune) { io.WriteString(w, k.String()) }
+
+// LogValue implements slog.LogValuer.
+func (k *PrivateKey) LogValue() slog.Value { return slog.StringValue(k.String()) }
+
+// Fingerprint names a public key for people: "hpke:" and 12 hexadecimal digits of
+// its SHA-256.
+func Fingerprint(public []byte) string { return "hpke:" + federation.Sum(public).Short() }
+
+// CheckPublic reports whether Seal can use a public key that came from outside.
+func CheckPublic(public []byte) error {
+	_, err := parsePublic(public)
+	return err
+}
+
+func parsePublic(public []byte) (hpke.PublicKey, error) {
+	if len(public) != PublicSize {
+		return nil, fmt.Errorf("public key of %d bytes: want %d", len(public), PublicSize)
+	}
+	pk, err := kem.NewPublicKey(public)
+	if err != nil {
+		return nil, fmt.Errorf("public key %s: %w", Fingerprint(public), err)
+	}
+	return pk, nil
+}
