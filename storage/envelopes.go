@@ -1,0 +1,15 @@
+package storage
+
+import "fmt"
+
+// Envelopes is the name of what one hospital sealed to the custodians of a manifest:
+// envelopes/<digest(M)>/<hospital>. It is never public and is deleted with the round.
+func Envelopes(manifest [32]byte, hospital string) (string, error) {
+	if !validElement(hospital) {
+		return "", fmt.Errorf("envelopes of %q: %w", hospital, ErrName)
+	}
+	return fmt.Sprintf("envelopes/%x/%s", manifest, hospital), nil
+}
+
+// Card is the name of the signed card of a model version: versions/<12 digits>.
+func Card(version uint64) string { return fmt.Sprintf("versions/%012d", version) }

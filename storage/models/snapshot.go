@@ -1,0 +1,170 @@
+package models
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math"
+	"strings"
+	"unicode/utf8"
+
+	"atrium/coordinator/federation"
+)
+
+// Folders of tensor names.
+const (
+	ModelFolder     = "model/"     // parameters, F32, named as federation.Plan.Tensors names them
+	OptimiserFolder = "optimiser/" // the rule's own state, F64; plain FedAvg has none
+)
+
+// Preprocessing tensors: F64, one value a feature, in the order of the plan's features.
+const (
+	PreprocessingMean = "preprocessing/mean"
+	PreprocessingSD   = "preprocessing/sd"
+)
+
+// Metadata keys.
+const (
+	MetadataFeatures = "features" // FormatNames of the features, in the order of the model's inputs
+	MetadataLabel    = "label"    // the outcome column
+	MetadataClasses  = "classes"  // FormatNames of what 0 and 1 mean
+)
+
+// ErrSnapshot: the value or the bytes are no snapshot.
+var ErrSnapshot = errors.New("invalid snapshot")
+
+// Snapshot is all that is needed to apply a model and to train it further.
+type Snapshot struct {
+	Tensors  []Tensor // in any order; Decode returns the order of the file
+	Metadata map[string]string
+}
+
+// Tensor is a named array of float32 or float64: exactly one of F32 and F64 is set
+// and holds the product of Shape values, row major. An empty Shape is one value.
+type Tensor struct {
+	Name  string
+	Shape []int
+	F32   []float32
+	F64   []float64
+}
+
+// Tensor returns the tensor of that name.
+func (s Snapshot) Tensor(name string) (Tensor, bool) {
+	for _, t := range s.Tensors {
+		if t.Name == name {
+			return t, true
+		}
+	}
+	return Tensor{}, false
+}
+
+// Digest names the snapshot: the SHA-256 of Encode.
+func Digest(s Snapshot) federation.Digest { return federation.Sum(Encode(s)) }
+
+// ParametersDigest names the model's parameters alone: the digest of the snapshot
+// that has the tensors below ModelFolder and nothing else. The question of a train
+// round is named by it, so it does not change with preprocessing, optimiser state or
+// metadata.
+func ParametersDigest(s Snapshot) federation.Digest {
+	var only Snapshot
+	for _, t := range s.Tensors {
+		if strings.HasPrefix(t.Name, ModelFolder) {
+			only.Tensors = append(only.Tensors, t)
+		}
+	}
+	return Digest(only)
+}
+
+// Validate checks names, shapes, sizes and that every value is finite. Errors wrap
+// ErrSnapshot and name the tensor.
+func (s Snapshot) Validate() error {
+	if len(s.Tensors) > MaxTensors {
+		return fmt.Errorf("%w: %d tensors, at most %d allowed", ErrSnapshot, len(s.Tensors), MaxTensors)
+	}
+	for key, value := range s.Metadata {
+		if !utf8.ValidString(key) || !utf8.ValidString(value) {
+			return fmt.Errorf("%w: metadata %q is not UTF-8", ErrSnapshot, key)
+		}
+	}
+	seen, total := make(map[string]bool, len(s.Tensors)), 0
+	for _, t := range s.Tensors {
+		if err := t.validate(); err != nil {
+			return fmt.Errorf("%w: tensor %q: %w", ErrSnapshot, t.Name, err)
+		}
+		if seen[t.Name] {
+			return fmt.Errorf("%w: tensor %q appears twice", ErrSnapshot, t.Name)
+		}
+		seen[t.Name] = true
+		total += t.bytes()
+	}
+	header := len(encodeHeader(s.Metadata, canonicalOrder(s.Tensors)))
+	if header > MaxHeaderBytes {
+		return fmt.Errorf("%w: header of %d bytes, at most %d allowed", ErrSnapshot, header, MaxHeaderBytes)
+	}
+	if total > MaxSnapshotBytes-8-header {
+		return fmt.Errorf("%w: %d bytes of tensors, at most %d allowed", ErrSnapshot, total, MaxSnapshotBytes-8-header)
+	}
+	return nil
+}
+
+func (t Tensor) validate() error {
+	if !validTensorName(t.Name) {
+		return fmt.Errorf("name: want 1 to %d of a-z, 0-9 and ._-/", MaxTensorName)
+	}
+	if (t.F32 == nil) == (t.F64 == nil) {
+		return errors.New("want exactly one of F32 and F64")
+	}
+	size, err := elements(t.Shape)
+	if err != nil {
+		return err
+	}
+	if have := len(t.F32) + len(t.F64); have != size {
+		return fmt.Errorf("%d values for shape %v", have, t.Shape)
+	}
+	for i, x := range t.F32 {
+		if !finite(float64(x)) {
+			return fmt.Errorf("value %d is %v", i, x)
+		}
+	}
+	for i, x := range t.F64 {
+		if !finite(x) {
+			return fmt.Errorf("value %d is %v", i, x)
+		}
+	}
+	return nil
+}
+
+// elements is the product of a shape whose dimensions are at least 1, bounded so
+// that it cannot overflow.
+func elements(shape []int) (int, error) {
+	if len(shape) > MaxDimensions {
+		return 0, fmt.Errorf("%d dimensions, at most %d allowed", len(shape), MaxDimensions)
+	}
+	n := 1
+	for _, d := range shape {
+		if d < 1 || d > MaxSnapshotBytes/n {
+			return 0, fmt.Errorf("dimension %d of shape %v", d, shape)
+		}
+		n *= d
+	}
+	return n, nil
+}
+
+func validTensorName(s string) bool {
+	return len(s) >= 1 && len(s) <= MaxTensorName && s != metadataKey &&
+		strings.Trim(s, "abcdefghijklmnopqrstuvwxyz0123456789._-/") == ""
+}
+
+// FormatNames writes a list of names as a metadata value: a JSON array.
+func FormatNames(names []string) string { return string(federation.Encode(names)) }
+
+// ParseNames reads what FormatNames wrote.
+func ParseNames(value string) ([]string, error) {
+	var names []string
+	if err := json.Unmarshal([]byte(value), &names); err != nil {
+		return nil, fmt.Errorf("parse names %.80q: %w", value, err)
+	}
+	return names, nil
+}
+
+func finite(x float64) bool { return !math.IsNaN(x) && !math.IsInf(x, 0) }

@@ -1,0 +1,14 @@
+package roundlog
+
+// Bounds on everything that is read from a bucket or comes from a caller.
+const (
+	MaxEntryBytes      = 16 << 10 // one entry; tlog-tiles allows 64 KiB
+	MaxBatchEntries    = 1024     // entries of one batch
+	MaxBatchPayload    = 4 << 20  // bytes of all entries of one batch
+	MaxBatchBytes      = 6 << 20  // one batch object: base64 and the fields around it
+	MaxOrigin          = 128      // bytes in the name of a log or a cosigner
+	MaxCheckpointBytes = 4 << 10  // a checkpoint with its signature
+	MaxCosignature     = 512      // bytes of one cosignature line
+	maxKeyText         = 512      // bytes of a key in text form
+	maxAttempts        = 3        // puts of one batch before its outcome is in doubt
+)
