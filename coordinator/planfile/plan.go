@@ -1,0 +1,66 @@
+package planfile
+
+import (
+	"errors"
+	"reflect"
+
+	"atrium/coordinator/federation"
+)
+
+// Defaults holds the values of keys that a plan file leaves out; a feature's missing
+// policy is federation.MissingMean.
+func Defaults() federation.Plan {
+	return federation.Plan{
+		V:           1,
+		Model:       federation.Model{Kind: federation.Logistic},
+		Local:       federation.Local{Optimiser: "sgd"},
+		Aggregation: federation.Aggregation{Rule: "fedavg", LearningRate: 1},
+		Privacy:     federation.Privacy{Bits: 16, Clip: 1, WeightCap: 1024, MinRecords: 10},
+		Schedule: federation.Schedule{Rounds: 40, EvaluateEvery: 10,
+			GatherSeconds: 60, UpdateSeconds: 600, OpenSeconds: 60, GraceSeconds: 30},
+	}
+}
+
+// ParsePlan reads a plan file; file names it in errors. The plan is valid if the error
+// is nil; otherwise the error is an *Error or several joined, one a line.
+func ParsePlan(file string, b []byte) (federation.Plan, error) {
+	root, err := parse(file, b)
+	if err != nil {
+		return federation.Plan{}, err
+	}
+	r := &report{file: file}
+	if root.kind == null {
+		r.add(root.place, "", "no plan in the file")
+		return federation.Plan{}, r.err()
+	}
+	d, p := decoder{r, make(map[string]place)}, Defaults()
+	d.value(root, "", reflect.ValueOf(&p).Elem())
+	if len(r.list) == 0 {
+		for _, e := range planErrors(p.Validate()) {
+			d.add(d.find(e.Key), e.Key, "%s", e.Reason)
+			r.list[len(r.list)-1].Err = e
+		}
+	}
+	if err := r.err(); err != nil {
+		return federation.Plan{}, err
+	}
+	return p, nil
+}
+
+// planErrors takes a joined error apart.
+func planErrors(err error) []*federation.PlanError {
+	if err == nil {
+		return nil
+	}
+	if joined, ok := err.(interface{ Unwrap() []error }); ok {
+		var list []*federation.PlanError
+		for _, e := range joined.Unwrap() {
+			list = append(list, planErrors(e)...)
+		}
+		return list
+	}
+	if e := (*federation.PlanError)(nil); errors.As(err, &e) {
+		return []*federation.PlanError{e}
+	}
+	return []*federation.PlanError{{Reason: err.Error()}}
+}

@@ -1,0 +1,211 @@
+package planfile
+
+import (
+	"errors"
+	"fmt"
+	"reflect"
+	"strings"
+	"testing"
+
+	"atrium/coordinator/federation"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+const small = `# the least that a plan says
+name: small
+features:
+  - {name: age, min: 18, max: 100}
+  - name: sex
+    min: 0
+    max: 1
+    missing: reject
+label: {name: disease}
+local: {learning_rate: 1e-1, steps: 10}
+`
+
+func TestParsePlanDefaults(t *testing.T) {
+	want := federation.Plan{
+		V: 1, Name: "small", Model: federation.Model{Kind: "logistic"},
+		Features: []federation.Feature{
+			{Name: "age", Min: 18, Max: 100, Missing: "mean"},
+			{Name: "sex", Min: 0, Max: 1, Missing: "reject"},
+		},
+		Label:       federation.Label{Name: "disease"},
+		Local:       federation.Local{Optimiser: "sgd", LearningRate: 0.1, Steps: 10},
+		Aggregation: federation.Aggregation{Rule: "fedavg", LearningRate: 1},
+		Privacy:     federation.Privacy{Bits: 16, Clip: 1, WeightCap: 1024, MinRecords: 10},
+		Schedule:    federation.Schedule{Rounds: 40, EvaluateEvery: 10, GatherSeconds: 60, UpdateSeconds: 600, OpenSeconds: 60, GraceSeconds: 30},
+	}
+	got, err := ParsePlan("small.yaml", []byte(small))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("plan (-want +got):\n%s", diff)
+	}
+}
+
+// TestParsePlanErrors changes the small plan; each case lists all errors, one a line.
+func TestParsePlanErrors(t *testing.T) {
+	for name, c := range map[string]struct{ old, new, want string }{
+		"unknown key":     {"label:", "lable:", `p.yaml:9:1: lable: unknown key: did you mean "label"?`},
+		"unknown nested":  {"learning_rate:", "learnign_rate:", `p.yaml:10:9: local.learnign_rate: unknown key: did you mean "learning_rate"?`},
+		"case":            {"missing:", "Missing:", `p.yaml:8:5: features[1].Missing: unknown key: did you mean "missing"?`},
+		"far key":         {"steps:", "zzz:", `p.yaml:10:30: local.zzz: unknown key: want one of optimiser, learning_rate, steps, epochs, batch, prox_mu`},
+		"twice":           {"max: 100", "max: 100, max: 101", `p.yaml:4:36: features[0].max: key appears twice, first in line 4`},
+		"text for number": {"min: 18", "min: eighteen", `p.yaml:4:22: features[0].min: "eighteen": want a decimal number`},
+		"quoted number":   {"min: 18", `min: "18"`, `p.yaml:4:22: features[0].min: "18": want a decimal number`},
+		"hexadecimal":     {"min: 18", "min: 0x12", `p.yaml:4:22: features[0].min: "0x12": want a decimal number`},
+		"infinite":        {"max: 100", "max: .inf", `p.yaml:4:31: features[0].max: ".inf": want a decimal number`},
+		"out of range":    {"max: 100", "max: 1e999", `p.yaml:4:31: features[0].max: 1e999: number out of range`},
+		"fraction":        {"steps: 10", "steps: 2.5", `p.yaml:10:37: local.steps: 2.5: want a whole number`},
+		"number for text": {"name: small", "name: 123", `p.yaml:2:7: name: 123 is a number: want text; write it in quotes`},
+		"nothing":         {"    min: 0\n", "    min:\n", `p.yaml:6:5: features[1].min: nothing: want a number`},
+		"list for text":   {"{name: disease}", "{name: [disease]}", `p.yaml:9:15: label.name: a list: want text`},
+		"text for list":   {small, "name: a\nfeatures: age\n", `p.yaml:2:11: features: "age": want a list`},
+		"list for plan":   {small, "- a\n", `p.yaml:1:1: a list: want a mapping`},
+		"no min":          {"min: 18, ", "", `p.yaml:4:5: features[0]: key min is missing`},
+		"range":           {"max: 100", "max: 18", `p.yaml:4:31: features[0].max: range 18 to 18 of age: want min < max, both finite`},
+		"feature twice":   {"name: sex", "name: age", `p.yaml:5:11: features[1].name: "age" appears twice`},
+		"bad name":        {"name: small", "name: Small", `p.yaml:2:7: name: "Small": want 1 to 64 of a-z, 0-9 and -`},
+		"no name":         {"name: small\n", "", `p.yaml:2:1: name: "": want 1 to 64 of a-z, 0-9 and -`},
+		"no steps":        {", steps: 10", "", `p.yaml:10:8: local.steps: 0 steps and 0 epochs: want exactly one of them, above 0`},
+		"hidden":          {"label:", "model: {kind: mlp, hidden: [8, 0]}\nlabel:", `p.yaml:9:32: model.hidden[1]: 0 units: want 1 to 4096`},
+		"no hidden":       {"label:", "model: {kind: mlp}\nlabel:", `p.yaml:9:8: model.hidden: 0 layers: want 1 to 8`},
+		"version":         {"name: small", "v: 2\nname: small", `p.yaml:2:4: v: plan format 2: this program reads 1`},
+		"several": {"local: {learning_rate: 1e-1, steps: 10}", "privacy: {bits: 12}\nschedule: {rounds: 0}\nlocal: {steps: 10}",
+			`p.yaml:10:17: privacy.bits: 12: want 8, 16, 24 or 32
+p.yaml:11:20: schedule.rounds: 0: want 1 to 100000
+p.yaml:12:8: local.learning_rate: 0: want more than 0 and at most 1000`},
+		"several types": {"min: 0\n    max: 1\n", "min: a\n    max: b\n", `p.yaml:6:10: features[1].min: "a": want a decimal number
+p.yaml:7:10: features[1].max: "b": want a decimal number`},
+		"empty":   {small, "# nothing\n", "p.yaml:1:1: no plan in the file"},
+		"no keys": {small, "{}\n", `p.yaml:1:1: name: "": want 1 to 64 of a-z, 0-9 and -`},
+	} {
+		source := strings.Replace(small, c.old, c.new, 1)
+		if source == small {
+			t.Fatalf("%s: %q is not in the plan", name, c.old)
+		}
+		p, err := ParsePlan("p.yaml", []byte(source))
+		if err == nil {
+			t.Errorf("%s: no error", name)
+			continue
+		}
+		if diff := cmp.Diff(c.want, err.Error()); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", name, diff)
+		}
+		if !cmp.Equal(p, federation.Plan{}) {
+			t.Errorf("%s: a plan beside the error", name)
+		}
+	}
+}
+
+func TestPlanErrorIsWrapped(t *testing.T) {
+	_, err := ParsePlan("p.yaml", []byte(strings.Replace(small, "max: 100", "max: 1", 1)))
+	var at *Error
+	var plan *federation.PlanError
+	if !errors.As(err, &at) || at.Line != 4 || at.Column != 31 || at.Key != "features[0].max" {
+		t.Errorf("error %+v", at)
+	}
+	if !errors.As(err, &plan) || plan.Key != "features[0].max" {
+		t.Errorf("plan error %+v", plan)
+	}
+}
+
+func TestManyErrorsAreCut(t *testing.T) {
+	var b strings.Builder
+	for i := range 1000 {
+		fmt.Fprintf(&b, "key%d: 1\n", i)
+	}
+	_, err := ParsePlan("p.yaml", []byte(b.String()))
+	lines := strings.Split(fmt.Sprint(err), "\n")
+	if len(lines) != maxErrors+1 || lines[maxErrors] != "p.yaml: more errors" {
+		t.Errorf("%d lines, the last %q", len(lines), lines[len(lines)-1])
+	}
+}
+
+// awkward is a plan whose every field differs from its default and whose texts look
+// like something else.
+func awkward() federation.Plan {
+	return federation.Plan{
+		V: 1, Name: "on", Model: federation.Model{Kind: "mlp", Hidden: []int{16, 8}},
+		Features: []federation.Feature{
+			{Name: "true", Unit: "1", Min: -1e-7, Max: 1e21, Missing: "reject", Note: "a: {b}, [c] # d\n\t\"e\" \\ 'f'"},
+			{Name: "null", Unit: "~", Min: 0.1, Max: 0.30000000000000004, Missing: "mean", Note: " é\u0085\u2028\ufeff\U0001F600\x00 "},
+			{Name: "1e5", Unit: "- x", Min: -5, Max: 5e-324, Missing: "mean", Note: "&a *b !c %d @e `f |g >h"},
+			{Name: "<<", Unit: ".inf", Min: 1, Max: 2, Missing: "mean", Note: "NULL"},
+		},
+		Label:       federation.Label{Name: "y", Note: "? no"},
+		Local:       federation.Local{Optimiser: "sgd", LearningRate: 0.25, Epochs: 3, Batch: 32, ProxMu: 0.01},
+		Aggregation: federation.Aggregation{Rule: "fedavg", LearningRate: 0.5},
+		Privacy:     federation.Privacy{Bits: 24, Clip: 2.5, WeightCap: 2048, MinRecords: 20},
+		Schedule:    federation.Schedule{Rounds: 7, EvaluateEvery: 3, GatherSeconds: 1, UpdateSeconds: 2, OpenSeconds: 3, GraceSeconds: 4},
+	}
+}
+
+func TestWritePlanParsesBack(t *testing.T) {
+	for _, p := range []federation.Plan{awkward(), Cardiology()} {
+		b := WritePlan(p)
+		got, err := ParsePlan("p.yaml", b)
+		if err != nil {
+			t.Fatalf("%v\n%s", err, b)
+		}
+		if diff := cmp.Diff(p, got); diff != "" {
+			t.Errorf("plan (-want +got):\n%s\n%s", diff, b)
+		}
+	}
+}
+
+// TestWritePlanShowsEveryKey fails when federation.Plan has a key that WritePlan or
+// the plan above leaves out.
+func TestWritePlanShowsEveryKey(t *testing.T) {
+	file := string(WritePlan(awkward()))
+	var check func(v reflect.Value, key string)
+	check = func(v reflect.Value, key string) {
+		switch v.Kind() {
+		case reflect.Struct:
+			for i, name := range fieldsOf(v.Type()) {
+				if !strings.Contains(file, name+":") {
+					t.Errorf("key %s.%s is not in the file", key, name)
+				}
+				check(v.Field(i), key+"."+name)
+			}
+		case reflect.Slice:
+			check(v.Index(0), key+"[0]")
+		default:
+			if v.IsZero() && key != ".local.steps" {
+				t.Errorf("%s is zero in the plan of this test", key)
+			}
+		}
+	}
+	check(reflect.ValueOf(awkward()), "")
+}
+
+func FuzzParsePlan(f *testing.F) {
+	f.Add([]byte(small))
+	f.Add(WritePlan(Cardiology()))
+	f.Add(WritePlan(awkward()))
+	f.Add([]byte("name: &a x\nfeatures: *a\n"))
+	f.Add([]byte("? - a\n: b\n"))
+	f.Add([]byte("a: |\n  x\n - y: >\n"))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		p, err := ParsePlan("f", b)
+		if err != nil {
+			if e := (*Error)(nil); !errors.As(err, &e) {
+				t.Errorf("error %v is not typed", err)
+			}
+			return
+		}
+		if err := p.Validate(); err != nil {
+			t.Errorf("invalid plan: %v", err)
+		}
+		again, err := ParsePlan("f", WritePlan(p))
+		if err != nil || again.Digest() != p.Digest() {
+			t.Errorf("%s\nparses back to another plan, error %v", WritePlan(p), err)
+		}
+		if canonical, err := federation.DecodePlan(federation.Encode(p)); err != nil || !cmp.Equal(canonical, p) {
+			t.Errorf("the canonical bytes are another plan: %v", err)
+		}
+	})
+}

@@ -1,0 +1,108 @@
+package planfile
+
+import (
+	"bytes"
+	"fmt"
+	"regexp"
+	"strconv"
+	"strings"
+
+	"atrium/coordinator/federation"
+)
+
+// WritePlan shows a valid plan as a plan file with every key, each explained;
+// ParsePlan reads the same plan back.
+func WritePlan(p federation.Plan) []byte {
+	var w bytes.Buffer
+	line := func(key string, value any, comment string) {
+		s := fmt.Sprintf("%s: %v", key, value)
+		if comment != "" {
+			s = fmt.Sprintf("%-26s # %s", s, comment)
+		}
+		w.WriteString(s + "\n")
+	}
+	line("v", p.V, "format of this file")
+	line("name", scalar(p.Name), "a-z, 0-9 and -")
+	w.WriteString("\nmodel:\n")
+	line("  kind", scalar(p.Model.Kind), "logistic or mlp")
+	if len(p.Model.Hidden) > 0 {
+		line("  hidden", "["+strings.Trim(strings.Join(strings.Fields(fmt.Sprint(p.Model.Hidden)), ", "), "[]")+"]", "units of each hidden layer")
+	}
+	writeColumns(&w, p)
+	w.WriteString("\nlocal: # training in the hospital, each round\n")
+	line("  optimiser", scalar(p.Local.Optimiser), "")
+	line("  learning_rate", float(p.Local.LearningRate), "")
+	line("  steps", p.Local.Steps, "this or epochs; the other is 0")
+	line("  epochs", p.Local.Epochs, "")
+	line("  batch", p.Local.Batch, "records of one step; 0: all")
+	line("  prox_mu", float(p.Local.ProxMu), "pull towards the base (FedProx); 0: none")
+	w.WriteString("\naggregation: # from the sum to the next version\n")
+	line("  rule", scalar(p.Aggregation.Rule), "")
+	line("  learning_rate", float(p.Aggregation.LearningRate), "1: plain averaging")
+	w.WriteString("\nprivacy: # what leaves a hospital, and how precise\n")
+	line("  bits", p.Privacy.Bits, "of one encrypted value: 8, 16, 24 or 32")
+	line("  clip", float(p.Privacy.Clip), "greatest change of one parameter in one round")
+	line("  weight_cap", p.Privacy.WeightCap, "records that count at most for one hospital")
+	line("  min_records", p.Privacy.MinRecords, "a hospital with fewer declines")
+	w.WriteString("\nschedule:\n")
+	line("  rounds", p.Schedule.Rounds, "of training")
+	line("  evaluate_every", p.Schedule.EvaluateEvery, "rounds, and after the first and the last; 0: never")
+	line("  gather_seconds", p.Schedule.GatherSeconds, "for hospitals to join a round")
+	line("  update_seconds", p.Schedule.UpdateSeconds, "for training and upload")
+	line("  open_seconds", p.Schedule.OpenSeconds, "for each half of opening the sum")
+	line("  grace_seconds", p.Schedule.GraceSeconds, "for a hospital whose connection is gone")
+	return w.Bytes()
+}
+
+func writeColumns(w *bytes.Buffer, p federation.Plan) {
+	w.WriteString("\n# Columns of the hospitals' data, in the order of the model's inputs. min and max are\n" +
+		"# the plausible range; missing is mean (filled in) or reject (the record is left out).\nfeatures:\n")
+	for _, f := range p.Features {
+		fmt.Fprintf(w, "  - {name: %s", scalar(f.Name))
+		if f.Unit != "" {
+			fmt.Fprintf(w, ", unit: %s", scalar(f.Unit))
+		}
+		fmt.Fprintf(w, ", min: %s, max: %s, missing: %s", float(f.Min), float(f.Max), scalar(f.Missing))
+		if f.Note != "" {
+			fmt.Fprintf(w, ", note: %s", scalar(f.Note))
+		}
+		w.WriteString("}\n")
+	}
+	w.WriteString("\nlabel: # the outcome, 0 or 1\n")
+	fmt.Fprintf(w, "  name: %s\n", scalar(p.Label.Name))
+	if p.Label.Note != "" {
+		fmt.Fprintf(w, "  note: %s\n", scalar(p.Label.Note))
+	}
+}
+
+func float(x float64) string { return strconv.FormatFloat(x, 'g', -1, 64) }
+
+// plain matches text that no reader takes for anything else without quotes, but for
+// the words below.
+var plain = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9_/-]*$`)
+
+// scalar writes text, in quotes where needed.
+func scalar(s string) string {
+	switch strings.ToLower(s) {
+	case "null", "true", "false", "yes", "no", "on", "off", "y", "n":
+		return `"` + s + `"`
+	}
+	if plain.MatchString(s) {
+		return s
+	}
+	var b strings.Builder
+	b.WriteByte('"')
+	for _, c := range s {
+		switch {
+		case c == '"' || c == '\\':
+			b.WriteByte('\\')
+			b.WriteRune(c)
+		case strconv.IsPrint(c):
+			b.WriteRune(c)
+		default:
+			fmt.Fprintf(&b, `\U%08X`, c)
+		}
+	}
+	b.WriteByte('"')
+	return b.String()
+}
