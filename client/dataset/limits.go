@@ -1,0 +1,9 @@
+package dataset
+
+// Bounds on a file of records.
+const (
+	MaxBytes   = 64 << 20 // of the file
+	MaxRows    = 1 << 20  // records
+	MaxColumns = 16384    // columns of the header, those that no plan names included
+	maxQuoted  = 40       // bytes of a cell that an error quotes
+)

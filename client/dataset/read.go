@@ -1,0 +1,246 @@
+package dataset
+
+import (
+	"bufio"
+	"encoding/csv"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"os"
+	"strconv"
+	"strings"
+
+	"atrium/coordinator/federation"
+)
+
+// Options tighten the bounds of limits.go; zero values mean those bounds.
+type Options struct {
+	MaxBytes int64
+	MaxRows  int
+}
+
+func (o Options) bounds() Options {
+	if o.MaxBytes <= 0 || o.MaxBytes > MaxBytes {
+		o.MaxBytes = MaxBytes
+	}
+	if o.MaxRows <= 0 || o.MaxRows > MaxRows {
+		o.MaxRows = MaxRows
+	}
+	return o
+}
+
+// Read reads the file at path as records of plan. What is wrong with its contents is
+// an *Error; the first one found is returned. A value is missing when its cell is
+// empty, "?", "NA" or "NaN"; a label must not be. A value outside the plausible range
+// is counted and kept. No eligible record is not an error, no record is.
+func Read(path string, plan federation.Plan, options Options) (*Table, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, fmt.Errorf("read records: %w", err)
+	}
+	defer f.Close()
+	return Parse(path, f, plan, options)
+}
+
+// Parse is Read on bytes that are already open; name stands for the file in errors.
+func Parse(name string, r io.Reader, plan federation.Plan, options Options) (*Table, error) {
+	options = options.bounds()
+	bounded := &boundedReader{r: r, left: options.MaxBytes}
+	buffered := bufio.NewReader(bounded)
+	if mark, err := buffered.Peek(3); err == nil && string(mark) == "\xef\xbb\xbf" {
+		buffered.Discard(3)
+	}
+	p := &parser{file: name, plan: plan, csv: csv.NewReader(buffered), maxRows: options.MaxRows}
+	p.csv.ReuseRecord = true
+	if err := p.header(); err != nil {
+		return nil, p.tooLarge(err, options)
+	}
+	t := &Table{Cols: len(plan.Features)}
+	for _, f := range plan.Features {
+		t.Features = append(t.Features, f.Name)
+		t.Quality.Features = append(t.Quality.Features, FeatureQuality{Name: f.Name})
+	}
+	if err := p.records(t); err != nil {
+		return nil, p.tooLarge(err, options)
+	}
+	return t, nil
+}
+
+// parser reads one file.
+type parser struct {
+	file    string
+	plan    federation.Plan
+	csv     *csv.Reader
+	maxRows int
+	columns []int // of each feature
+	label   int   // column
+}
+
+func (p *parser) fail(line int, column, format string, args ...any) error {
+	return &Error{File: p.file, Line: line, Column: column, Reason: fmt.Sprintf(format, args...)}
+}
+
+// tooLarge turns the reader's refusal into an *Error about the whole file.
+func (p *parser) tooLarge(err error, o Options) error {
+	if errors.Is(err, errTooLarge) {
+		return p.fail(0, "", "larger than %d bytes", o.MaxBytes)
+	}
+	return err
+}
+
+// read returns the next line's cells; io.EOF stays as it is.
+func (p *parser) read() ([]string, error) {
+	cells, err := p.csv.Read()
+	var bad *csv.ParseError
+	switch {
+	case err == nil || err == io.EOF:
+		return cells, err
+	case errors.As(err, &bad) && errors.Is(err, csv.ErrFieldCount):
+		return nil, p.fail(bad.Line, "", "%d cells, the header has %d", len(cells), p.csv.FieldsPerRecord)
+	case errors.As(err, &bad):
+		return nil, p.fail(bad.Line, "", "byte %d: %v", bad.Column, bad.Err)
+	}
+	return nil, fmt.Errorf("read records of %s: %w", p.file, err)
+}
+
+// header finds the columns of the plan.
+func (p *parser) header() error {
+	cells, err := p.read()
+	if err == io.EOF {
+		return p.fail(1, "", "the file is empty")
+	}
+	if err != nil {
+		return err
+	}
+	line, _ := p.csv.FieldPos(0)
+	if len(cells) > MaxColumns {
+		return p.fail(line, "", "%d columns, at most %d", len(cells), MaxColumns)
+	}
+	seen, twice := map[string]int{}, map[string]bool{}
+	for i, cell := range cells {
+		name := strings.TrimSpace(cell)
+		_, again := seen[name]
+		seen[name], twice[name] = i, again || twice[name]
+	}
+	find := func(name string) (int, error) {
+		i, ok := seen[name]
+		if !ok {
+			return 0, p.fail(line, name, "missing in the header")
+		}
+		if twice[name] {
+			return 0, p.fail(line, name, "appears twice in the header")
+		}
+		return i, nil
+	}
+	for _, f := range p.plan.Features {
+		i, err := find(f.Name)
+		if err != nil {
+			return err
+		}
+		p.columns = append(p.columns, i)
+	}
+	p.label, err = find(p.plan.Label.Name)
+	return err
+}
+
+// records reads all lines behind the header into t.
+func (p *parser) records(t *Table) error {
+	row := make([]float64, t.Cols)
+	for {
+		cells, err := p.read()
+		if err == io.EOF {
+			break
+		}
+		if err != nil {
+			return err
+		}
+		if t.Quality.Rows == p.maxRows {
+			line, _ := p.csv.FieldPos(0)
+			return p.fail(line, "", "more than %d records", p.maxRows)
+		}
+		label, eligible, err := p.record(cells, row, &t.Quality)
+		if err != nil {
+			return err
+		}
+		t.Quality.Rows++
+		if !eligible {
+			continue
+		}
+		t.X, t.Y = append(t.X, row...), append(t.Y, label)
+		t.Rows++
+		t.Quality.Eligible++
+		t.Quality.Positives += int(label)
+	}
+	if t.Quality.Rows == 0 {
+		return p.fail(1, "", "no records behind the header")
+	}
+	return nil
+}
+
+// record reads one line into row and counts it in q.
+func (p *parser) record(cells []string, row []float64, q *Quality) (label float64, eligible bool, err error) {
+	eligible = true
+	for j, f := range p.plan.Features {
+		if row[j], err = p.number(cells, p.columns[j], f.Name); err != nil {
+			return 0, false, err
+		}
+		fq := &q.Features[j]
+		if math.IsNaN(row[j]) {
+			fq.Missing++
+			eligible = eligible && f.Missing != federation.MissingReject
+			continue
+		}
+		fq.see(row[j], f, fq.Missing == q.Rows)
+	}
+	name := p.plan.Label.Name
+	if label, err = p.number(cells, p.label, name); err != nil {
+		return 0, false, err
+	}
+	line, _ := p.csv.FieldPos(p.label)
+	switch {
+	case math.IsNaN(label):
+		return 0, false, p.fail(line, name, "the label is missing")
+	case label != 0 && label != 1:
+		return 0, false, p.fail(line, name, "%s is not 0 or 1", quote(strings.TrimSpace(cells[p.label])))
+	}
+	return math.Abs(label), eligible, nil // -0 is 0
+}
+
+// number reads cell i: a finite decimal number, or NaN when it is missing.
+func (p *parser) number(cells []string, i int, name string) (float64, error) {
+	cell := strings.TrimSpace(cells[i])
+	switch cell {
+	case "", "?", "NA", "NaN":
+		return math.NaN(), nil
+	}
+	line, _ := p.csv.FieldPos(i)
+	v, err := strconv.ParseFloat(cell, 64)
+	switch {
+	case math.IsInf(v, 0): // written so, or too large for a float64
+		return 0, p.fail(line, name, "%s is not finite", quote(cell))
+	case err != nil || strings.Trim(cell, "+-.0123456789eE") != "":
+		return 0, p.fail(line, name, "%s is not a number", quote(cell))
+	}
+	return v, nil
+}
+
+var errTooLarge = errors.New("too many bytes")
+
+// boundedReader fails, instead of ending, behind its last byte.
+type boundedReader struct {
+	r    io.Reader
+	left int64
+}
+
+func (b *boundedReader) Read(buf []byte) (int, error) {
+	if int64(len(buf)) > b.left+1 {
+		buf = buf[:b.left+1]
+	}
+	n, err := b.r.Read(buf)
+	if int64(n) > b.left {
+		return int(b.left), errTooLarge
+	}
+	b.left -= int64(n)
+	return n, err
+}

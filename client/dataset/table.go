@@ -1,0 +1,69 @@
+package dataset
+
+import (
+	"fmt"
+
+	"atrium/aggregation"
+	"atrium/coordinator/federation"
+)
+
+// Table is the eligible records of one file, in file order.
+type Table struct {
+	Features []string  // in plan order
+	X        []float64 // Rows × Cols, row-major; NaN where a value is missing; never infinite
+	Y        []float64 // labels, 0 or 1
+	Rows     int
+	Cols     int // len(Features)
+	Quality  Quality
+}
+
+// Quality is what a data team wants to know about a file before it takes part.
+type Quality struct {
+	Rows      int              `json:"rows"`      // records read
+	Eligible  int              `json:"eligible"`  // records that the missing policies keep
+	Positives int              `json:"positives"` // eligible records with label 1
+	Features  []FeatureQuality `json:"features"`  // in plan order, over all records read
+}
+
+// FeatureQuality counts one column over all records read, eligible or not.
+type FeatureQuality struct {
+	Name       string  `json:"name"`
+	Missing    int     `json:"missing"`
+	OutOfRange int     `json:"out_of_range"` // outside the plan's plausible range; used as they are
+	Min        float64 `json:"min"`          // of the measured values; 0 when there are none
+	Max        float64 `json:"max"`
+}
+
+// see counts a measured value.
+func (q *FeatureQuality) see(value float64, f federation.Feature, first bool) {
+	if value < f.Min || value > f.Max {
+		q.OutOfRange++
+	}
+	if first || value < q.Min {
+		q.Min = value
+	}
+	if first || value > q.Max {
+		q.Max = value
+	}
+}
+
+// Inputs returns the records as a Trainer wants them: x normalised, missing values 0,
+// row-major Rows × Cols, and y. The error names a normalisation of another width.
+func (t *Table) Inputs(n aggregation.Normalisation) (x, y []float32, err error) {
+	if err := n.Validate(t.Cols); err != nil {
+		return nil, nil, fmt.Errorf("normalise records: %w", err)
+	}
+	wide, err := n.Apply(t.X)
+	if err != nil {
+		return nil, nil, fmt.Errorf("normalise records: %w", err)
+	}
+	return narrow(wide), narrow(t.Y), nil
+}
+
+func narrow(values []float64) []float32 {
+	out := make([]float32, len(values))
+	for i, v := range values {
+		out[i] = float32(v)
+	}
+	return out
+}

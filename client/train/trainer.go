@@ -1,0 +1,179 @@
+package train
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+
+	"atrium/coordinator/federation"
+)
+
+var (
+	// ErrShape says that parameters, records or labels have the wrong length.
+	ErrShape = errors.New("shape does not fit the model")
+	// ErrNotFinite says that a NaN or an infinity was met: in the parameters given, in
+	// the loss or in the trained parameters.
+	ErrNotFinite = errors.New("value is not finite")
+	// ErrClosed says that the Trainer was closed.
+	ErrClosed = errors.New("trainer is closed")
+)
+
+// Trainer trains and scores one model. It keeps memory between calls and must not be
+// used by two goroutines at once. The same arguments give the same bytes, whatever
+// was called before.
+type Trainer interface {
+	// Parameters describes the flat parameter vector, as Layout does.
+	Parameters() []Tensor
+
+	// Train starts at base and returns the change of each parameter after one round of
+	// local training on rows records: x row-major and normalised, y of 0 and 1. seed
+	// orders the records when local.Batch divides them.
+	//
+	// loss is the mean log-loss per record of the last step (with epochs: of the last
+	// epoch), each before its update, without the proximal term. No records: no change
+	// and loss 0. Nothing given is changed.
+	//
+	// Errors are ErrShape, ErrNotFinite, ErrClosed and the context's.
+	Train(ctx context.Context, base []float32, x []float32, y []float32, rows int, local federation.Local, seed uint64) (delta []float32, loss float64, err error)
+
+	// Score returns the probability of label 1 for each of rows records, from 0 to 1.
+	// Errors are ErrShape, ErrNotFinite and ErrClosed.
+	Score(params []float32, x []float32, rows int) ([]float64, error)
+
+	// Close releases the graphs; it may be called twice.
+	Close() error
+}
+
+// New returns a Trainer for records of inputs features. rows is how many records a
+// graph holds: the plan's batch, or the hospital's record count where the batch is
+// everything. It only sets speed and memory; batches of any size work, larger ones in
+// pieces. The error is ErrModel, or gorgonia's when a graph cannot be built.
+func New(model federation.Model, inputs, rows int) (Trainer, error) {
+	if err := check(model, inputs, rows); err != nil {
+		return nil, err
+	}
+	rows = graphRows(model, inputs, rows)
+	learn, err := newGraph(model, inputs, rows, true)
+	if err != nil {
+		return nil, err
+	}
+	score, err := newGraph(model, inputs, rows, false)
+	if err != nil {
+		return nil, err
+	}
+	return &network{layout: Layout(model, inputs), inputs: inputs, learn: learn, score: score}, nil
+}
+
+// network is the Trainer of every model that is dense layers.
+type network struct {
+	layout       []Tensor
+	inputs       int
+	learn, score *graph // nil once closed
+}
+
+func (n *network) Parameters() []Tensor {
+	out := make([]Tensor, len(n.layout))
+	for i, t := range n.layout {
+		out[i] = Tensor{Name: t.Name, Shape: append([]int(nil), t.Shape...)}
+	}
+	return out
+}
+
+func (n *network) Close() error {
+	if n.learn == nil {
+		return nil
+	}
+	err := errors.Join(n.learn.close(), n.score.close())
+	n.learn, n.score = nil, nil
+	return err
+}
+
+func (n *network) Train(ctx context.Context, base, x, y []float32, rows int, local federation.Local, seed uint64) ([]float32, float64, error) {
+	if err := n.checkArguments(base, x, rows); err != nil {
+		return nil, 0, err
+	}
+	if len(y) != rows {
+		return nil, 0, fmt.Errorf("%d labels for %d records: %w", len(y), rows, ErrShape)
+	}
+	delta := make([]float32, len(base))
+	if rows == 0 {
+		return delta, 0, nil
+	}
+	r := &round{graph: n.learn, base: base, x: x, y: y, rows: rows, local: local}
+	copy(n.learn.params, base)
+	loss, err := r.train(ctx, seed)
+	if err != nil {
+		return nil, 0, err
+	}
+	if err := n.checkFinite(n.learn.params); err != nil {
+		return nil, 0, fmt.Errorf("trained parameters: %w", err)
+	}
+	for i, p := range n.learn.params {
+		delta[i] = p - base[i]
+	}
+	return delta, loss, nil
+}
+
+func (n *network) Score(params, x []float32, rows int) ([]float64, error) {
+	if err := n.checkArguments(params, x, rows); err != nil {
+		return nil, err
+	}
+	g := n.score
+	copy(g.params, params)
+	out := make([]float64, 0, rows)
+	for len(out) < rows {
+		from := len(out)
+		m := min(g.rows, rows-from)
+		filled := copy(g.x, x[from*n.inputs:(from+m)*n.inputs])
+		clear(g.x[filled:])
+		if err := g.run(); err != nil {
+			return nil, err
+		}
+		logits, err := values(g.logits)
+		if err != nil {
+			return nil, fmt.Errorf("read logits: %w", err)
+		}
+		for i, z := range logits[:m] {
+			p := sigmoid(float64(z))
+			if math.IsNaN(p) {
+				return nil, fmt.Errorf("score of record %d: %w", from+i, ErrNotFinite)
+			}
+			out = append(out, p)
+		}
+	}
+	return out, nil
+}
+
+func (n *network) checkArguments(params, x []float32, rows int) error {
+	if n.learn == nil {
+		return ErrClosed
+	}
+	if rows < 0 || len(x) != rows*n.inputs {
+		return fmt.Errorf("%d values for %d records of %d features: %w", len(x), rows, n.inputs, ErrShape)
+	}
+	if len(params) != len(n.learn.params) {
+		return fmt.Errorf("%d parameters, want %d: %w", len(params), len(n.learn.params), ErrShape)
+	}
+	return n.checkFinite(params)
+}
+
+// checkFinite names the tensor and the index of the first value that is not finite.
+func (n *network) checkFinite(params []float32) error {
+	at := 0
+	for _, t := range n.layout {
+		for i, p := range params[at : at+t.Size()] {
+			if !finite(p) {
+				return fmt.Errorf("parameter %s[%d] is %v: %w", t.Name, i, p, ErrNotFinite)
+			}
+		}
+		at += t.Size()
+	}
+	return nil
+}
+
+func sigmoid(z float64) float64 { return 1 / (1 + math.Exp(-z)) }
+
+func finite(x float32) bool {
+	return !math.IsNaN(float64(x)) && !math.IsInf(float64(x), 0)
+}
