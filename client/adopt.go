@@ -1,0 +1,169 @@
+package client
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strconv"
+	"time"
+
+	"atrium/aggregation"
+	"atrium/client/dataset"
+	"atrium/coordinator/atriumpb"
+	"atrium/coordinator/federation"
+	"atrium/storage/models"
+)
+
+// adopt scores the last version of a finished plan on this hospital's test records,
+// beside a model trained on its own records alone, and writes the report here.
+func (d *Daemon) adopt(ctx context.Context, w *atriumpb.Work) error {
+	snapshot, err := asDigest(w.GetSnapshot())
+	if err != nil {
+		return err
+	}
+	federated, err := d.score(ctx, snapshot, federation.Digest{})
+	if err != nil {
+		return err
+	}
+	alone, err := d.scoreAlone(ctx)
+	if err != nil {
+		return err
+	}
+	r := Report{Hospital: d.cfg.Name, Federation: d.cfg.Charter.Federation, Version: w.GetVersion(), Snapshot: snapshot.String(),
+		Reason: w.GetReason(), Rows: d.train.Rows, TestRows: d.test.Rows, BytesSent: d.link.sent.Load(), Rounds: d.rounds}
+	if r.AUC, r.Accuracy, err = measure(d.test.Y, federated); err != nil {
+		return err
+	}
+	if r.AUCAlone, r.AccuracyAlone, err = measure(d.test.Y, alone); err != nil {
+		return err
+	}
+	if err := d.writePredictions(federated, alone); err != nil {
+		return fatal{err}
+	}
+	if err := writeJSON(filepath.Join(d.cfg.State, ReportFile), r); err != nil {
+		return fatal{err}
+	}
+	d.adopted = r.Version
+	d.cfg.Logger.Info("version adopted", "version", r.Version, "reason", r.Reason)
+	return nil
+}
+
+func measure(labels, scores []float64) (auc *float64, accuracy float64, err error) {
+	if v, ok := aggregation.AUC(labels, scores); ok {
+		auc = &v
+	}
+	c, err := aggregation.NewConfusion(labels, scores)
+	if err != nil {
+		return nil, 0, err
+	}
+	accuracy, _ = c.Accuracy()
+	return auc, accuracy, nil
+}
+
+// scoreAlone trains the plan's model on this hospital's records only, normalised by
+// their own mean and deviation, for as many rounds as the plan has.
+func (d *Daemon) scoreAlone(ctx context.Context) ([]float64, error) {
+	plan := d.cfg.Plan
+	norm, err := aggregation.FromSums(dataset.Sums(d.train, plan, max(d.train.Rows, 1)), dataset.Ranges(plan))
+	if err != nil {
+		return nil, err
+	}
+	x, y, err := d.train.Inputs(norm)
+	if err != nil {
+		return nil, err
+	}
+	params := models.InitialParameters(plan)
+	for i := range plan.Schedule.Rounds {
+		delta, _, err := d.trainer.Train(ctx, params, x, y, d.train.Rows, plan.Local, uint64(i))
+		if err != nil {
+			return nil, err
+		}
+		for j, v := range delta {
+			params[j] += v
+		}
+	}
+	if x, _, err = d.test.Inputs(norm); err != nil {
+		return nil, err
+	}
+	return d.trainer.Score(params, x, d.test.Rows)
+}
+
+func (d *Daemon) writePredictions(federated, alone []float64) error {
+	b := []byte("label,score,score_alone\n")
+	for i, y := range d.test.Y {
+		b = strconv.AppendFloat(b, y, 'g', -1, 64)
+		b = strconv.AppendFloat(append(b, ','), federated[i], 'g', -1, 64)
+		b = strconv.AppendFloat(append(b, ','), alone[i], 'g', -1, 64)
+		b = append(b, '\n')
+	}
+	return writeFile(filepath.Join(d.cfg.State, PredictionsFile), b)
+}
+
+// writeFile replaces a file of the state directory as a whole.
+func writeFile(path string, b []byte) error {
+	if err := os.WriteFile(path+".tmp", b, 0o600); err != nil {
+		return err
+	}
+	return os.Rename(path+".tmp", path)
+}
+
+func writeJSON(path string, v any) error {
+	b, err := json.MarshalIndent(v, "", "  ")
+	if err != nil {
+		return err
+	}
+	return writeFile(path, append(b, '\n'))
+}
+
+// ReadReport reads the report of a state directory; fs.ErrNotExist when there is none.
+func ReadReport(state string) (Report, error) {
+	return readJSON[Report](filepath.Join(state, ReportFile))
+}
+
+// ReadStatus reads the status of a state directory; fs.ErrNotExist when there is none.
+func ReadStatus(state string) (Status, error) {
+	return readJSON[Status](filepath.Join(state, StatusFile))
+}
+
+func readJSON[T any](path string) (T, error) {
+	var v T
+	b, err := os.ReadFile(path)
+	if err != nil {
+		return v, err
+	}
+	if err := json.Unmarshal(b, &v); err != nil {
+		return v, fmt.Errorf("%s: %w", path, err)
+	}
+	return v, nil
+}
+
+// loadStatus takes up what the run before counted, and the version it adopted.
+func (d *Daemon) loadStatus() {
+	if s, err := ReadStatus(d.cfg.State); err == nil {
+		d.status.BytesSent = s.BytesSent
+	}
+	d.status.Hospital, d.status.Pseudonym, d.status.Federation = d.cfg.Name, string(d.self), d.cfg.Charter.Federation
+	if r, err := ReadReport(d.cfg.State); err == nil && r.Federation == d.cfg.Charter.Federation {
+		d.adopted = r.Version
+	} else if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		d.cfg.Logger.Warn("report", "error", err)
+	}
+}
+
+// note writes what the daemon does now for `atrium hospital status`; it is a display
+// and nothing depends on it.
+func (d *Daemon) note(doing string, err error) {
+	d.status.Doing, d.status.Round, d.status.Since = doing, d.live.header.Round, federation.FormatTime(time.Now())
+	d.status.BytesSent, d.status.LastError = d.link.sent.Load(), ""
+	if err != nil {
+		d.status.LastError = err.Error()
+		d.status.Connected = false
+	}
+	if err := writeJSON(filepath.Join(d.cfg.State, StatusFile), d.status); err != nil {
+		d.cfg.Logger.Warn("status", "error", err)
+	}
+}

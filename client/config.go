@@ -1,0 +1,59 @@
+package client
+
+import (
+	"crypto/ed25519"
+	"crypto/tls"
+	"errors"
+	"log/slog"
+
+	"atrium/client/policy"
+	"atrium/coordinator/federation"
+)
+
+// Config is what a hospital's daemon needs in one federation. Zero values: Logger
+// discards; RoundingSeed nil draws every rounding from crypto/rand.
+type Config struct {
+	Name      string // of the hospital, for its own files and logs
+	Addresses []string
+	TLS       *tls.Config // see ClientTLS
+	Charter   federation.Charter
+	Plan      federation.Plan // the approved plan
+	Policy    policy.Policy
+	Identity  ed25519.PrivateKey
+	State     string // directory of journal, pending uploads and reports; created if absent
+	Train     string // CSV of training records
+	Test      string // CSV of records for evaluation
+	Logger    *slog.Logger
+
+	// RoundingSeed makes stochastic rounding repeatable, for demonstrations: the stream
+	// then follows from seed, name and question. It protects nothing and hides nothing.
+	RoundingSeed *uint64
+}
+
+// Validate checks that nothing is missing and that the identity is in the charter.
+func (c Config) Validate() error {
+	switch {
+	case len(c.Addresses) == 0:
+		return errors.New("no coordinator address")
+	case c.TLS == nil:
+		return errors.New("no TLS configuration")
+	case len(c.Identity) != ed25519.PrivateKeySize:
+		return errors.New("no identity key")
+	case c.State == "":
+		return errors.New("no state directory")
+	case c.Train == "" || c.Test == "":
+		return errors.New("no training or test records")
+	}
+	if err := errors.Join(c.Charter.Validate(), c.Plan.Validate(), c.Policy.Validate()); err != nil {
+		return err
+	}
+	if _, ok := c.Charter.Member(c.self()); !ok {
+		return errors.New("the identity key is not in the charter")
+	}
+	return nil
+}
+
+// self is the pseudonym that follows from the identity key.
+func (c Config) self() federation.HospitalID {
+	return federation.NewHospitalID(c.Charter.Federation, c.Identity.Public().(ed25519.PublicKey))
+}

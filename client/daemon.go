@@ -1,0 +1,255 @@
+package client
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"log/slog"
+	mathrand "math/rand/v2"
+	"os"
+	"path/filepath"
+	"time"
+
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+
+	"atrium/client/dataset"
+	"atrium/client/participant"
+	"atrium/client/train"
+	"atrium/coordinator/federation"
+	"atrium/privacy/envelope"
+	"atrium/storage/local"
+)
+
+// Daemon is one hospital in one federation.
+type Daemon struct {
+	cfg     Config
+	self    federation.HospitalID
+	state   participant.State
+	journal *journal
+	store   *local.Bucket // signed messages, ciphertexts and answers until their round is over
+	train   *dataset.Table
+	test    *dataset.Table
+	trainer train.Trainer
+	link    *link
+	live    live
+	skip    map[string]time.Time
+	rounds  int // rounds with an update of ours, in this run
+	adopted uint64
+	status  Status
+}
+
+// live is what dies with the process or with the round.
+type live struct {
+	key      *envelope.PrivateKey // one-round key of a custodian
+	join     []byte               // signed Join, to be sent again unchanged
+	header   federation.Header
+	manifest federation.VerifiedManifest
+	shares   map[federation.Digest][]uint16 // opened for the candidate, by submission
+}
+
+// Open reads records, journal and store, and checks everything that can be checked
+// without the coordinator. The caller runs the Daemon and then closes it.
+func Open(cfg Config) (*Daemon, error) {
+	if err := cfg.Validate(); err != nil {
+		return nil, err
+	}
+	if cfg.Logger == nil {
+		cfg.Logger = slog.New(slog.DiscardHandler)
+	}
+	d := &Daemon{cfg: cfg, self: cfg.self(), skip: map[string]time.Time{}}
+	var err error
+	if d.train, err = dataset.Read(cfg.Train, cfg.Plan, dataset.Options{}); err != nil {
+		return nil, err
+	}
+	if d.test, err = dataset.Read(cfg.Test, cfg.Plan, dataset.Options{}); err != nil {
+		return nil, err
+	}
+	if err := os.MkdirAll(cfg.State, 0o700); err != nil {
+		return nil, err
+	}
+	d.journal, d.state, err = openJournal(cfg.State, participant.State{Self: d.self, Charter: cfg.Charter})
+	if err != nil {
+		return nil, err
+	}
+	if err := d.open(); err != nil {
+		return nil, errors.Join(err, d.Close())
+	}
+	return d, nil
+}
+
+func (d *Daemon) open() error {
+	dir := filepath.Join(d.cfg.State, "store")
+	var err error
+	if d.store, err = local.Open(dir); errors.Is(err, local.ErrNoBucket) {
+		d.store, err = local.Create(dir)
+	}
+	if err != nil {
+		return err
+	}
+	rows := d.cfg.Plan.Local.Batch
+	if rows == 0 {
+		rows = max(d.train.Rows, 1)
+	}
+	if d.trainer, err = train.New(d.cfg.Plan.Model, len(d.cfg.Plan.Features), rows); err != nil {
+		return err
+	}
+	var incarnation federation.Digest
+	if _, err := rand.Read(incarnation[:]); err != nil {
+		return err
+	}
+	if err := d.persist(participant.Start(incarnation), nil); err != nil {
+		return err
+	}
+	d.loadStatus()
+	d.link, err = dial(d.cfg, d.status.BytesSent)
+	return err
+}
+
+// Close releases files and connections.
+func (d *Daemon) Close() error {
+	errs := []error{d.journal.close()}
+	if d.store != nil {
+		errs = append(errs, d.store.Close())
+	}
+	if d.trainer != nil {
+		errs = append(errs, d.trainer.Close())
+	}
+	if d.link != nil {
+		errs = append(errs, d.link.close())
+	}
+	d.eraseKey()
+	return errors.Join(errs...)
+}
+
+// persist journals what the machine decided and applies it. decided is its error.
+func (d *Daemon) persist(entries []participant.Entry, decided error) error {
+	if decided != nil {
+		return decided
+	}
+	if err := d.journal.add(entries); err != nil {
+		return fatal{err}
+	}
+	for _, e := range entries {
+		next, err := participant.Apply(d.state, e)
+		if err != nil {
+			return fatal{err}
+		}
+		d.state = next
+	}
+	return nil
+}
+
+// fatal is an error after which the daemon must not go on: its memory is not durable.
+type fatal struct{ error }
+
+func (f fatal) Unwrap() error { return f.error }
+
+// Run asks for work and does it until ctx ends.
+func (d *Daemon) Run(ctx context.Context) error {
+	d.cfg.Logger.Info("hospital daemon", "hospital", d.cfg.Name, "federation", d.cfg.Charter.Federation,
+		"rows", d.train.Rows, "test_rows", d.test.Rows)
+	failures := 0
+	for ctx.Err() == nil {
+		err := d.step(ctx)
+		var stop fatal
+		switch {
+		case err == nil:
+			failures = 0
+			continue
+		case ctx.Err() != nil:
+			return nil
+		case errors.As(err, &stop):
+			return err
+		}
+		d.note("waiting for the coordinator", err)
+		if failures == 0 {
+			d.cfg.Logger.Warn("coordinator", "error", err)
+		}
+		failures++
+		if err := pause(ctx, jitter(failures)); err != nil {
+			return nil
+		}
+	}
+	return nil
+}
+
+// jitter is a full-jitter delay: uniform up to a bound that doubles.
+func jitter(failures int) time.Duration {
+	bound := min(backoffFirst<<min(failures, 10), backoffLimit)
+	return time.Duration(mathrand.Int64N(int64(bound)))
+}
+
+func pause(ctx context.Context, d time.Duration) error {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// step polls once and does the work that came. Only trouble with the coordinator or
+// with our own disk is an error; a task that fails is skipped for a while.
+func (d *Daemon) step(ctx context.Context) error {
+	work, err := d.poll(ctx)
+	if err != nil {
+		return err
+	}
+	d.status.Connected = true
+	if work.GetId() == "" {
+		return nil
+	}
+	d.note(work.GetKind(), nil)
+	err = d.perform(ctx, work)
+	var stop fatal
+	switch {
+	case err == nil, ctx.Err() != nil:
+		return nil
+	case errors.As(err, &stop), status.Code(err) == codes.Unavailable, status.Code(err) == codes.DeadlineExceeded:
+		return err
+	case status.Code(err) == codes.FailedPrecondition:
+		d.cfg.Logger.Debug("stale", "task", work.GetKind(), "round", work.GetRound(), "error", err)
+	default:
+		d.note(work.GetKind(), err)
+		d.cfg.Logger.Warn("task", "task", work.GetKind(), "round", work.GetRound(), "error", err)
+	}
+	d.skipTask(work.GetId())
+	return nil
+}
+
+func (d *Daemon) skipTask(id string) {
+	if len(d.skip) < maxSkip {
+		d.skip[id] = time.Now().Add(skipTime)
+	}
+}
+
+// skipped lists tasks that failed a moment ago, and when the first may be tried again.
+func (d *Daemon) skipped() (ids []string, until time.Time) {
+	now := time.Now()
+	for id, at := range d.skip {
+		if now.After(at) {
+			delete(d.skip, id)
+			continue
+		}
+		ids = append(ids, id)
+		if until.IsZero() || at.Before(until) {
+			until = at
+		}
+	}
+	return ids, until
+}
+
+func (d *Daemon) eraseKey() {
+	if d.live.key != nil {
+		d.live.key.Erase()
+	}
+	d.live.key, d.live.shares = nil, nil
+}
+
+var errUnknownTask = errors.New("the coordinator asks for something that this program does not know")
+
+func unknownTask(kind string) error { return fmt.Errorf("%w: %.40q", errUnknownTask, kind) }

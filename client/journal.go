@@ -1,0 +1,117 @@
+package client
+
+import (
+	"bufio"
+	"bytes"
+	"errors"
+	"fmt"
+	"hash/crc32"
+	"io"
+	"os"
+	"path/filepath"
+	"strconv"
+	"syscall"
+
+	"atrium/client/participant"
+	"atrium/coordinator/federation"
+)
+
+// journal is the hospital's durable memory: one line an entry, "<crc32 in hex> <entry>",
+// fsynced before anything that depends on it is sent. It is owned by the daemon's
+// goroutine and locked against a second daemon.
+type journal struct {
+	file *os.File
+	path string
+}
+
+// Errors of a journal that cannot be used.
+var (
+	ErrJournal = errors.New("journal is damaged")
+	ErrLocked  = errors.New("another daemon uses this state directory")
+)
+
+// openJournal opens or creates the journal of a state directory and replays it. A last
+// line that a crash cut short is removed: what it recorded was never sent.
+func openJournal(dir string, state participant.State) (*journal, participant.State, error) {
+	path := filepath.Join(dir, "journal")
+	file, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
+	if err != nil {
+		return nil, state, err
+	}
+	j := &journal{file: file, path: path}
+	if err := syscall.Flock(int(file.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
+		return nil, state, errors.Join(fmt.Errorf("%s: %w", path, ErrLocked), file.Close())
+	}
+	state, end, err := j.replay(state)
+	if err != nil {
+		return nil, state, errors.Join(err, file.Close())
+	}
+	if err := errors.Join(file.Truncate(end), file.Sync(), syncDir(dir)); err != nil {
+		return nil, state, errors.Join(err, file.Close())
+	}
+	if _, err := file.Seek(end, io.SeekStart); err != nil {
+		return nil, state, errors.Join(err, file.Close())
+	}
+	return j, state, nil
+}
+
+// replay applies every whole line and returns where the last one ends.
+func (j *journal) replay(state participant.State) (participant.State, int64, error) {
+	reader := bufio.NewReaderSize(j.file, 1<<16)
+	var end int64
+	for number := 1; ; number++ {
+		line, err := reader.ReadBytes('\n')
+		if errors.Is(err, io.EOF) {
+			return state, end, nil // what is left has no newline: it was cut short
+		}
+		if err != nil {
+			return state, end, err
+		}
+		entry, err := decodeLine(line)
+		if err == nil {
+			state, err = participant.Apply(state, entry)
+		}
+		if err != nil {
+			return state, end, fmt.Errorf("%s:%d: %w: %w", j.path, number, ErrJournal, err)
+		}
+		end += int64(len(line))
+	}
+}
+
+func decodeLine(line []byte) (participant.Entry, error) {
+	sum, body, ok := bytes.Cut(bytes.TrimSuffix(line, []byte("\n")), []byte(" "))
+	want, err := strconv.ParseUint(string(sum), 16, 32)
+	if !ok || err != nil || len(sum) != 8 || len(line) > maxJournalLine || crc32.ChecksumIEEE(body) != uint32(want) {
+		return participant.Entry{}, errors.New("checksum does not match")
+	}
+	return participant.DecodeEntry(body)
+}
+
+// add persists entries; when it returns nil they survive a loss of power.
+func (j *journal) add(entries []participant.Entry) error {
+	if len(entries) == 0 {
+		return nil
+	}
+	var lines []byte
+	for _, e := range entries {
+		body := federation.Encode(e)
+		lines = fmt.Appendf(lines, "%08x %s\n", crc32.ChecksumIEEE(body), body)
+	}
+	if _, err := j.file.Write(lines); err != nil {
+		return fmt.Errorf("write %s: %w", j.path, err)
+	}
+	if err := j.file.Sync(); err != nil {
+		return fmt.Errorf("sync %s: %w", j.path, err)
+	}
+	return nil
+}
+
+func (j *journal) close() error { return j.file.Close() }
+
+func syncDir(dir string) error {
+	d, err := os.Open(dir)
+	if err != nil {
+		return err
+	}
+	return errors.Join(d.Sync(), d.Close())
+}

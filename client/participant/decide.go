@@ -1,0 +1,171 @@
+package participant
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+
+	"atrium/coordinator/federation"
+)
+
+// Refusals. Each leaves the state as it was.
+var (
+	ErrRollback    = errors.New("the coordinator shows an older log than before")
+	ErrNotJoined   = errors.New("this run of the daemon did not join that header")
+	ErrNotOurs     = errors.New("the manifest does not carry our own join")
+	ErrRestarted   = errors.New("the one-round key is gone: the daemon restarted since it joined")
+	ErrConflict    = errors.New("other bytes were fixed before")
+	ErrBurned      = errors.New("this manifest was burned")
+	ErrAnswered    = errors.New("this manifest was answered")
+	ErrOtherAnswer = errors.New("another set of hospitals was answered on this question")
+	ErrNotMember   = errors.New("not in the cohort or not a custodian")
+)
+
+func entry(kind EntryKind, d federation.Digest) Entry { return Entry{V: 1, Kind: kind, Digest: d} }
+
+// Start begins a run of the daemon: every key of the runs before is gone.
+func Start(incarnation federation.Digest) []Entry { return []Entry{entry(Started, incarnation)} }
+
+// See records a checkpoint whose signature and whose consistency with s.Seen were
+// verified.
+func See(s State, head federation.TreeHead) ([]Entry, error) {
+	switch {
+	case head.Size < s.Seen.Size:
+		return nil, nil // older, and a prefix of what we know
+	case head.Size == s.Seen.Size && head.Root != s.Seen.Root:
+		return nil, fmt.Errorf("checkpoint of size %d: %w", head.Size, ErrRollback)
+	case head == s.Seen:
+		return nil, nil
+	}
+	e := entry(Saw, federation.Digest{})
+	e.Head = head
+	return []Entry{e}, nil
+}
+
+// JoinHeader decides whether to join. The plan is the one that the hospital's policy
+// approved; the header's checkpoint was passed to See before.
+func JoinHeader(s State, plan federation.Plan, h federation.Header) ([]Entry, error) {
+	if err := federation.CheckHeader(s.Charter, plan, h); err != nil {
+		return nil, err
+	}
+	if h.Checkpoint.Size > s.Seen.Size {
+		return nil, fmt.Errorf("join round %d: its checkpoint was not verified: %w", h.Round, ErrRollback)
+	}
+	e := entry(Joined, h.Digest())
+	e.Counter, e.Questions, e.Round = s.Counter+1, h.Questions, h.Round
+	return []Entry{e}, nil
+}
+
+// AcceptManifest decides whether to take part under a manifest: it must name the
+// header that this run joined, carry this run's own Join, and hold for the charter.
+func AcceptManifest(s State, round uint64, m federation.VerifiedManifest) ([]Entry, error) {
+	if m.Header != s.Live.Header || s.Live.Header.IsZero() {
+		return nil, fmt.Errorf("manifest %s: %w", m.Digest.Short(), ErrNotJoined)
+	}
+	own := slices.IndexFunc(m.Joins, func(j federation.VerifiedJoin) bool { return j.Hospital == s.Self })
+	if own < 0 || m.Joins[own].Incarnation != s.Live.Incarnation || m.Joins[own].Counter != s.Counter {
+		return nil, fmt.Errorf("manifest %s: %w", m.Digest.Short(), ErrNotOurs)
+	}
+	if err := federation.CheckManifest(s.Charter, s.Live.Header, m); err != nil {
+		return nil, err
+	}
+	if known, ok := s.Recall(m.Digest); ok {
+		if known.Burned {
+			return nil, fmt.Errorf("manifest %s: %w", m.Digest.Short(), ErrBurned)
+		}
+		if s.Live.Manifest == m.Digest {
+			return nil, nil
+		}
+	}
+	if !s.Live.Manifest.IsZero() { // one header, one manifest
+		return nil, fmt.Errorf("manifest %s after %s for one header: %w", m.Digest.Short(), s.Live.Manifest.Short(), ErrConflict)
+	}
+	e := entry(Verified, m.Digest)
+	e.Round, e.Questions = round, s.Live.Questions
+	for _, c := range m.Certificates {
+		e.Certified = append(e.Certified, c.Manifest)
+	}
+	return []Entry{e}, nil
+}
+
+// Submit fixes the one submission of a manifest; ciphertext, envelopes and signature
+// are on disk.
+func Submit(s State, manifest, submission federation.Digest) ([]Entry, error) {
+	m, ok := s.Recall(manifest)
+	switch {
+	case ok && m.Submission == submission && !submission.IsZero(): // also after a restart
+		return nil, nil
+	case !ok || s.Live.Manifest != manifest || submission.IsZero():
+		return nil, fmt.Errorf("submit under manifest %s: %w", manifest.Short(), ErrRestarted)
+	case !m.Submission.IsZero():
+		return nil, fmt.Errorf("submit under manifest %s: %w", manifest.Short(), ErrConflict)
+	}
+	e := entry(Submitted, manifest)
+	e.Message = submission
+	return []Entry{e}, nil
+}
+
+// MayOpen reports whether this hospital, as a custodian, may open its envelopes for a
+// candidate or an S: it verified the manifest in this run and neither burned nor
+// answered it, and the submitters hold for the charter. m is that manifest.
+func MayOpen(s State, m federation.VerifiedManifest, submitters federation.Submitters) error {
+	fail := func(err error) error { return fmt.Errorf("open under manifest %s: %w", m.Digest.Short(), err) }
+	if m.Custodian(s.Self) == nil {
+		return fail(ErrNotMember)
+	}
+	if s.Live.Manifest != m.Digest || m.Digest.IsZero() {
+		return fail(ErrRestarted)
+	}
+	memory, _ := s.Recall(m.Digest)
+	if memory.Burned {
+		return fail(ErrBurned)
+	}
+	if memory.Answered() {
+		return fail(ErrAnswered)
+	}
+	return federation.CheckSubmitters(s.Charter, m, submitters)
+}
+
+// MayAnswer reports whether memory allows an answer for S under m, besides MayOpen.
+func MayAnswer(s State, m federation.VerifiedManifest, submitters federation.Submitters) error {
+	if err := MayOpen(s, m, submitters); err != nil {
+		return err
+	}
+	asked, set := s.Live.Questions, submitters.Set()
+	for _, old := range s.Memory {
+		if old.Answered() && !old.Certified && overlap(old.Questions, asked) && !sameSet(old.Set, set) {
+			return fmt.Errorf("answer under manifest %s: %w under manifest %s of round %d, and no burn certificate shows that it cannot be opened",
+				m.Digest.Short(), ErrOtherAnswer, old.Manifest.Short(), old.Round)
+		}
+	}
+	return nil
+}
+
+// AnswerWith fixes the one answer of a manifest; the signed answer and its share sums
+// are on disk. After it is persisted the one-round key must be erased, then it may be
+// sent.
+func AnswerWith(s State, m federation.VerifiedManifest, submitters federation.Submitters, answer federation.Digest) ([]Entry, error) {
+	if err := MayAnswer(s, m, submitters); err != nil {
+		return nil, err
+	}
+	e := entry(Answered, m.Digest)
+	e.Message, e.Submitters, e.Set = answer, submitters.Digest(), submitters.Set()
+	return []Entry{e}, nil
+}
+
+// BurnManifest promises never to answer under a manifest, known or not. After it is
+// persisted the one-round key must be erased if it is that manifest's, then the burn
+// may be signed.
+func BurnManifest(s State, round uint64, manifest federation.Digest) ([]Entry, error) {
+	if !s.IsCustodian() {
+		return nil, fmt.Errorf("burn manifest %s: %w", manifest.Short(), ErrNotMember)
+	}
+	if m, ok := s.Recall(manifest); ok && m.Answered() {
+		return nil, fmt.Errorf("burn manifest %s: %w", manifest.Short(), ErrAnswered)
+	} else if ok && m.Burned {
+		return nil, nil
+	}
+	e := entry(Burned, manifest)
+	e.Round = round
+	return []Entry{e}, nil
+}

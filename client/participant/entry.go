@@ -1,0 +1,119 @@
+package participant
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+
+	"atrium/coordinator/federation"
+)
+
+// EntryKind says what a journal entry records.
+type EntryKind string
+
+// Journal entries.
+const (
+	Started   EntryKind = "started"   // Digest: incarnation
+	Saw       EntryKind = "saw"       // Head: a checkpoint consistent with all before
+	Joined    EntryKind = "joined"    // Digest: header; Counter; Questions
+	Verified  EntryKind = "verified"  // Digest: manifest; Certified: manifests whose certificates it carries
+	Submitted EntryKind = "submitted" // Digest: manifest; Message: signed submission
+	Answered  EntryKind = "answered"  // Digest: manifest; Message: signed answer; Submitters, Set
+	Burned    EntryKind = "burned"    // Digest: manifest
+)
+
+// Entry is one line of a hospital's journal.
+type Entry struct {
+	V          int                       `json:"v"` // 1
+	Kind       EntryKind                 `json:"kind"`
+	Digest     federation.Digest         `json:"digest,omitzero"`
+	Round      uint64                    `json:"round,omitempty"`
+	Counter    uint64                    `json:"counter,omitempty"`
+	Questions  []string                  `json:"questions,omitempty"`
+	Head       federation.TreeHead       `json:"head,omitzero"`
+	Certified  []federation.Digest       `json:"certified,omitempty"`
+	Message    federation.Digest         `json:"message,omitzero"`
+	Submitters federation.Digest         `json:"submitters,omitzero"`
+	Set        [][]federation.HospitalID `json:"set,omitempty"`
+}
+
+// MaxEntryBytes bounds one journal entry: a set names up to 1,170 hospitals.
+const MaxEntryBytes = 1 << 20
+
+// ErrEntry: the journal is not one that this machine wrote.
+var ErrEntry = errors.New("journal entry does not fit")
+
+// DecodeEntry reads canonical bytes.
+func DecodeEntry(b []byte) (Entry, error) {
+	e, err := federation.Decode[Entry](b, MaxEntryBytes)
+	if err == nil && e.V != 1 {
+		err = fmt.Errorf("journal entry of format %d: this program reads 1", e.V)
+	}
+	return e, err
+}
+
+// Apply returns the state after a persisted entry.
+func Apply(s State, e Entry) (State, error) {
+	switch e.Kind {
+	case Started:
+		s.Live = Live{Incarnation: e.Digest}
+	case Saw:
+		if e.Head.Size < s.Seen.Size || (e.Head.Size == s.Seen.Size && e.Head.Root != s.Seen.Root) {
+			return s, fmt.Errorf("%w: checkpoint of size %d after %d", ErrEntry, e.Head.Size, s.Seen.Size)
+		}
+		s.Seen = e.Head
+	case Joined:
+		if e.Counter != s.Counter+1 {
+			return s, fmt.Errorf("%w: join %d after %d", ErrEntry, e.Counter, s.Counter)
+		}
+		s.Counter = e.Counter
+		s.Live.Header, s.Live.Questions, s.Live.Manifest = e.Digest, e.Questions, federation.Digest{}
+	case Verified:
+		return applyVerified(s, e), nil
+	case Submitted:
+		if m, _ := s.Recall(e.Digest); !m.Submission.IsZero() || e.Message.IsZero() {
+			return s, fmt.Errorf("%w: manifest %s has its submission", ErrEntry, e.Digest.Short())
+		}
+		return s.change(e.Digest, func(m *Memory) { m.Submission = e.Message })
+	case Answered:
+		if m, _ := s.Recall(e.Digest); m.Answered() || m.Burned || e.Message.IsZero() {
+			return s, fmt.Errorf("%w: manifest %s was answered or burned", ErrEntry, e.Digest.Short())
+		}
+		return s.change(e.Digest, func(m *Memory) { m.Answer, m.Submitters, m.Set = e.Message, e.Submitters, e.Set })
+	case Burned:
+		if m, _ := s.Recall(e.Digest); m.Answered() {
+			return s, fmt.Errorf("%w: manifest %s was answered", ErrEntry, e.Digest.Short())
+		}
+		s = s.remember(Memory{Manifest: e.Digest, Round: e.Round})
+		return s.change(e.Digest, func(m *Memory) { m.Burned = true })
+	default:
+		return s, fmt.Errorf("%w: unknown kind %q", ErrEntry, e.Kind)
+	}
+	return s, nil
+}
+
+func applyVerified(s State, e Entry) State {
+	s.Live.Manifest = e.Digest
+	s = s.remember(Memory{Manifest: e.Digest, Round: e.Round, Questions: e.Questions})
+	for _, d := range e.Certified {
+		s, _ = s.change(d, func(m *Memory) { m.Certified = true }) // unknown: nothing of ours depends on it
+	}
+	return s
+}
+
+func (s State) remember(m Memory) State {
+	if _, known := s.Recall(m.Manifest); !known {
+		s.Memory = append(slices.Clip(s.Memory), m)
+	}
+	return s
+}
+
+func (s State) change(manifest federation.Digest, change func(*Memory)) (State, error) {
+	i := slices.IndexFunc(s.Memory, func(m Memory) bool { return m.Manifest == manifest })
+	if i < 0 {
+		return s, fmt.Errorf("%w: manifest %s is unknown", ErrEntry, manifest.Short())
+	}
+	s.Memory = slices.Clone(s.Memory)
+	change(&s.Memory[i])
+	return s, nil
+}

@@ -1,0 +1,76 @@
+package client
+
+import (
+	"context"
+	"slices"
+
+	"atrium/coordinator/federation"
+	"atrium/privacy/envelope"
+	"atrium/storage"
+)
+
+// prune deletes what is kept of rounds on other questions than the one that opens: the
+// coordinator asks for those no more. The journal keeps what must be remembered.
+func (d *Daemon) prune(ctx context.Context, questions []string) error {
+	keep := map[string]bool{}
+	for _, m := range d.state.Memory {
+		if !slices.ContainsFunc(m.Questions, func(q string) bool { return slices.Contains(questions, q) }) {
+			continue
+		}
+		if err := d.keepNames(ctx, m.Submission, m.Answer, keep); err != nil {
+			return err
+		}
+	}
+	objects, err := d.store.List(ctx, "")
+	if err != nil {
+		return fatal{err}
+	}
+	for _, o := range objects {
+		if keep[o.Name] {
+			continue
+		}
+		if err := d.store.Delete(ctx, o.Name); err != nil {
+			return fatal{err}
+		}
+	}
+	return nil
+}
+
+// keepNames adds the objects that a submission and an answer consist of.
+func (d *Daemon) keepNames(ctx context.Context, submission, answer federation.Digest, keep map[string]bool) error {
+	if !submission.IsZero() {
+		s, err := stored[federation.Submission](ctx, d, submission)
+		if err != nil {
+			return err
+		}
+		name, err := storage.Envelopes(s.Manifest, string(d.self))
+		if err != nil {
+			return err
+		}
+		keep[name], keep[storage.Blob(submission)] = true, true
+		for _, digest := range s.Segments {
+			keep[storage.Blob(digest)] = true
+		}
+	}
+	if !answer.IsZero() {
+		a, err := stored[federation.Answer](ctx, d, answer)
+		if err != nil {
+			return err
+		}
+		keep[storage.Blob(answer)] = true
+		for _, digest := range a.ShareSums {
+			keep[storage.Blob(digest)] = true
+		}
+	}
+	return nil
+}
+
+func stored[T envelope.Message](ctx context.Context, d *Daemon, digest federation.Digest) (T, error) {
+	blob, err := storage.GetBlob(ctx, d.store, digest, federation.MaxMessageBytes)
+	if err != nil {
+		var zero T
+		return zero, err
+	}
+	m, _, err := envelope.DecodeMessage[T](d.cfg.Charter, blob)
+	return m, err
+}

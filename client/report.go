@@ -1,0 +1,39 @@
+package client
+
+// Report is what a hospital knows of the last version on its own test records; it stays
+// in the hospital. AUC is null for a single class.
+type Report struct {
+	Hospital      string   `json:"hospital"`
+	Federation    string   `json:"federation"`
+	Version       uint64   `json:"version"`
+	Snapshot      string   `json:"snapshot"`
+	Reason        string   `json:"reason"` // why the plan ended
+	Rows          int      `json:"rows"`   // eligible training records
+	TestRows      int      `json:"test_rows"`
+	AUC           *float64 `json:"auc"`
+	Accuracy      float64  `json:"accuracy"`
+	AUCAlone      *float64 `json:"auc_alone"`
+	AccuracyAlone float64  `json:"accuracy_alone"`
+	BytesSent     int64    `json:"bytes_sent"` // in this run of the daemon, as gRPC messages
+	Rounds        int      `json:"rounds"`     // rounds this hospital submitted an update in
+}
+
+// Names of the files below Config.State that others may read.
+const (
+	ReportFile      = "report.json"
+	PredictionsFile = "predictions.csv" // label,score,score_alone of each test record
+	StatusFile      = "status.json"
+)
+
+// Status is what the daemon last did, for `atrium hospital status`.
+type Status struct {
+	Hospital   string `json:"hospital"`
+	Pseudonym  string `json:"pseudonym"`
+	Federation string `json:"federation"`
+	Connected  bool   `json:"connected"`
+	Doing      string `json:"doing"`
+	Round      uint64 `json:"round"`
+	Since      string `json:"since"` // RFC 3339, UTC
+	LastError  string `json:"last_error,omitempty"`
+	BytesSent  int64  `json:"bytes_sent"`
+}

@@ -1,0 +1,229 @@
+package client
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+
+	"atrium/client/participant"
+	"atrium/client/policy"
+	"atrium/coordinator/atriumpb"
+	"atrium/coordinator/federation"
+	"atrium/privacy/envelope"
+	"atrium/storage/roundlog"
+)
+
+// poll waits for work, at the longest until a skipped task may be tried again.
+func (d *Daemon) poll(ctx context.Context) (*atriumpb.Work, error) {
+	skip, until := d.skipped()
+	deadline := time.Now().Add(25*time.Second + pollSlack)
+	if !until.IsZero() && until.Before(deadline) {
+		deadline = until
+	}
+	waiting, cancel := context.WithDeadline(ctx, deadline)
+	defer cancel()
+	incarnation := d.state.Live.Incarnation
+	work, err := d.link.api.Poll(waiting, &atriumpb.PollRequest{Federation: d.cfg.Charter.Federation, Incarnation: incarnation[:],
+		SeenSize: d.state.Seen.Size, Adopted: d.adopted, Skip: skip})
+	if status.Code(err) == codes.DeadlineExceeded && len(skip) > 0 {
+		return &atriumpb.Work{}, nil
+	}
+	return work, err
+}
+
+// perform does one task.
+func (d *Daemon) perform(ctx context.Context, w *atriumpb.Work) error {
+	switch w.GetKind() {
+	case "join":
+		return d.join(ctx, w)
+	case "update":
+		return d.orDecline(ctx, w, federation.RoleUpdate, d.update(ctx, w))
+	case "acknowledge":
+		return d.orDecline(ctx, w, federation.RoleCustodian, d.acknowledge(ctx, w))
+	case "answer":
+		return d.orDecline(ctx, w, federation.RoleCustodian, d.answer(ctx, w))
+	case "burn":
+		return d.burn(ctx, w)
+	case "adopt":
+		return d.adopt(ctx, w)
+	}
+	return unknownTask(w.GetKind())
+}
+
+// orDecline tells the coordinator when this run of the daemon can no longer do its part,
+// because the keys of the run before are gone or because a rule forbids it.
+func (d *Daemon) orDecline(ctx context.Context, w *atriumpb.Work, role string, err error) error {
+	reason := ""
+	var refusal *policy.Refusal
+	switch {
+	case errors.Is(err, participant.ErrRestarted), errors.Is(err, participant.ErrNotJoined), errors.Is(err, participant.ErrNotOurs):
+		reason = "the daemon restarted since it joined"
+	case errors.Is(err, participant.ErrOtherAnswer):
+		reason = "another set of hospitals was answered on this question"
+	case errors.As(err, &refusal):
+		reason = "policy rule " + refusal.Rule
+	default:
+		return err
+	}
+	header := federation.Sum(w.GetHeader())
+	if sent := d.decline(ctx, header, role, reason); sent != nil {
+		return sent
+	}
+	if role == federation.RoleUpdate && d.state.IsCustodian() && d.state.Live.Header != header {
+		return d.decline(ctx, header, federation.RoleCustodian, reason)
+	}
+	return nil
+}
+
+func (d *Daemon) decline(ctx context.Context, header federation.Digest, role, reason string) error {
+	signed := envelope.SignMessage(d.cfg.Identity, d.cfg.Charter.Federation,
+		federation.Decline{V: 1, Header: header, Hospital: d.self, Role: role, Reason: reason})
+	d.cfg.Logger.Info("declined", "role", role, "reason", reason)
+	return d.link.send(ctx, "decline", federation.Encode(signed))
+}
+
+// join judges a header and takes part, or declines.
+func (d *Daemon) join(ctx context.Context, w *atriumpb.Work) error {
+	h, err := federation.DecodeHeader(w.GetHeader())
+	if err != nil {
+		return err
+	}
+	digest := federation.Sum(w.GetHeader())
+	if d.live.join != nil && d.state.Live.Header == digest { // the receipt was lost
+		return d.link.send(ctx, "join", d.live.join)
+	}
+	veto := d.judge(h)
+	var refusal *policy.Refusal
+	if errors.As(veto, &refusal) && (refusal.Rule != "min_records" || !d.state.IsCustodian()) {
+		return d.decline(ctx, digest, federation.RoleUpdate, "policy rule "+refusal.Rule)
+	}
+	if err := d.checkBase(ctx, h); err != nil {
+		return err
+	}
+	checkpoint, err := d.see(w)
+	if err != nil {
+		return err
+	}
+	if checkpoint.Size != h.Checkpoint.Size || federation.Digest(checkpoint.Root) != h.Checkpoint.Root {
+		return fmt.Errorf("join round %d: its header names another checkpoint: %w", h.Round, participant.ErrRollback)
+	}
+	if err := d.prune(ctx, h.Questions); err != nil {
+		return err
+	}
+	if err := d.persist(participant.JoinHeader(d.state, d.cfg.Plan, h)); err != nil {
+		return err
+	}
+	if err := d.signJoin(h, digest, w.GetCheckpoint()); err != nil {
+		return err
+	}
+	if err := d.link.send(ctx, "join", d.live.join); err != nil {
+		return err
+	}
+	if refusal != nil {
+		return d.decline(ctx, digest, federation.RoleUpdate, "policy rule "+refusal.Rule)
+	}
+	return nil
+}
+
+// judge asks the hospital's policy, on the records that the round would use.
+func (d *Daemon) judge(h federation.Header) error {
+	records := d.train.Rows
+	if h.Kind == federation.Evaluate {
+		records = d.test.Rows
+	}
+	return d.cfg.Policy.Judge(d.cfg.Plan, h, records)
+}
+
+// signJoin draws the one-round key of a custodian and signs the Join.
+func (d *Daemon) signJoin(h federation.Header, digest federation.Digest, checkpoint []byte) error {
+	d.eraseKey()
+	d.live = live{header: h}
+	line, err := roundlog.Cosign(checkpoint, string(d.self), d.cfg.Identity, time.Now())
+	if err != nil {
+		return err
+	}
+	join := federation.Join{V: 1, Header: digest, Hospital: d.self, Cosignature: string(line),
+		Counter: d.state.Counter, Incarnation: d.state.Live.Incarnation}
+	if d.state.IsCustodian() {
+		if d.live.key, err = envelope.NewKey(); err != nil {
+			return err
+		}
+		join.Key = d.live.key.Public()
+	}
+	d.live.join = federation.Encode(envelope.SignMessage(d.cfg.Identity, d.cfg.Charter.Federation, join))
+	return nil
+}
+
+// see verifies the checkpoint of a task against everything seen before.
+func (d *Daemon) see(w *atriumpb.Work) (roundlog.Checkpoint, error) {
+	c, err := roundlog.ParseCheckpoint(w.GetCheckpoint(), d.cfg.Charter.LogKey)
+	if err != nil {
+		return c, err
+	}
+	proof, err := hashes(w.GetConsistency())
+	if err != nil {
+		return c, err
+	}
+	seen := d.state.Seen
+	switch {
+	case seen.Size == 0 || seen.Size == c.Size: // the first, or compared by the machine
+	case seen.Size < c.Size:
+		err = roundlog.CheckConsistency(proof, c.Size, c.Root, seen.Size, roundlog.Hash(seen.Root))
+	default:
+		err = roundlog.CheckConsistency(proof, seen.Size, roundlog.Hash(seen.Root), c.Size, c.Root)
+	}
+	if err != nil {
+		return c, fmt.Errorf("checkpoint of size %d after %d: %w: %w", c.Size, seen.Size, participant.ErrRollback, err)
+	}
+	return c, d.persist(participant.See(d.state, federation.TreeHead{Size: c.Size, Root: federation.Digest(c.Root)}))
+}
+
+func hashes(list [][]byte) ([]roundlog.Hash, error) {
+	var out []roundlog.Hash
+	for _, b := range list {
+		var h roundlog.Hash
+		if len(b) != len(h) || len(out) == 64 {
+			return nil, errors.New("proof is malformed")
+		}
+		copy(h[:], b)
+		out = append(out, h)
+	}
+	return out, nil
+}
+
+// ensureManifest downloads, verifies and remembers the manifest of the round joined.
+func (d *Daemon) ensureManifest(ctx context.Context, w *atriumpb.Work) error {
+	digest, err := asDigest(w.GetManifest())
+	if err != nil {
+		return err
+	}
+	if d.live.manifest.Digest == digest && d.state.Live.Manifest == digest {
+		return nil
+	}
+	raw, err := d.link.fetch(ctx, digest, federation.MaxManifestBytes)
+	if err != nil {
+		return err
+	}
+	m, err := envelope.OpenManifest(d.cfg.Charter, raw)
+	if err != nil {
+		return err
+	}
+	if err := d.persist(participant.AcceptManifest(d.state, d.live.header.Round, m)); err != nil {
+		return err
+	}
+	d.live.manifest = m
+	return nil
+}
+
+func asDigest(b []byte) (federation.Digest, error) {
+	var d federation.Digest
+	if len(b) != len(d) {
+		return d, fmt.Errorf("digest of %d bytes", len(b))
+	}
+	copy(d[:], b)
+	return d, nil
+}

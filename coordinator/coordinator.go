@@ -1,0 +1,277 @@
+package coordinator
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"sync/atomic"
+	"time"
+
+	"atrium/coordinator/federation"
+	"atrium/coordinator/round"
+	"atrium/storage"
+	"atrium/storage/roundlog"
+)
+
+// Config is what one federation's coordinator needs. Zero values: Logger discards,
+// Now is time.Now.
+type Config struct {
+	Bucket  storage.Bucket
+	Key     *roundlog.Key
+	Charter federation.Charter
+	Logger  *slog.Logger
+	Now     func() time.Time
+}
+
+// Validate checks that nothing is missing and that the charter names the log key.
+func (c Config) Validate() error {
+	switch {
+	case c.Bucket == nil:
+		return errors.New("no storage")
+	case c.Key == nil:
+		return errors.New("no log key")
+	case c.Key.Verifier() != c.Charter.LogKey:
+		return fmt.Errorf("log key %s is not the charter's", c.Key)
+	}
+	return c.Charter.Validate()
+}
+
+// Coordinator runs one federation.
+type Coordinator struct {
+	cfg      Config
+	presence *Presence
+	requests chan request
+	results  chan string // IDs of own tasks that ended
+	view     atomic.Pointer[View]
+
+	uploads       uploads
+	manifestCache atomic.Pointer[federation.VerifiedManifest]
+
+	// The rest is owned by Run's goroutine.
+	log     *roundlog.Log
+	current View
+	running map[string]bool      // own tasks under way
+	retry   map[string]time.Time // own tasks that failed, and when to try again
+	failed  map[string]bool      // publish tasks that more answers must come for
+}
+
+// request is an event that waits for its commit, or a function to run on the loop.
+type request struct {
+	event round.Event
+	do    func()
+	reply chan error
+}
+
+// ErrStopped: the coordinator stopped before the event was committed.
+var ErrStopped = errors.New("coordinator stopped")
+
+// Submit commits what an event causes and returns after that. The error is the
+// machine's refusal, or why the log could not be written.
+func (c *Coordinator) Submit(ctx context.Context, ev round.Event) error {
+	return c.call(ctx, request{event: ev, reply: make(chan error, 1)})
+}
+
+// onLoop runs f on the goroutine that owns the log.
+func (c *Coordinator) onLoop(ctx context.Context, f func()) error {
+	return c.call(ctx, request{do: f, reply: make(chan error, 1)})
+}
+
+func (c *Coordinator) call(ctx context.Context, r request) error {
+	select {
+	case c.requests <- r:
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	select {
+	case err := <-r.reply:
+		return err
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// Presence is where the transport reports connections.
+func (c *Coordinator) Presence() *Presence { return c.presence }
+
+// Charter returns the charter in force.
+func (c *Coordinator) Charter() federation.Charter { return c.cfg.Charter }
+
+// Bucket returns the federation's storage.
+func (c *Coordinator) Bucket() storage.Bucket { return c.cfg.Bucket }
+
+// Run leads the federation until ctx ends or the log cannot be written any more.
+func (c *Coordinator) Run(ctx context.Context) error {
+	if err := c.commit(ctx, []request{{event: round.Led{}, reply: make(chan error, 1)}}); err != nil {
+		return fmt.Errorf("take the lead: %w", err)
+	}
+	c.cfg.Logger.Info("leading", "federation", c.cfg.Charter.Federation, "epoch", c.current.State.Epoch,
+		"log_size", c.log.Size(), "version", c.current.State.Model.Number)
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case r := <-c.requests:
+			if err := c.commit(ctx, c.drain(r)); err != nil {
+				return err
+			}
+		case id := <-c.results:
+			delete(c.running, id)
+		case <-c.presence.changed:
+		case <-timer.C:
+		}
+		timer.Reset(c.next(ctx))
+	}
+}
+
+// drain takes what else is waiting, so that entries are committed in groups.
+func (c *Coordinator) drain(first request) []request {
+	list := []request{first}
+	for len(list) < maxGroup {
+		select {
+		case r := <-c.requests:
+			list = append(list, r)
+		default:
+			return list
+		}
+	}
+	return list
+}
+
+// commit decides the requests in order on a tentative state, appends all entries as
+// one batch, and only then moves the state and answers.
+func (c *Coordinator) commit(ctx context.Context, list []request) error {
+	w, _ := c.when()
+	tentative, entries, answers := c.decide(list, w)
+	if len(entries) > 0 {
+		first := c.log.Size()
+		err := c.append(ctx, w.Now, tentative.State.Epoch, entries)
+		if err == nil {
+			c.current = tentative
+			c.report(entries)
+			err = c.settle(ctx, entries, first)
+		}
+		if err != nil {
+			for _, r := range list {
+				r.reply <- ErrStopped
+			}
+			return fmt.Errorf("commit %d entries: %w", len(entries), err)
+		}
+		c.publish(c.current)
+	}
+	for i, r := range list {
+		r.reply <- answers[i]
+	}
+	return nil
+}
+
+// decide returns the state after all requests, the entries, and each one's answer.
+func (c *Coordinator) decide(list []request, w round.When) (View, []round.Entry, []error) {
+	next := c.current
+	var entries []round.Entry
+	answers := make([]error, len(list))
+	for i, r := range list {
+		if r.do != nil {
+			r.do()
+			continue
+		}
+		decided, err := round.Decide(next.State, r.event, w)
+		if err != nil {
+			answers[i] = err
+			continue
+		}
+		for _, e := range decided {
+			next = c.after(next, e, c.log.Size()+int64(len(entries)))
+			entries = append(entries, e)
+		}
+	}
+	return next, entries, answers
+}
+
+// after applies one entry and keeps what goes with it. An entry that the machine just
+// decided and cannot apply is a programmer's error.
+func (c *Coordinator) after(v View, e round.Entry, index int64) View {
+	state, err := round.Apply(v.State, e)
+	if err != nil {
+		panic(fmt.Sprintf("coordinator: own entry does not apply: %v", err))
+	}
+	v.State = state
+	if e.Kind == round.Select {
+		v.SelectEntry, v.SelectIndex = e.Encode(), index
+	}
+	if e.Kind == round.Publish && e.Version > 0 {
+		v.PublishEntry, v.PublishIndex = e, index
+	}
+	return v
+}
+
+// when is the moment as the machine sees it, and when presence changes next by itself.
+func (c *Coordinator) when() (round.When, time.Time) {
+	grace := time.Duration(c.current.State.Schedule.GraceSeconds) * time.Second
+	gone, next := c.presence.Gone(c.cfg.Charter.Members, grace)
+	return round.When{Now: c.cfg.Now(), Gone: gone}, next
+}
+
+// next starts what is owed and returns how long nothing will be owed by itself.
+func (c *Coordinator) next(ctx context.Context) time.Duration {
+	w, wake := c.when()
+	for _, t := range round.Pending(c.current.State, w) {
+		if t.Hospital != "" || c.running[t.ID] || c.failed[t.ID] {
+			continue
+		}
+		if at, ok := c.retry[t.ID]; ok && w.Now.Before(at) {
+			wake = earlier(wake, at)
+			continue
+		}
+		c.start(ctx, t)
+	}
+	wake = earlier(wake, round.Wake(c.current.State))
+	if wake.IsZero() {
+		return time.Hour
+	}
+	return max(wake.Sub(w.Now), time.Millisecond)
+}
+
+func earlier(a, b time.Time) time.Time {
+	if a.IsZero() || (!b.IsZero() && b.Before(a)) {
+		return b
+	}
+	return a
+}
+
+// start performs an own task on a goroutine of its own.
+func (c *Coordinator) start(ctx context.Context, t round.Task) {
+	c.running[t.ID] = true
+	view := c.current
+	go func() {
+		err := c.perform(ctx, t, view)
+		if ctx.Err() == nil {
+			c.onLoop(ctx, func() { c.ended(t, err) })
+		}
+		select {
+		case c.results <- t.ID:
+		case <-ctx.Done():
+		}
+	}()
+}
+
+// ended notes the outcome of an own task; it runs on the loop.
+func (c *Coordinator) ended(t round.Task, err error) {
+	switch {
+	case err == nil:
+		delete(c.retry, t.ID)
+		if t.Kind == round.TaskPublish { // done, or waiting for further answers
+			c.failed[t.ID] = true
+		}
+	case slices.ContainsFunc(staleErrors, func(s error) bool { return errors.Is(err, s) }):
+		// the state moved on; Pending lists what is owed now
+	default:
+		c.cfg.Logger.Error("task", "task", t.ID, "error", err)
+		c.retry[t.ID] = c.cfg.Now().Add(retryDelay)
+	}
+}
+
+var staleErrors = []error{round.ErrStale, round.ErrNotDue, round.ErrWrongPhase, round.ErrMismatch}

@@ -1,0 +1,132 @@
+package coordinator
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"atrium/coordinator/federation"
+	"atrium/coordinator/opening"
+	"atrium/coordinator/round"
+	"atrium/storage"
+	"atrium/storage/roundlog"
+)
+
+// Inspection is where a federation stands according to its store, without a running
+// coordinator and without a key. Connections are not in a store, so Hospitals has none.
+type Inspection struct {
+	Status
+	Hospitals    []InspectedHospital `json:"hospitals"`
+	Entries      int64               `json:"entries"` // committed; the checkpoint may be behind
+	LastEntry    string              `json:"last_entry,omitempty"`
+	Done         int                 `json:"done"`         // rounds of every kind
+	Abandonments []Abandonment       `json:"abandonments"` // the last ones, oldest first
+}
+
+// InspectedHospital is one hospital's part in the round under way.
+type InspectedHospital struct {
+	ID        federation.HospitalID `json:"id"`
+	Name      string                `json:"name,omitempty"`
+	Joined    bool                  `json:"joined"`
+	Submitted bool                  `json:"submitted"`
+	Custodian bool                  `json:"custodian"`
+}
+
+// Abandonment is a round that ended without a result.
+type Abandonment struct {
+	Round  uint64               `json:"round"`
+	Kind   federation.RoundKind `json:"kind"`
+	Time   string               `json:"time"` // RFC 3339, UTC
+	Reason string               `json:"reason"`
+}
+
+// ErrCharter: the store belongs to another charter than the one pinned.
+var ErrCharter = errors.New("another charter")
+
+// Inspect reads and verifies the batches of a store, which a coordinator may be writing
+// to. pinned is the charter's digest, or zero for the one that the log begins with:
+// then nothing but the log itself vouches for its key.
+func Inspect(ctx context.Context, b storage.Bucket, pinned federation.Digest) (Inspection, error) {
+	charter, err := genesisCharter(ctx, b, pinned)
+	if err != nil {
+		return Inspection{}, err
+	}
+	checkpoint, _, err := roundlog.ReadCheckpoint(ctx, b, charter.LogKey) // before the batches: they go further
+	if err != nil {
+		return Inspection{}, err
+	}
+	c := &Coordinator{presence: newPresence(time.Now)}
+	out := Inspection{Hospitals: []InspectedHospital{}, Abandonments: []Abandonment{}}
+	v := View{State: round.State{Charter: charter},
+		Head: federation.TreeHead{Size: checkpoint.Size, Root: federation.Digest(checkpoint.Root)}}
+	tree, err := roundlog.Read(ctx, b, charter.LogKey, func(batch roundlog.Batch) error {
+		for i, raw := range batch.Entries {
+			e, err := round.DecodeEntry(raw)
+			if err == nil {
+				v.State, err = round.Apply(v.State, e)
+			}
+			if err != nil {
+				return fmt.Errorf("entry %d: %w", batch.Size+int64(i), err)
+			}
+			out.note(e, v.State.Round)
+		}
+		return nil
+	})
+	if err != nil {
+		return Inspection{}, err
+	}
+	if err := tree.CheckCheckpoint(checkpoint); err != nil {
+		return Inspection{}, err
+	}
+	if v.Plan, err = opening.Plan(ctx, b, v.State.Plan); err != nil {
+		return Inspection{}, fmt.Errorf("plan: %w", err)
+	}
+	c.publish(v)
+	out.Status, out.Entries = c.Status(), tree.Size()
+	for _, h := range out.Status.Hospitals {
+		out.Hospitals = append(out.Hospitals, InspectedHospital{h.ID, h.Name, h.Joined, h.Submitted, h.Custodian})
+	}
+	return out, nil
+}
+
+// note keeps what a status tells of the past.
+func (i *Inspection) note(e round.Entry, r round.Round) {
+	i.LastEntry = e.Time
+	switch {
+	case e.Kind == round.Publish && r.Phase == round.Done:
+		i.Done++
+	case e.Kind == round.Abandon:
+		i.Abandonments = append(i.Abandonments, Abandonment{Round: r.Number, Kind: r.Kind, Time: e.Time, Reason: e.Reason})
+		i.Abandonments = i.Abandonments[max(0, len(i.Abandonments)-maxAbandonments):]
+	}
+}
+
+// maxAbandonments is how many an Inspection lists.
+const maxAbandonments = 5
+
+// genesisCharter reads the charter that the first entry of a log names.
+func genesisCharter(ctx context.Context, b storage.Bucket, pinned federation.Digest) (federation.Charter, error) {
+	raw, err := storage.GetAtMost(ctx, b, storage.Batch(0), roundlog.MaxBatchBytes)
+	if errors.Is(err, storage.ErrNotFound) {
+		return federation.Charter{}, fmt.Errorf("%w: %w", roundlog.ErrNoLog, err)
+	}
+	if err != nil {
+		return federation.Charter{}, err
+	}
+	batch, err := roundlog.UnverifiedBatch(raw) // Read verifies it by the charter's key
+	if err != nil {
+		return federation.Charter{}, fmt.Errorf("%s: %w", storage.Batch(0), err)
+	}
+	e, err := round.DecodeEntry(batch.Entries[0])
+	if err != nil {
+		return federation.Charter{}, fmt.Errorf("%s: entry 0: %w", storage.Batch(0), err)
+	}
+	if !pinned.IsZero() && e.Blob != pinned {
+		return federation.Charter{}, fmt.Errorf("%s: %w: charter %s, not %s", storage.Batch(0), ErrCharter, e.Blob, pinned)
+	}
+	if raw, err = storage.GetBlob(ctx, b, e.Blob, federation.MaxCharterBytes); err != nil {
+		return federation.Charter{}, fmt.Errorf("charter: %w", err)
+	}
+	return federation.DecodeCharter(raw)
+}

@@ -1,0 +1,169 @@
+package coordinator
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"atrium/coordinator/federation"
+	"atrium/coordinator/opening"
+	"atrium/coordinator/round"
+	"atrium/privacy/envelope"
+	"atrium/storage"
+	"atrium/storage/roundlog"
+)
+
+// Refusals of what a hospital sends, besides the machine's.
+var (
+	ErrNotYours = errors.New("signed by another hospital than the one that is connected")
+	ErrContent  = errors.New("content is not what was signed")
+	ErrBounds   = errors.New("size or number is out of bounds")
+)
+
+// received verifies a signed message from the hospital that is connected and stores it,
+// so that the log can name it.
+func received[T envelope.Message](ctx context.Context, c *Coordinator, from federation.HospitalID, blob []byte) (T, federation.Digest, error) {
+	var zero T
+	m, digest, err := envelope.DecodeMessage[T](c.cfg.Charter, blob)
+	if err != nil {
+		return zero, digest, err
+	}
+	if m.From() != from {
+		return zero, digest, fmt.Errorf("message of %s from %s: %w", m.From(), from, ErrNotYours)
+	}
+	return m, digest, nil
+}
+
+func (c *Coordinator) keep(ctx context.Context, blob []byte) error {
+	_, err := storage.PutBlob(ctx, c.cfg.Bucket, blob)
+	return err
+}
+
+// Join takes a signed Join for the round that gathers.
+func (c *Coordinator) Join(ctx context.Context, from federation.HospitalID, blob []byte) error {
+	join, digest, err := received[federation.Join](ctx, c, from, blob)
+	if err != nil {
+		return err
+	}
+	if len(join.Key) > 0 {
+		if err := envelope.CheckPublic(join.Key); err != nil {
+			return fmt.Errorf("join of %s: %w: %w", from, ErrContent, err)
+		}
+	}
+	v := c.View()
+	if join.Header != v.State.Round.Header {
+		return fmt.Errorf("join of %s: %w", from, round.ErrStale)
+	}
+	member, _ := c.cfg.Charter.Member(from)
+	if _, err := roundlog.VerifyCosignature(v.HeaderCheckpoint, []byte(join.Cosignature), string(from), member.IdentityKey); err != nil {
+		return fmt.Errorf("join of %s: %w: %w", from, ErrContent, err)
+	}
+	if err := c.keep(ctx, blob); err != nil {
+		return err
+	}
+	return c.Submit(ctx, round.JoinVerified{VerifiedJoin: federation.VerifiedJoin{Join: join, Blob: digest}})
+}
+
+// Decline takes a signed Decline.
+func (c *Coordinator) Decline(ctx context.Context, from federation.HospitalID, blob []byte) error {
+	d, digest, err := received[federation.Decline](ctx, c, from, blob)
+	if err != nil {
+		return err
+	}
+	if err := c.keep(ctx, blob); err != nil {
+		return err
+	}
+	return c.Submit(ctx, round.DeclineVerified{Decline: d, Blob: digest})
+}
+
+// Acknowledge takes a signed Acknowledgement of the candidate.
+func (c *Coordinator) Acknowledge(ctx context.Context, from federation.HospitalID, blob []byte) error {
+	a, digest, err := received[federation.Acknowledgement](ctx, c, from, blob)
+	if err != nil {
+		return err
+	}
+	if err := c.keep(ctx, blob); err != nil {
+		return err
+	}
+	return c.Submit(ctx, round.AcknowledgementVerified{Acknowledgement: a, Blob: digest})
+}
+
+// Burn takes a signed Burn of an abandoned manifest.
+func (c *Coordinator) Burn(ctx context.Context, from federation.HospitalID, blob []byte) error {
+	b, digest, err := received[federation.Burn](ctx, c, from, blob)
+	if err != nil {
+		return err
+	}
+	if err := c.keep(ctx, blob); err != nil {
+		return err
+	}
+	return c.Submit(ctx, round.BurnVerified{Burn: b, Blob: digest})
+}
+
+// Answer takes a signed Answer with its share sums, one a group.
+func (c *Coordinator) Answer(ctx context.Context, from federation.HospitalID, blob []byte, shareSums [][]byte) error {
+	a, digest, err := received[federation.Answer](ctx, c, from, blob)
+	if err != nil {
+		return err
+	}
+	if len(shareSums) != len(a.ShareSums) {
+		return fmt.Errorf("answer of %s: %d share sums for %d digests: %w", from, len(shareSums), len(a.ShareSums), ErrContent)
+	}
+	if err := c.verifyAnswerCosignature(a); err != nil {
+		return err
+	}
+	for g, sum := range shareSums {
+		if a.ShareSums[g].IsZero() != (len(sum) == 0) || (len(sum) > 0 && federation.Sum(sum) != a.ShareSums[g]) {
+			return fmt.Errorf("answer of %s: share sum of group %d: %w", from, g, ErrContent)
+		}
+		if len(sum) > 0 {
+			if err := c.keep(ctx, sum); err != nil {
+				return err
+			}
+		}
+	}
+	if err := c.keep(ctx, blob); err != nil {
+		return err
+	}
+	return c.Submit(ctx, round.AnswerVerified{Answer: a, Blob: digest})
+}
+
+// verifyAnswerCosignature checks the cosignature of an answer to the round under way;
+// a late answer names a checkpoint that is no longer at hand, and audit checks that.
+func (c *Coordinator) verifyAnswerCosignature(a federation.Answer) error {
+	v := c.View()
+	if a.Checkpoint != v.Head {
+		return nil
+	}
+	member, _ := c.cfg.Charter.Member(a.Custodian)
+	if _, err := roundlog.VerifyCosignature(v.Checkpoint, []byte(a.Cosignature), string(a.Custodian), member.IdentityKey); err != nil {
+		return fmt.Errorf("answer of %s: %w: %w", a.Custodian, ErrContent, err)
+	}
+	return nil
+}
+
+// verifiedManifest reads the manifest of the round under way; the last one is kept.
+func (c *Coordinator) verifiedManifest(ctx context.Context, digest federation.Digest) (federation.VerifiedManifest, error) {
+	if m := c.manifestCache.Load(); m != nil && m.Digest == digest {
+		return *m, nil
+	}
+	raw, err := storage.GetBlob(ctx, c.cfg.Bucket, digest, federation.MaxManifestBytes)
+	if err != nil {
+		return federation.VerifiedManifest{}, err
+	}
+	m, err := envelope.OpenManifest(c.cfg.Charter, raw)
+	if err != nil {
+		return m, err
+	}
+	c.manifestCache.Store(&m)
+	return m, nil
+}
+
+// segmentSizes lists the byte sizes of an update's segments in the round under way.
+func segmentSizes(h federation.Header) ([]int, error) {
+	params, err := opening.Parameters(h.Ring)
+	if err != nil {
+		return nil, err
+	}
+	return params.SegmentPlan(opening.SegmentTarget), nil
+}

@@ -1,0 +1,245 @@
+package coordinator
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"atrium/coordinator/federation"
+	"atrium/coordinator/opening"
+	"atrium/coordinator/round"
+	"atrium/privacy/envelope"
+	"atrium/storage"
+	"atrium/storage/models"
+	"atrium/storage/roundlog"
+)
+
+// Create makes a bucket hold the log of a new federation: charter, countersignatures,
+// plan and the genesis entry. It refuses a bucket that holds a log.
+func Create(ctx context.Context, cfg Config, signed federation.Countersignatures, plan federation.Plan) error {
+	if err := errors.Join(cfg.Validate(), plan.Validate()); err != nil {
+		return err
+	}
+	if err := envelope.VerifyCountersignatures(cfg.Charter, signed); err != nil {
+		return err
+	}
+	log, err := roundlog.Create(ctx, cfg.Bucket, cfg.Key)
+	if err != nil {
+		return err
+	}
+	var digests [3]federation.Digest
+	for i, blob := range [][]byte{federation.Encode(cfg.Charter), federation.Encode(signed), federation.Encode(plan)} {
+		if digests[i], err = storage.PutBlob(ctx, cfg.Bucket, blob); err != nil {
+			return err
+		}
+	}
+	state := round.State{Charter: cfg.Charter}
+	w := round.When{Now: time.Now()}
+	var entries [][]byte
+	for _, ev := range []round.Event{
+		round.Started{Charter: digests[0], Countersignatures: digests[1]},
+		round.PlanAccepted{Plan: digests[2], Schedule: plan.Schedule},
+	} {
+		decided, err := round.Decide(state, ev, w)
+		if err != nil {
+			return err
+		}
+		for _, e := range decided {
+			if state, err = round.Apply(state, e); err != nil {
+				return err
+			}
+			entries = append(entries, e.Encode())
+		}
+	}
+	if _, err := log.Append(ctx, 0, w.Now, entries); err != nil {
+		return err
+	}
+	_, _, _, err = log.Publish(ctx)
+	return err
+}
+
+// Open reads the log of a federation and returns its coordinator, ready to Run. Recovery
+// is this replay, whatever happened before.
+func Open(ctx context.Context, cfg Config) (*Coordinator, error) {
+	if err := cfg.Validate(); err != nil {
+		return nil, err
+	}
+	if cfg.Logger == nil {
+		cfg.Logger = slog.New(slog.DiscardHandler)
+	}
+	if cfg.Now == nil {
+		cfg.Now = time.Now
+	}
+	c := &Coordinator{cfg: cfg, presence: newPresence(cfg.Now), requests: make(chan request),
+		results: make(chan string), running: map[string]bool{}, retry: map[string]time.Time{}, failed: map[string]bool{}}
+	v := View{State: round.State{Charter: cfg.Charter}}
+	log, err := roundlog.Open(ctx, cfg.Bucket, cfg.Key, func(b roundlog.Batch) error {
+		for i, raw := range b.Entries {
+			e, err := round.DecodeEntry(raw)
+			if err != nil {
+				return fmt.Errorf("entry %d: %w", b.Size+int64(i), err)
+			}
+			if _, err := round.Apply(v.State, e); err != nil {
+				return fmt.Errorf("entry %d: %w", b.Size+int64(i), err)
+			}
+			v = c.after(v, e, b.Size+int64(i))
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	c.log, c.current = log, v
+	if err := c.load(ctx); err != nil {
+		return nil, err
+	}
+	if err := c.restoreCards(ctx); err != nil {
+		return nil, err
+	}
+	c.publish(c.current)
+	return c, nil
+}
+
+// load reads the objects that the View keeps at hand, and the published checkpoint.
+func (c *Coordinator) load(ctx context.Context) error {
+	var err error
+	if c.current.Plan, err = opening.Plan(ctx, c.cfg.Bucket, c.current.State.Plan); err != nil {
+		return err
+	}
+	if err := c.loadHeader(ctx); err != nil {
+		return err
+	}
+	return c.publishCheckpoint(ctx)
+}
+
+func (c *Coordinator) loadHeader(ctx context.Context) error {
+	r := c.current.State.Round
+	if r.Number == 0 {
+		return nil
+	}
+	var err error
+	if c.current.Header, err = storage.GetBlob(ctx, c.cfg.Bucket, r.Header, federation.MaxPlanBytes); err != nil {
+		return err
+	}
+	h, err := federation.DecodeHeader(c.current.Header)
+	if err != nil {
+		return err
+	}
+	c.current.HeaderCheckpoint, err = c.log.CheckpointAt(h.Checkpoint.Size)
+	return err
+}
+
+// append commits entries. Another writer's batch in the slot means that someone else
+// leads: this coordinator stops.
+func (c *Coordinator) append(ctx context.Context, now time.Time, epoch uint64, entries []round.Entry) error {
+	raw := make([][]byte, len(entries))
+	for i, e := range entries {
+		raw[i] = e.Encode()
+	}
+	_, err := c.log.Append(ctx, epoch, now, raw)
+	return err
+}
+
+// published lists the entries after which someone waits for a checkpoint: the next
+// header names one, a custodian answers under one, and an end should be readable.
+func published(kind round.EntryKind) bool {
+	switch kind {
+	case round.Select, round.Publish, round.Abandon, round.Finish:
+		return true
+	}
+	return false
+}
+
+// publishCheckpoint writes tiles and checkpoint for all that is committed.
+func (c *Coordinator) publishCheckpoint(ctx context.Context) error {
+	note, size, root, err := c.log.Publish(ctx)
+	if err != nil {
+		return fmt.Errorf("publish checkpoint: %w", err)
+	}
+	c.current.Checkpoint, c.current.Head = note, federation.TreeHead{Size: size, Root: federation.Digest(root)}
+	return nil
+}
+
+// settle does what committed entries bring with them: a checkpoint where someone waits
+// for one, the objects of a new round or plan, and the card of a new version.
+func (c *Coordinator) settle(ctx context.Context, entries []round.Entry, first int64) error {
+	needed := false
+	for i, e := range entries {
+		needed = needed || published(e.Kind)
+		switch {
+		case e.Kind == round.Open:
+			clear(c.failed)
+			if err := c.loadHeader(ctx); err != nil {
+				return err
+			}
+		case e.Kind == round.PlanSet:
+			if err := c.load(ctx); err != nil {
+				return err
+			}
+		case e.Kind == round.Publish && e.Version > 0:
+			if err := c.putCard(ctx, e, first+int64(i)); err != nil {
+				return err
+			}
+		}
+	}
+	if needed {
+		return c.publishCheckpoint(ctx)
+	}
+	return nil
+}
+
+// putCard stores the signed card of a version. It is derived from the log, so writing
+// it twice gives the same bytes.
+func (c *Coordinator) putCard(ctx context.Context, e round.Entry, index int64) error {
+	raw, err := storage.GetBlob(ctx, c.cfg.Bucket, e.Blob, federation.MaxManifestBytes)
+	if err != nil {
+		return err
+	}
+	result, err := opening.DecodeResult(raw)
+	if err != nil {
+		return err
+	}
+	header, err := opening.Header(ctx, c.cfg.Bucket, c.current.State.Round.Header)
+	if err != nil {
+		return err
+	}
+	card := opening.Card(header, result, e, index)
+	signed, err := models.SignCard(card, func(body []byte) []byte {
+		return envelope.SignCard(c.cfg.Key, c.cfg.Charter.Federation, body)
+	})
+	if err != nil {
+		return err
+	}
+	return storage.PutOnce(ctx, c.cfg.Bucket, storage.Card(e.Version), federation.Encode(signed))
+}
+
+// restoreCards writes the card of the newest version if a crash kept it from being
+// written; older ones were written before a later round began.
+func (c *Coordinator) restoreCards(ctx context.Context) error {
+	v := c.current
+	if v.State.Model.Number == 0 || v.State.Round.Number != v.State.Model.Round || v.State.Round.Phase != round.Done {
+		return nil
+	}
+	return c.putCard(ctx, v.PublishEntry, v.PublishIndex)
+}
+
+// report logs what was committed, one line a change that an operator cares about.
+func (c *Coordinator) report(entries []round.Entry) {
+	for _, e := range entries {
+		attrs := []any{"round", e.Round}
+		switch e.Kind {
+		case round.Open:
+			c.cfg.Logger.Info("round opened", append(attrs, "kind", e.RoundKind)...)
+		case round.Publish:
+			c.cfg.Logger.Info("round done", append(attrs, "version", e.Version)...)
+		case round.Abandon:
+			c.cfg.Logger.Warn("round abandoned", append(attrs, "reason", e.Reason)...)
+		case round.Discard, round.Declined:
+			c.cfg.Logger.Warn(string(e.Kind), append(attrs, "hospital", e.Hospital, "reason", e.Reason)...)
+		case round.Finish:
+			c.cfg.Logger.Info("plan finished", "reason", e.Reason)
+		}
+	}
+}

@@ -1,0 +1,11 @@
+// Package opening computes what a round publishes: it adds the ciphertexts of S segment
+// by segment, recovers the sum of the one-time keys from share sums, opens and checks
+// the aggregate, and applies the rule that turns it into a result and a new snapshot.
+//
+// It decides nothing about a round and writes nothing: the coordinator runs it once and
+// stores what it returns, the auditor runs the same functions on the stored objects
+// and compares bytes. Both have verified the signed messages that they pass in.
+//
+// Design §4 (Publishing) and §5. Memory does not grow with the number of hospitals.
+// Functions are pure but for reading from the Bucket and may run concurrently.
+package opening

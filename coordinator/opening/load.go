@@ -1,0 +1,120 @@
+package opening
+
+import (
+	"context"
+	"fmt"
+
+	"atrium/coordinator/federation"
+	"atrium/coordinator/round"
+	"atrium/privacy/envelope"
+	"atrium/privacy/shamir"
+	"atrium/storage"
+	"atrium/storage/models"
+)
+
+// Record is what the store holds of a round whose S is fixed.
+type Record struct {
+	Round   Round
+	Answers []ShareSums
+	Base    models.Snapshot // empty for statistics
+}
+
+// Load reads and verifies what r refers to: header, plan, S, its submissions, the
+// answers with their share sums, and the base snapshot.
+func Load(ctx context.Context, b storage.Bucket, charter federation.Charter, r round.Round) (Record, error) {
+	rec, err := load(ctx, b, charter, r)
+	if err != nil {
+		return Record{}, fmt.Errorf("load round %d: %w", r.Number, err)
+	}
+	return rec, nil
+}
+
+func load(ctx context.Context, b storage.Bucket, charter federation.Charter, r round.Round) (Record, error) {
+	rec := Record{Round: Round{Charter: charter, Manifest: r.Manifest, Submissions: map[federation.HospitalID]federation.Submission{}}}
+	var err error
+	if rec.Round.Header, err = Header(ctx, b, r.Header); err != nil {
+		return rec, err
+	}
+	if rec.Round.Plan, err = Plan(ctx, b, rec.Round.Header.Plan); err != nil {
+		return rec, err
+	}
+	raw, err := storage.GetBlob(ctx, b, r.Selected, federation.MaxManifestBytes)
+	if err != nil {
+		return rec, err
+	}
+	if rec.Round.Submitters, err = federation.DecodeSubmitters(raw); err != nil {
+		return rec, err
+	}
+	for _, group := range rec.Round.Submitters.Groups {
+		for _, member := range group {
+			s, err := message[federation.Submission](ctx, b, charter, member.Submission)
+			if err != nil {
+				return rec, err
+			}
+			rec.Round.Submissions[member.Hospital] = s
+		}
+	}
+	if err := rec.answers(ctx, b, r); err != nil {
+		return rec, err
+	}
+	if !rec.Round.Header.Base.IsZero() {
+		rec.Base, err = models.Get(ctx, b, rec.Round.Header.Base)
+	}
+	return rec, err
+}
+
+func (rec *Record) answers(ctx context.Context, b storage.Bucket, r round.Round) error {
+	degree := 1 << rec.Round.Header.Ring.LogN
+	for _, held := range r.Answers {
+		a, err := message[federation.Answer](ctx, b, rec.Round.Charter, held.Blob)
+		if err != nil {
+			return err
+		}
+		if len(a.ShareSums) != len(rec.Round.Submitters.Groups) {
+			return fmt.Errorf("answer of %s: %d share sums", a.Custodian, len(a.ShareSums))
+		}
+		sums := ShareSums{Custodian: a.Custodian, ByGroup: make([][]uint16, len(a.ShareSums))}
+		for g, digest := range a.ShareSums {
+			if digest.IsZero() {
+				continue
+			}
+			raw, err := storage.GetBlob(ctx, b, digest, int64(shamir.EncodedSize(degree)))
+			if err != nil {
+				return err
+			}
+			if sums.ByGroup[g], err = shamir.Unmarshal(raw, degree); err != nil {
+				return fmt.Errorf("share sum of %s: %w", a.Custodian, err)
+			}
+		}
+		rec.Answers = append(rec.Answers, sums)
+	}
+	return nil
+}
+
+func message[T envelope.Message](ctx context.Context, b storage.Bucket, c federation.Charter, digest federation.Digest) (T, error) {
+	var zero T
+	raw, err := storage.GetBlob(ctx, b, digest, federation.MaxMessageBytes)
+	if err != nil {
+		return zero, err
+	}
+	m, _, err := envelope.DecodeMessage[T](c, raw)
+	return m, err
+}
+
+// Header reads a stored header.
+func Header(ctx context.Context, b storage.Bucket, digest federation.Digest) (federation.Header, error) {
+	raw, err := storage.GetBlob(ctx, b, digest, federation.MaxPlanBytes)
+	if err != nil {
+		return federation.Header{}, err
+	}
+	return federation.DecodeHeader(raw)
+}
+
+// Plan reads a stored plan.
+func Plan(ctx context.Context, b storage.Bucket, digest federation.Digest) (federation.Plan, error) {
+	raw, err := storage.GetBlob(ctx, b, digest, federation.MaxPlanBytes)
+	if err != nil {
+		return federation.Plan{}, err
+	}
+	return federation.DecodePlan(raw)
+}

@@ -1,0 +1,135 @@
+package opening
+
+import (
+	"fmt"
+
+	"atrium/aggregation"
+	"atrium/coordinator/federation"
+	"atrium/storage/models"
+)
+
+// Result is what a round found out; its canonical bytes are a blob that the publish
+// entry names.
+type Result struct {
+	V          int                  `json:"v"` // 1
+	Round      uint64               `json:"round"`
+	Kind       federation.RoundKind `json:"kind"`
+	Manifest   federation.Digest    `json:"manifest"`
+	Submitters int                  `json:"submitters"`
+	Groups     []GroupResult        `json:"groups"`
+	Statistics *StatisticsResult    `json:"statistics,omitempty"`
+	Train      *TrainResult         `json:"train,omitempty"`
+	Evaluation *Evaluation          `json:"evaluation,omitempty"`
+}
+
+// GroupResult is one group's part; Reason says why it is not in the sum.
+type GroupResult struct {
+	Group      int               `json:"group"`
+	Submitters int               `json:"submitters"`
+	Ciphertext federation.Digest `json:"ciphertext"` // blob of the group's ciphertext sum
+	Reason     string            `json:"reason,omitempty"`
+}
+
+// StatisticsResult is what statistics say besides the preprocessing in the snapshot.
+type StatisticsResult struct {
+	Records []float64 `json:"records"` // measured values of each feature
+}
+
+// TrainResult is what a train round says besides the snapshot.
+type TrainResult struct {
+	Weight    float64 `json:"weight"`    // total weight: eligible examples, capped a hospital
+	Saturated float64 `json:"saturated"` // coordinates that met the clip, over all hospitals
+}
+
+// Evaluation is the cohort's score; no hospital's own numbers can be read from it.
+type Evaluation struct {
+	TP       float64  `json:"tp"`
+	FP       float64  `json:"fp"`
+	TN       float64  `json:"tn"`
+	FN       float64  `json:"fn"`
+	Accuracy float64  `json:"accuracy"`
+	AUC      *float64 `json:"auc"` // from the histograms; null with a single class
+}
+
+// DecodeResult reads canonical bytes.
+func DecodeResult(b []byte) (Result, error) {
+	return federation.Decode[Result](b, federation.MaxManifestBytes)
+}
+
+// Outcome is a result and, but for evaluate, the next snapshot.
+type Outcome struct {
+	Result   Result
+	Snapshot *models.Snapshot
+}
+
+// Conclude applies the plan's rule to an opened sum. base is the snapshot that the
+// header names, ignored for statistics.
+func Conclude(r Round, sum Sum, base models.Snapshot) (Outcome, error) {
+	out := Outcome{Result: Result{V: 1, Round: r.Header.Round, Kind: r.Header.Kind, Manifest: r.Manifest,
+		Submitters: sum.Submitters, Groups: sum.Groups}}
+	var err error
+	switch r.Header.Kind {
+	case federation.Statistics:
+		err = out.statistics(r.Plan, sum.Vector)
+	case federation.Train:
+		err = out.train(r.Plan, sum.Vector, base)
+	case federation.Evaluate:
+		err = out.evaluate(sum.Vector)
+	}
+	if err != nil {
+		return Outcome{}, fmt.Errorf("conclude round %d: %w", r.Header.Round, err)
+	}
+	return out, nil
+}
+
+func (o *Outcome) statistics(p federation.Plan, sums []float64) error {
+	ranges := make([]aggregation.Range, len(p.Features))
+	o.Result.Statistics = &StatisticsResult{}
+	for i, f := range p.Features {
+		ranges[i] = aggregation.Range{Min: f.Min, Max: f.Max}
+		o.Result.Statistics.Records = append(o.Result.Statistics.Records, sums[aggregation.SumsPerFeature*i])
+	}
+	norm, err := aggregation.FromSums(sums, ranges)
+	if err != nil {
+		return err
+	}
+	return o.keep(models.ForPlan(p, models.InitialParameters(p), norm))
+}
+
+func (o *Outcome) train(p federation.Plan, vector []float64, base models.Snapshot) error {
+	params, norm, err := models.OfPlan(p, base)
+	if err != nil {
+		return err
+	}
+	n := len(params)
+	o.Result.Train = &TrainResult{Weight: vector[n], Saturated: vector[n+1]}
+	weighted := make([]float64, n)
+	for i, v := range vector[:n] { // hospitals scale by weight/cap, so that the clip holds for the product
+		weighted[i] = float64(v * float64(p.Privacy.WeightCap))
+	}
+	next, err := aggregation.FedAvg(params, weighted, vector[n], p.Aggregation.LearningRate)
+	if err != nil {
+		return err
+	}
+	return o.keep(models.ForPlan(p, next, norm))
+}
+
+func (o *Outcome) evaluate(v []float64) error {
+	c := aggregation.Confusion{TP: v[0], FP: v[1], TN: v[2], FN: v[3]}
+	e := &Evaluation{TP: c.TP, FP: c.FP, TN: c.TN, FN: c.FN}
+	var ok bool
+	if e.Accuracy, ok = c.Accuracy(); !ok {
+		return fmt.Errorf("no record was evaluated")
+	}
+	positives := v[4 : 4+federation.HistogramBins]
+	if auc, ok := aggregation.HistogramAUC(positives, v[4+federation.HistogramBins:]); ok {
+		e.AUC = &auc
+	}
+	o.Result.Evaluation = e
+	return nil
+}
+
+func (o *Outcome) keep(s models.Snapshot, err error) error {
+	o.Snapshot = &s
+	return err
+}

@@ -1,0 +1,67 @@
+package coordinator
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"atrium/coordinator/federation"
+	"atrium/coordinator/round"
+	"atrium/storage"
+)
+
+// ErrPlan: the plan cannot go on from the version that there is.
+var ErrPlan = errors.New("plan does not continue the model")
+
+// SetPlan makes plan the one that is trained and returns when the log says so; nothing
+// happens if it is already. While a round is under way it waits for its end. Once there
+// is a version, only a plan with the same model, features and label is taken: [ErrPlan].
+// Run must be running, or about to.
+func (c *Coordinator) SetPlan(ctx context.Context, plan federation.Plan) error {
+	if err := plan.Validate(); err != nil {
+		return err
+	}
+	digest := plan.Digest()
+	for waited := false; ; waited = true {
+		v := c.View()
+		if v.State.Plan == digest {
+			return nil
+		}
+		if v.State.Model.Number > 0 {
+			if err := continues(v.Plan, plan); err != nil {
+				return fmt.Errorf("plan %s %s after version %d: %w", plan.Name, digest.Short(), v.State.Model.Number, err)
+			}
+		}
+		if _, err := storage.PutBlob(ctx, c.cfg.Bucket, federation.Encode(plan)); err != nil {
+			return fmt.Errorf("store plan %s: %w", digest.Short(), err)
+		}
+		err := c.Submit(ctx, round.PlanAccepted{Plan: digest, Schedule: plan.Schedule})
+		if !errors.Is(err, round.ErrWrongPhase) {
+			return err
+		}
+		if !waited {
+			c.cfg.Logger.Info("plan waits for the round to end", "plan", plan.Name, "round", v.State.Round.Number)
+		}
+		select {
+		case <-v.Changed():
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+// continues reports whether a model trained under one plan can be trained under another.
+func continues(now, next federation.Plan) error {
+	if now.Model.Kind != next.Model.Kind || !slices.Equal(now.Model.Hidden, next.Model.Hidden) {
+		return fmt.Errorf("%w: model %s %v, was %s %v", ErrPlan, next.Model.Kind, next.Model.Hidden, now.Model.Kind, now.Model.Hidden)
+	}
+	if now.Label.Name != next.Label.Name {
+		return fmt.Errorf("%w: label %s, was %s", ErrPlan, next.Label.Name, now.Label.Name)
+	}
+	same := func(a, b federation.Feature) bool { return a.Name == b.Name }
+	if !slices.EqualFunc(now.Features, next.Features, same) {
+		return fmt.Errorf("%w: other features, or another order", ErrPlan)
+	}
+	return nil
+}

@@ -1,0 +1,256 @@
+package round
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+
+	"atrium/coordinator/federation"
+)
+
+// appliers has one function an entry kind; each returns the new state and leaves the
+// old one as it was. They check only what makes an entry meaningless; whether it was
+// wise to write it was Decide's business.
+// It is filled by init because DecodeEntry reads it too.
+var appliers map[EntryKind]func(State, Entry) (State, error)
+
+func init() {
+	appliers = map[EntryKind]func(State, Entry) (State, error){
+		Genesis: applyGenesis, Lead: applyLead, PlanSet: applyPlan,
+		Open: applyOpen, Join: applyJoin, Collect: applyCollect, Update: applyUpdate, Discard: applyDiscard,
+		Declined: applyDecline, Candidate: applyCandidate, Acknowledge: applyAcknowledge, Select: applySelect,
+		Answer: applyAnswer, Burn: applyBurn, Publish: applyPublish, Abandon: applyAbandon, Finish: applyFinish,
+	}
+}
+
+// Apply returns the state after a committed entry. An error means that the log is not
+// one that this machine wrote; the state is then unchanged.
+func Apply(s State, e Entry) (State, error) {
+	apply, ok := appliers[e.Kind]
+	if !ok {
+		return s, fmt.Errorf("%w: unknown kind %q", ErrEntry, e.Kind)
+	}
+	if !s.Genesis && e.Kind != Genesis {
+		return s, fmt.Errorf("%w: %s before genesis", ErrEntry, e.Kind)
+	}
+	next, err := apply(s, e)
+	if err != nil {
+		return s, fmt.Errorf("%w: %s: %w", ErrEntry, e.Kind, err)
+	}
+	return next, nil
+}
+
+func applyGenesis(s State, e Entry) (State, error) {
+	if s.Genesis || e.Blob != s.Charter.Digest() {
+		return s, fmt.Errorf("charter %s", e.Blob.Short())
+	}
+	s.Genesis = true
+	return s, nil
+}
+
+func applyLead(s State, e Entry) (State, error) {
+	if e.Epoch != s.Epoch+1 {
+		return s, fmt.Errorf("epoch %d after %d", e.Epoch, s.Epoch)
+	}
+	s.Epoch = e.Epoch
+	return s, nil
+}
+
+func applyPlan(s State, e Entry) (State, error) {
+	if e.Schedule == nil || s.Round.Phase.Running() {
+		return s, fmt.Errorf("no schedule, or round %d is running", s.Round.Number)
+	}
+	s.Plan, s.Schedule = e.Blob, *e.Schedule
+	s.Trained, s.Evaluated, s.Converged, s.Finished = 0, 0, false, ""
+	return s, nil
+}
+
+func applyOpen(s State, e Entry) (State, error) {
+	if !Legal(s.Round.Phase, Gathering) || e.Round != s.Round.Number+1 {
+		return s, fmt.Errorf("round %d after round %d, which is %s", e.Round, s.Round.Number, s.Round.Phase)
+	}
+	s.Round = Round{Number: e.Round, Kind: e.RoundKind, Phase: Gathering, Header: e.Blob,
+		Questions: e.Questions, Opened: e.Time, Deadline: e.Deadline}
+	return s, nil
+}
+
+// current checks that the entry is of the round under way, in one of the phases.
+func current(s State, e Entry, phases ...Phase) error {
+	if e.Round != s.Round.Number || !slices.Contains(phases, s.Round.Phase) {
+		return fmt.Errorf("round %d: round %d is %s", e.Round, s.Round.Number, s.Round.Phase)
+	}
+	return nil
+}
+
+func applyJoin(s State, e Entry) (State, error) {
+	if err := current(s, e, Gathering); err != nil {
+		return s, err
+	}
+	s.Round.Joined = slices.DeleteFunc(slices.Clone(s.Round.Joined), func(j Joined) bool { return j.Hospital == e.Hospital })
+	s.Round.Joined = append(s.Round.Joined, Joined{e.Hospital, e.Blob, e.Instance, e.Counter})
+	s.Round.Declined = slices.DeleteFunc(slices.Clone(s.Round.Declined), func(r Refusal) bool { return r.Hospital == e.Hospital })
+	return s, nil
+}
+
+func applyCollect(s State, e Entry) (State, error) {
+	if err := current(s, e, Gathering); err != nil {
+		return s, err
+	}
+	g := gathered(s)
+	if g.waiting != "" || (g.pin != nil) != e.Pinned {
+		return s, fmt.Errorf("round %d is not ready to collect: %s", e.Round, g.waiting)
+	}
+	s.Round.Phase, s.Round.Manifest, s.Round.Deadline = Collecting, e.Blob, e.Deadline
+	s.Round.Pinned, s.Round.Cohort = g.pin, g.cohort
+	s.Attempts = append(slices.Clone(s.Attempts), Attempt{
+		Round: e.Round, Kind: s.Round.Kind, Questions: s.Round.Questions, Manifest: e.Blob})
+	return s, nil
+}
+
+func applyUpdate(s State, e Entry) (State, error) {
+	if err := current(s, e, Collecting); err != nil {
+		return s, err
+	}
+	if _, ok := s.Round.Update(e.Hospital); ok || !s.Round.InCohort(e.Hospital) {
+		return s, fmt.Errorf("%s is not in the cohort or has submitted", e.Hospital)
+	}
+	s.Round.Updates = append(slices.Clone(s.Round.Updates), Held{e.Hospital, e.Blob})
+	return s, nil
+}
+
+func applyDiscard(s State, e Entry) (State, error) {
+	if err := current(s, e, Opening, Publishing, Done); err != nil {
+		return s, err
+	}
+	s.Round.Discarded = append(slices.Clone(s.Round.Discarded), Held{e.Hospital, e.Blob})
+	return s, nil
+}
+
+func applyDecline(s State, e Entry) (State, error) {
+	if err := current(s, e, Gathering, Collecting, Opening, Publishing); err != nil {
+		return s, err
+	}
+	s.Round.Declined = append(slices.Clone(s.Round.Declined), Refusal{e.Hospital, e.Role})
+	return s, nil
+}
+
+func applyCandidate(s State, e Entry) (State, error) {
+	if err := current(s, e, Collecting); err != nil {
+		return s, err
+	}
+	s.Round.Phase, s.Round.Candidate, s.Round.Deadline = Opening, e.Blob, e.Deadline
+	return s, nil
+}
+
+func applyAcknowledge(s State, e Entry) (State, error) {
+	if err := current(s, e, Opening); err != nil {
+		return s, err
+	}
+	ack := Ack{Custodian: e.Hospital}
+	if len(e.Hospitals) > 0 { // an entry does not tell an empty list from none
+		ack.Unreadable = e.Hospitals
+	}
+	s.Round.Acks = append(slices.Clone(s.Round.Acks), ack)
+	return s, nil
+}
+
+func applySelect(s State, e Entry) (State, error) {
+	if err := current(s, e, Opening); err != nil {
+		return s, err
+	}
+	choice := choose(s)
+	if choice.problem != "" || !slices.Equal(choice.dropped, e.Hospitals) || !slices.Equal(choice.excused, e.Custodians) {
+		return s, fmt.Errorf("round %d: S does not follow from the acknowledgements: %s", e.Round, choice.problem)
+	}
+	s.Round.Selected, s.Round.Deadline = e.Blob, e.Deadline
+	s.Round.S, s.Round.Able = choice.set, choice.able
+	return changeAttempt(s, s.Round.Manifest, func(a Attempt) Attempt { a.S = choice.set; return a }), nil
+}
+
+func applyAnswer(s State, e Entry) (State, error) {
+	s = changeAttempt(s, e.Manifest, func(a Attempt) Attempt {
+		a.Answered = append(slices.Clone(a.Answered), e.Hospital)
+		return a
+	})
+	if e.Manifest != s.Round.Manifest || !s.Round.Phase.Running() {
+		return s, nil
+	}
+	if err := current(s, e, Opening, Publishing); err != nil || s.Round.Selected.IsZero() {
+		return s, errors.Join(errors.New("answer before S"), err)
+	}
+	s.Round.Answers = append(slices.Clone(s.Round.Answers), Held{e.Hospital, e.Blob})
+	if s.Round.Phase == Opening && len(s.Round.Answers) >= s.Charter.Threshold {
+		s.Round.Phase = Publishing
+	}
+	return s, nil
+}
+
+func applyBurn(s State, e Entry) (State, error) {
+	return changeAttempt(s, e.Manifest, func(a Attempt) Attempt {
+		a.Burns = append(slices.Clone(a.Burns), Held{e.Hospital, e.Blob})
+		return a
+	}), nil
+}
+
+func applyPublish(s State, e Entry) (State, error) {
+	if err := current(s, e, Publishing); err != nil {
+		return s, err
+	}
+	s.Round.Phase, s.Round.Deadline = Done, ""
+	s.Failures, s.NotBefore = 0, ""
+	switch s.Round.Kind {
+	case federation.Evaluate:
+		s.Evaluated = s.Trained
+	case federation.Train:
+		s.Trained++
+		s.Converged = e.Parameters == s.Model.Parameters
+	}
+	if e.Version == 0 {
+		return s, nil
+	}
+	if e.Version != s.Model.Number+1 {
+		return s, fmt.Errorf("version %d after %d", e.Version, s.Model.Number)
+	}
+	changed := e.Parameters != s.Model.Parameters
+	s.Model = Version{e.Version, e.Snapshot, e.Parameters, e.Round}
+	if changed { // no one asks about the parameters of an old version again
+		s.Attempts = slices.DeleteFunc(slices.Clone(s.Attempts), func(a Attempt) bool { return a.Kind != federation.Statistics })
+	}
+	return s, nil
+}
+
+func applyAbandon(s State, e Entry) (State, error) {
+	if err := current(s, e, Gathering, Collecting, Opening, Publishing); err != nil {
+		return s, err
+	}
+	if e.Reason == "" {
+		return s, fmt.Errorf("round %d: no reason", e.Round)
+	}
+	manifest := s.Round.Manifest
+	s.Round.Phase, s.Round.Reason, s.Round.Deadline = Abandoned, e.Reason, ""
+	s.Failures++
+	s.NotBefore = e.Deadline
+	if s.Round.Selected.IsZero() { // no custodian was asked to answer
+		s.Attempts = slices.DeleteFunc(slices.Clone(s.Attempts), func(a Attempt) bool { return a.Manifest == manifest })
+		return s, nil
+	}
+	return changeAttempt(s, manifest, func(a Attempt) Attempt { a.Abandoned = true; return a }), nil
+}
+
+func applyFinish(s State, e Entry) (State, error) {
+	if s.Round.Phase.Running() || e.Reason == "" {
+		return s, fmt.Errorf("round %d is %s", s.Round.Number, s.Round.Phase)
+	}
+	s.Finished = e.Reason
+	return s, nil
+}
+
+// changeAttempt replaces the attempt on a manifest, if there is one.
+func changeAttempt(s State, manifest federation.Digest, change func(Attempt) Attempt) State {
+	i := slices.IndexFunc(s.Attempts, func(a Attempt) bool { return a.Manifest == manifest })
+	if i >= 0 {
+		s.Attempts = slices.Clone(s.Attempts)
+		s.Attempts[i] = change(s.Attempts[i])
+	}
+	return s
+}

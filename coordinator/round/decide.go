@@ -1,0 +1,375 @@
+package round
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"atrium/coordinator/federation"
+)
+
+// Refusals. Each leaves the state as it was.
+var (
+	ErrWrongPhase   = errors.New("not in this phase")
+	ErrStale        = errors.New("of another round")
+	ErrUnknown      = errors.New("not a member of the charter")
+	ErrNotInCohort  = errors.New("not in the cohort")
+	ErrNotCustodian = errors.New("not a custodian of this round")
+	ErrConflict     = errors.New("other bytes were accepted before")
+	ErrNotDue       = errors.New("not due")
+	ErrMismatch     = errors.New("does not follow from the state")
+)
+
+// Decide answers an event with the entries to commit. No entries and no error means
+// that the event changes nothing: it was applied before, or came too late to matter.
+func Decide(s State, ev Event, w When) ([]Entry, error) { return ev.decide(s, w) }
+
+func entry(kind EntryKind, w When) Entry { return Entry{V: 1, Kind: kind, Time: w.stamp()} }
+
+func one(e Entry) ([]Entry, error) { return []Entry{e}, nil }
+
+func (s State) entry(kind EntryKind, w When) Entry {
+	e := entry(kind, w)
+	e.Round = s.Round.Number
+	return e
+}
+
+func (ev Started) decide(s State, w When) ([]Entry, error) {
+	if s.Genesis {
+		return nil, fmt.Errorf("start federation: %w", ErrConflict)
+	}
+	if ev.Charter != s.Charter.Digest() {
+		return nil, fmt.Errorf("start federation: charter %s: %w", ev.Charter.Short(), ErrMismatch)
+	}
+	e := entry(Genesis, w)
+	e.Blob, e.Attachment = ev.Charter, ev.Countersignatures
+	return one(e)
+}
+
+func (ev Led) decide(s State, w When) ([]Entry, error) {
+	if !s.Genesis {
+		return nil, fmt.Errorf("lead before genesis: %w", ErrWrongPhase)
+	}
+	e := entry(Lead, w)
+	e.Epoch = s.Epoch + 1
+	return one(e)
+}
+
+func (ev PlanAccepted) decide(s State, w When) ([]Entry, error) {
+	switch {
+	case !s.Genesis:
+		return nil, fmt.Errorf("plan %s before genesis: %w", ev.Plan.Short(), ErrWrongPhase)
+	case ev.Plan == s.Plan:
+		return nil, nil
+	case s.Round.Phase.Running():
+		return nil, fmt.Errorf("plan %s: round %d is %s: %w", ev.Plan.Short(), s.Round.Number, s.Round.Phase, ErrWrongPhase)
+	}
+	e := entry(PlanSet, w)
+	e.Blob, e.Schedule = ev.Plan, &ev.Schedule
+	return one(e)
+}
+
+// due reports whether Pending lists a coordinator's task of this kind for the round.
+func due(s State, w When, kind TaskKind) (Task, error) {
+	for _, t := range own(s, w) {
+		if t.Kind == kind {
+			return t, nil
+		}
+	}
+	return Task{}, fmt.Errorf("%s: round %d is %s: %w", kind, s.Round.Number, s.Round.Phase, ErrNotDue)
+}
+
+func (ev HeaderStored) decide(s State, w When) ([]Entry, error) {
+	t, err := due(s, w, TaskOpen)
+	if err != nil {
+		return nil, err
+	}
+	h := ev.Header
+	if h.Round != t.Round || h.Kind != t.RoundKind || h.Plan != s.Plan || h.Version != s.Model.Number ||
+		h.Base != s.Model.Snapshot || h.Parameters != s.Model.Parameters || h.Charter != s.Charter.Digest() || h.Digest() != ev.Blob {
+		return nil, fmt.Errorf("open round %d: header %w", h.Round, ErrMismatch)
+	}
+	e := entry(Open, w)
+	e.Round, e.RoundKind, e.Blob = h.Round, h.Kind, ev.Blob
+	e.Questions = federation.Sum(federation.Encode(h.Questions))
+	e.Deadline = w.after(s.Schedule.GatherSeconds)
+	return one(e)
+}
+
+func (ev JoinVerified) decide(s State, w When) ([]Entry, error) {
+	if _, ok := s.Charter.Member(ev.Hospital); !ok {
+		return nil, fmt.Errorf("join of %s: %w", ev.Hospital, ErrUnknown)
+	}
+	if ev.Header != s.Round.Header {
+		return nil, fmt.Errorf("join of %s: header %s: %w", ev.Hospital, ev.Header.Short(), ErrStale)
+	}
+	known, ok := s.Round.Join(ev.Hospital)
+	if ok && known.Blob == ev.Blob {
+		return nil, nil
+	}
+	if s.Round.Phase != Gathering {
+		return nil, fmt.Errorf("join of %s: round %d is %s: %w", ev.Hospital, s.Round.Number, s.Round.Phase, ErrWrongPhase)
+	}
+	if ok && ev.Counter <= known.Counter { // delayed on its way, or replayed
+		return nil, fmt.Errorf("join %d of %s after its join %d: %w", ev.Counter, ev.Hospital, known.Counter, ErrStale)
+	}
+	if _, custodian := s.Charter.Point(ev.Hospital); custodian != (len(ev.Key) > 0) {
+		return nil, fmt.Errorf("join of %s: a custodian brings a key, no one else does: %w", ev.Hospital, ErrMismatch)
+	}
+	e := s.entry(Join, w)
+	e.Hospital, e.Blob, e.Instance, e.Counter = ev.Hospital, ev.Blob, ev.Incarnation, ev.Counter
+	return one(e)
+}
+
+func (ev ManifestStored) decide(s State, w When) ([]Entry, error) {
+	m := ev.Manifest
+	if m.Header != s.Round.Header {
+		return nil, fmt.Errorf("manifest %s: %w", m.Digest.Short(), ErrStale)
+	}
+	t, err := due(s, w, TaskManifest)
+	if err != nil {
+		return nil, err
+	}
+	same := len(m.Joins) == len(s.Round.Joined) && slices.EqualFunc(m.Groups, t.Cohort, slices.Equal)
+	for _, j := range m.Joins {
+		known, ok := s.Round.Join(j.Hospital)
+		same = same && ok && known.Blob == j.Blob
+	}
+	if !same {
+		return nil, fmt.Errorf("manifest %s: joins changed meanwhile: %w", m.Digest.Short(), ErrMismatch)
+	}
+	if !slices.EqualFunc(m.Certificates, t.Burnt, func(c federation.BurnCertificate, a Attempt) bool { return c.Manifest == a.Manifest }) {
+		return nil, fmt.Errorf("manifest %s: burn certificates changed meanwhile: %w", m.Digest.Short(), ErrMismatch)
+	}
+	if err := federation.CheckManifest(s.Charter, s.Round.Header, m); err != nil {
+		return nil, err
+	}
+	e := s.entry(Collect, w)
+	e.Blob, e.Pinned, e.Deadline = m.Digest, gathered(s).pin != nil, w.after(s.Schedule.UpdateSeconds)
+	return one(e)
+}
+
+func (ev UpdateVerified) decide(s State, w When) ([]Entry, error) {
+	u, r := ev.Submission, s.Round
+	if u.Manifest != r.Manifest || r.Phase == Abandoned {
+		return nil, fmt.Errorf("update of %s for manifest %s: %w", u.Hospital, u.Manifest.Short(), ErrStale)
+	}
+	if have, ok := r.Update(u.Hospital); ok {
+		if have == ev.Blob {
+			return nil, nil
+		}
+		return nil, fmt.Errorf("update of %s: %w", u.Hospital, ErrConflict)
+	}
+	if have, ok := find(r.Discarded, u.Hospital); ok {
+		if have == ev.Blob {
+			return nil, nil
+		}
+		return nil, fmt.Errorf("update of %s: %w", u.Hospital, ErrConflict)
+	}
+	if !r.InCohort(u.Hospital) {
+		return nil, fmt.Errorf("update of %s: %w", u.Hospital, ErrNotInCohort)
+	}
+	e := s.entry(Update, w)
+	if r.Phase != Collecting {
+		e.Kind, e.Reason = Discard, "it came after the candidate was fixed"
+	}
+	e.Hospital, e.Blob = u.Hospital, ev.Blob
+	return one(e)
+}
+
+func (ev DeclineVerified) decide(s State, w When) ([]Entry, error) {
+	r := s.Round
+	_, member := s.Charter.Member(ev.Hospital)
+	_, custodian := s.Charter.Point(ev.Hospital)
+	switch {
+	case !member:
+		return nil, fmt.Errorf("decline of %s: %w", ev.Hospital, ErrUnknown)
+	case ev.Header != r.Header || !r.Phase.Running():
+		return nil, fmt.Errorf("decline of %s: %w", ev.Hospital, ErrStale)
+	case ev.Role != federation.RoleUpdate && ev.Role != federation.RoleCustodian:
+		return nil, fmt.Errorf("decline of %s: role %q: %w", ev.Hospital, ev.Role, ErrMismatch)
+	case ev.Role == federation.RoleCustodian && !custodian:
+		return nil, fmt.Errorf("decline of %s: %w", ev.Hospital, ErrNotCustodian)
+	case len(ev.Reason) > federation.MaxReason:
+		return nil, fmt.Errorf("decline of %s: reason of %d bytes: %w", ev.Hospital, len(ev.Reason), ErrMismatch)
+	case r.HasDeclined(ev.Hospital, ev.Role):
+		return nil, nil
+	}
+	if _, ok := r.Update(ev.Hospital); ok && ev.Role == federation.RoleUpdate {
+		return nil, fmt.Errorf("decline of %s: its update was acknowledged: %w", ev.Hospital, ErrConflict)
+	}
+	e := s.entry(Declined, w)
+	e.Hospital, e.Role, e.Reason, e.Blob = ev.Hospital, ev.Role, ev.Reason, ev.Blob
+	return one(e)
+}
+
+func (ev CandidateStored) decide(s State, w When) ([]Entry, error) {
+	t, err := due(s, w, TaskPropose)
+	if err != nil {
+		return nil, err
+	}
+	if !slices.EqualFunc(ev.Set, t.Set, slices.Equal) {
+		return nil, fmt.Errorf("candidate %s: %w", ev.Blob.Short(), ErrMismatch)
+	}
+	e := s.entry(Candidate, w)
+	e.Blob, e.Deadline = ev.Blob, w.after(s.Schedule.OpenSeconds)
+	return one(e)
+}
+
+func (ev AcknowledgementVerified) decide(s State, w When) ([]Entry, error) {
+	r := s.Round
+	switch {
+	case ev.Manifest != r.Manifest || ev.Candidate != r.Candidate || r.Candidate.IsZero():
+		return nil, fmt.Errorf("acknowledgement of %s: %w", ev.Custodian, ErrStale)
+	case s.acknowledged(ev.Custodian):
+		return nil, nil
+	case r.Phase != Opening || !r.Selected.IsZero():
+		return nil, nil // too late to matter
+	case !slices.Contains(s.Custodians(), ev.Custodian):
+		return nil, fmt.Errorf("acknowledgement of %s: %w", ev.Custodian, ErrNotCustodian)
+	case len(ev.Unreadable) > MaxUnreadable:
+		return nil, fmt.Errorf("acknowledgement of %s: %d complaints, at most %d: %w", ev.Custodian, len(ev.Unreadable), MaxUnreadable, ErrMismatch)
+	}
+	for i, id := range ev.Unreadable {
+		if !r.InCohort(id) || (i > 0 && ev.Unreadable[i-1] >= id) {
+			return nil, fmt.Errorf("acknowledgement of %s: complaint about %s: %w", ev.Custodian, id, ErrMismatch)
+		}
+	}
+	e := s.entry(Acknowledge, w)
+	e.Hospital, e.Blob, e.Hospitals = ev.Custodian, ev.Blob, ev.Unreadable
+	return one(e)
+}
+
+func (ev SelectionStored) decide(s State, w When) ([]Entry, error) {
+	t, err := due(s, w, TaskSelect)
+	if err != nil {
+		return nil, err
+	}
+	if !slices.EqualFunc(ev.Set, t.Set, slices.Equal) {
+		return nil, fmt.Errorf("selection %s: %w", ev.Blob.Short(), ErrMismatch)
+	}
+	c := choose(s)
+	e := s.entry(Select, w)
+	e.Blob, e.Hospitals, e.Custodians = ev.Blob, c.dropped, c.excused
+	e.Deadline = w.after(s.Schedule.OpenSeconds)
+	return one(e)
+}
+
+func (ev AnswerVerified) decide(s State, w When) ([]Entry, error) {
+	r := s.Round
+	e := s.entry(Answer, w)
+	e.Hospital, e.Blob, e.Manifest = ev.Custodian, ev.Blob, ev.Manifest
+	if ev.Manifest != r.Manifest || r.Phase == Abandoned {
+		return ev.late(s, e)
+	}
+	if have, ok := find(r.Answers, ev.Custodian); ok {
+		if have == ev.Blob {
+			return nil, nil
+		}
+		return nil, fmt.Errorf("answer of %s: %w", ev.Custodian, ErrConflict)
+	}
+	switch {
+	case r.Selected.IsZero() || ev.Submitters != r.Selected:
+		return nil, fmt.Errorf("answer of %s for S %s: %w", ev.Custodian, ev.Submitters.Short(), ErrStale)
+	case r.Phase == Done:
+		return nil, nil
+	case !slices.Contains(r.Able, ev.Custodian):
+		return nil, fmt.Errorf("answer of %s: %w", ev.Custodian, ErrNotCustodian)
+	}
+	return one(e)
+}
+
+// late records that a custodian answered under an abandoned manifest: it will not burn it.
+func (ev AnswerVerified) late(s State, e Entry) ([]Entry, error) {
+	i := slices.IndexFunc(s.Attempts, func(a Attempt) bool { return a.Manifest == ev.Manifest })
+	if i < 0 || !s.Attempts[i].Abandoned {
+		return nil, fmt.Errorf("answer of %s for manifest %s: %w", ev.Custodian, ev.Manifest.Short(), ErrStale)
+	}
+	if _, ok := s.Charter.Point(ev.Custodian); !ok {
+		return nil, fmt.Errorf("answer of %s for manifest %s: %w", ev.Custodian, ev.Manifest.Short(), ErrNotCustodian)
+	}
+	if slices.Contains(s.Attempts[i].Answered, ev.Custodian) {
+		return nil, nil
+	}
+	e.Round = s.Attempts[i].Round
+	return one(e)
+}
+
+func (ev BurnVerified) decide(s State, w When) ([]Entry, error) {
+	i := slices.IndexFunc(s.Attempts, func(a Attempt) bool { return a.Manifest == ev.Manifest })
+	if i < 0 || !s.Attempts[i].Abandoned {
+		return nil, fmt.Errorf("burn of %s for manifest %s: %w", ev.Custodian, ev.Manifest.Short(), ErrStale)
+	}
+	if _, ok := s.Charter.Point(ev.Custodian); !ok {
+		return nil, fmt.Errorf("burn of %s: %w", ev.Custodian, ErrNotCustodian)
+	}
+	if _, ok := find(s.Attempts[i].Burns, ev.Custodian); ok {
+		return nil, nil
+	}
+	e := entry(Burn, w)
+	e.Round, e.Hospital, e.Blob, e.Manifest = s.Attempts[i].Round, ev.Custodian, ev.Blob, ev.Manifest
+	return one(e)
+}
+
+func (ev SumOpened) decide(s State, w When) ([]Entry, error) {
+	if ev.Round != s.Round.Number || s.Round.Phase != Publishing {
+		return nil, fmt.Errorf("publish round %d: %w", ev.Round, ErrStale)
+	}
+	e := s.entry(Publish, w)
+	e.Blob, e.Groups, e.Hospitals, e.Custodians, e.Reason = ev.Result, ev.Groups, ev.Used, ev.Wrong, clip(ev.Note)
+	if s.Round.Kind != federation.Evaluate {
+		e.Version, e.Snapshot, e.Parameters = s.Model.Number+1, ev.Snapshot, ev.Parameters
+	}
+	return one(e)
+}
+
+func (ev OpeningFailed) decide(s State, w When) ([]Entry, error) {
+	switch {
+	case ev.Round != s.Round.Number || s.Round.Phase != Publishing:
+		return nil, fmt.Errorf("open sum of round %d: %w", ev.Round, ErrStale)
+	case ev.Answers < len(s.Round.Answers), len(s.mayAnswer()) > 0 && !w.past(s.Round.Deadline):
+		return nil, nil // more answers may help
+	}
+	return one(s.abandon(ev.Reason, w))
+}
+
+func (ev RoundDefeated) decide(s State, w When) ([]Entry, error) {
+	t, err := due(s, w, TaskAbandon)
+	if err != nil || t.Round != ev.Round {
+		return nil, err
+	}
+	return one(s.abandon(t.Reason, w))
+}
+
+// abandon ends the round and sets the earliest time of the next: at once after the
+// first failure in a row, then 1, 2, 4 … up to 64 seconds later.
+func (s State) abandon(reason string, w When) Entry {
+	e := s.entry(Abandon, w)
+	e.Reason = clip(reason)
+	if e.Reason == "" {
+		e.Reason = "no reason was given"
+	}
+	delay := time.Duration(0)
+	if s.Failures > 0 {
+		delay = time.Second << min(s.Failures-1, 6)
+	}
+	e.Deadline = federation.FormatTime(w.Now.Add(delay))
+	return e
+}
+
+func (ev PlanEnded) decide(s State, w When) ([]Entry, error) {
+	t, err := due(s, w, TaskFinish)
+	if err != nil {
+		return nil, err
+	}
+	e := entry(Finish, w)
+	e.Reason = t.Reason
+	return one(e)
+}
+
+// clip bounds a reason and keeps it valid text: an entry that is not would not decode.
+func clip(reason string) string {
+	return strings.ToValidUTF8(reason[:min(len(reason), federation.MaxReason)], "")
+}

@@ -1,0 +1,84 @@
+package round
+
+import (
+	"errors"
+	"fmt"
+
+	"atrium/coordinator/federation"
+)
+
+// EntryKind says what an entry records.
+type EntryKind string
+
+// Entry kinds.
+const (
+	Genesis     EntryKind = "genesis"     // Blob: charter. Attachment: countersignatures
+	Lead        EntryKind = "lead"        // Epoch: of the writer from here on
+	PlanSet     EntryKind = "plan"        // Blob: plan. Schedule: its schedule
+	Open        EntryKind = "open"        // Blob: header
+	Join        EntryKind = "join"        // Blob: signed Join. Instance, Counter: its own
+	Collect     EntryKind = "collect"     // Blob: manifest
+	Update      EntryKind = "update"      // Blob: signed Submission, acknowledged by this entry
+	Discard     EntryKind = "discard"     // Blob: signed Submission that came too late
+	Declined    EntryKind = "decline"     // Blob: signed Decline
+	Candidate   EntryKind = "candidate"   // Blob: Submitters
+	Acknowledge EntryKind = "acknowledge" // Blob: signed Acknowledgement
+	Select      EntryKind = "select"      // Blob: Submitters, the S of the round
+	Answer      EntryKind = "answer"      // Blob: signed Answer
+	Burn        EntryKind = "burn"        // Blob: signed Burn
+	Publish     EntryKind = "publish"     // Blob: result. Version and snapshot where there is a new one
+	Abandon     EntryKind = "abandon"     // Reason
+	Finish      EntryKind = "finish"      // Reason
+)
+
+// Entry is one state change; its canonical JSON is a leaf of the log.
+type Entry struct {
+	V          int                     `json:"v"` // 1
+	Kind       EntryKind               `json:"kind"`
+	Time       string                  `json:"time"` // RFC 3339, UTC; of the decision, by the coordinator's clock
+	Epoch      uint64                  `json:"epoch,omitempty"`
+	Round      uint64                  `json:"round,omitempty"`
+	RoundKind  federation.RoundKind    `json:"round_kind,omitempty"`
+	Questions  federation.Digest       `json:"questions,omitzero"` // SHA-256 of the canonical list
+	Hospital   federation.HospitalID   `json:"hospital,omitempty"`
+	Role       string                  `json:"role,omitempty"`
+	Blob       federation.Digest       `json:"blob,omitzero"`
+	Attachment federation.Digest       `json:"attachment,omitzero"`
+	Manifest   federation.Digest       `json:"manifest,omitzero"` // of a burn or an answer: the manifest it is about
+	Instance   federation.Digest       `json:"instance,omitzero"` // incarnation of a join
+	Counter    uint64                  `json:"counter,omitempty"` // of a join
+	Deadline   string                  `json:"deadline,omitempty"`
+	Pinned     bool                    `json:"pinned,omitempty"`     // collect: S is fixed by an earlier round on the same question
+	Hospitals  []federation.HospitalID `json:"hospitals,omitempty"`  // select: dropped; acknowledge: unreadable; publish: custodians whose share sums were used
+	Custodians []federation.HospitalID `json:"custodians,omitempty"` // select: excused; publish: custodians whose share sums were wrong
+	Groups     []int                   `json:"groups,omitempty"`     // publish: groups that are part of the aggregate
+	Schedule   *federation.Schedule    `json:"schedule,omitempty"`
+	Version    uint64                  `json:"version,omitempty"`
+	Snapshot   federation.Digest       `json:"snapshot,omitzero"`
+	Parameters federation.Digest       `json:"parameters,omitzero"`
+	Reason     string                  `json:"reason,omitempty"`
+}
+
+// ErrEntry: the entry cannot follow the state it met.
+var ErrEntry = errors.New("entry does not fit")
+
+// Encode returns the entry's canonical bytes.
+func (e Entry) Encode() []byte { return federation.Encode(e) }
+
+// DecodeEntry reads canonical bytes; an unknown kind or version stops the reader.
+func DecodeEntry(b []byte) (Entry, error) {
+	e, err := federation.Decode[Entry](b, MaxEntryBytes)
+	if err != nil {
+		return Entry{}, err
+	}
+	if e.V != 1 {
+		return Entry{}, fmt.Errorf("entry of format %d: this program reads 1", e.V)
+	}
+	if _, ok := appliers[e.Kind]; !ok {
+		return Entry{}, fmt.Errorf("entry of unknown kind %q: a newer program wrote it", e.Kind)
+	}
+	if _, err := federation.ParseTime(e.Time); err != nil {
+		return Entry{}, fmt.Errorf("entry %s: %w", e.Kind, err)
+	}
+	return e, nil
+}

@@ -1,0 +1,106 @@
+package round
+
+import (
+	"atrium/coordinator/federation"
+)
+
+// Event is something that happened: a verified message, a task done, a request of the
+// operator. Every message inside was decoded and its signature checked.
+type Event interface {
+	decide(State, When) ([]Entry, error)
+}
+
+// Started opens the log: the charter and its countersignatures are stored.
+type Started struct {
+	Charter           federation.Digest
+	Countersignatures federation.Digest
+}
+
+// Led asks for the leadership of the next epoch.
+type Led struct{}
+
+// PlanAccepted starts a plan that is stored.
+type PlanAccepted struct {
+	Plan     federation.Digest
+	Schedule federation.Schedule
+}
+
+// HeaderStored completes TaskOpen.
+type HeaderStored struct {
+	Header federation.Header
+	Blob   federation.Digest
+}
+
+// JoinVerified is a Join for the round that names its header.
+type JoinVerified struct{ federation.VerifiedJoin }
+
+// ManifestStored completes TaskManifest.
+type ManifestStored struct{ Manifest federation.VerifiedManifest }
+
+// UpdateVerified is a submission every segment of which is held and read back.
+type UpdateVerified struct {
+	Submission federation.Submission
+	Blob       federation.Digest // of the Signed submission
+}
+
+// DeclineVerified is a hospital's word that it does not do its part.
+type DeclineVerified struct {
+	federation.Decline
+	Blob federation.Digest
+}
+
+// CandidateStored completes TaskPropose.
+type CandidateStored struct {
+	Set  [][]federation.HospitalID
+	Blob federation.Digest // of the Submitters
+}
+
+// AcknowledgementVerified is a custodian's word on the candidate.
+type AcknowledgementVerified struct {
+	federation.Acknowledgement
+	Blob federation.Digest
+}
+
+// SelectionStored completes TaskSelect.
+type SelectionStored struct {
+	Set  [][]federation.HospitalID
+	Blob federation.Digest // of the Submitters
+}
+
+// AnswerVerified is a custodian's answer whose share sums are stored.
+type AnswerVerified struct {
+	federation.Answer
+	Blob federation.Digest
+}
+
+// BurnVerified is a custodian's burn.
+type BurnVerified struct {
+	federation.Burn
+	Blob federation.Digest
+}
+
+// SumOpened completes TaskPublish: the aggregate was opened and checked, the result
+// and, but for an evaluate round, the new snapshot are stored.
+type SumOpened struct {
+	Round      uint64
+	Result     federation.Digest
+	Snapshot   federation.Digest // zero for evaluate
+	Parameters federation.Digest
+	Groups     []int                   // groups that are part of the aggregate
+	Used       []federation.HospitalID // custodians whose share sums were used
+	Wrong      []federation.HospitalID // custodians whose share sums disagreed
+	Note       string                  // reasons of dropped groups
+}
+
+// OpeningFailed says that the sums cannot be opened with the answers so far.
+type OpeningFailed struct {
+	Round   uint64
+	Answers int
+	Reason  string
+}
+
+// RoundDefeated completes TaskAbandon.
+type RoundDefeated struct{ Round uint64 }
+
+// PlanEnded completes TaskFinish.
+type PlanEnded struct{}

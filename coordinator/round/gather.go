@@ -1,0 +1,138 @@
+package round
+
+import (
+	"fmt"
+	"slices"
+
+	"atrium/coordinator/federation"
+)
+
+// gathering is what the joins so far and the earlier attempts allow.
+type gathering struct {
+	waiting string // why it cannot collect yet; empty when it can
+	pin     [][]federation.HospitalID
+	cohort  [][]federation.HospitalID
+	burnt   []Attempt // attempts whose burn certificates the manifest carries
+}
+
+// gathered works out cohort, pin and certificates. No custodian answers before S is in
+// the log, so an earlier manifest of the same question matters only if its S was
+// selected. All of these that are not yet burned have the same S. Such a manifest is dealt with by a burn certificate, or else by asking for exactly
+// that S again; if neither is possible yet, the round goes on gathering.
+func gathered(s State) gathering {
+	g := gathering{}
+	for _, a := range s.Attempts {
+		switch {
+		case a.S == nil || !a.sameQuestion(s.Round):
+		case s.open(a):
+			g.pin = a.S
+		default:
+			g.burnt = append(g.burnt, a)
+		}
+	}
+	g.cohort = s.joinedGroups(g.pin)
+	if missing := missingFrom(g.pin, g.cohort); len(missing) > 0 {
+		g.waiting = fmt.Sprintf("%s must be there again: a sum over exactly the same hospitals was asked for", missing[0])
+		return g
+	}
+	if n := len(s.mayAcknowledge()); n < s.Charter.Threshold {
+		g.waiting = fmt.Sprintf("%d of %d custodians joined", n, s.Charter.Threshold)
+		return g
+	}
+	if !s.anyGroup(g.cohort) {
+		g.waiting = fmt.Sprintf("%d hospitals joined: no group reaches the minimum cohort %d", len(s.Round.Joined), s.Charter.MinCohort)
+	}
+	return g
+}
+
+// sameQuestion is conservative for statistics, whose questions are per feature: any two
+// statistics rounds count as overlapping.
+func (a Attempt) sameQuestion(r Round) bool {
+	return a.Kind == r.Kind && (a.Kind == federation.Statistics || a.Questions == r.Questions)
+}
+
+// joinedGroups is the charter's groups without those who did not join, declined to
+// send an update, or are outside the pin.
+func (s State) joinedGroups(pin [][]federation.HospitalID) [][]federation.HospitalID {
+	groups := make([][]federation.HospitalID, len(s.Charter.Groups))
+	for g, group := range s.Charter.Groups {
+		groups[g] = slices.DeleteFunc(slices.Clone(group), func(id federation.HospitalID) bool {
+			_, joined := s.Round.Join(id)
+			return !joined || (pin != nil && !slices.Contains(pin[g], id)) || s.Round.HasDeclined(id, federation.RoleUpdate)
+		})
+	}
+	return groups
+}
+
+func missingFrom(pin, have [][]federation.HospitalID) []federation.HospitalID {
+	var missing []federation.HospitalID
+	for g := range pin {
+		for _, id := range pin[g] {
+			if !slices.Contains(have[g], id) {
+				missing = append(missing, id)
+			}
+		}
+	}
+	return missing
+}
+
+func (s State) anyGroup(groups [][]federation.HospitalID) bool {
+	return slices.ContainsFunc(groups, func(g []federation.HospitalID) bool { return len(g) >= s.Charter.MinCohort })
+}
+
+// gatherOver reports whether Gathering need not wait for anyone else.
+func (s State) gatherOver(w When) bool {
+	return w.past(s.Round.Deadline) || !slices.ContainsFunc(s.Charter.Members, func(m federation.Member) bool {
+		_, joined := s.Round.Join(m.ID)
+		return !joined && !s.Round.HasDeclined(m.ID, federation.RoleUpdate) && !w.gone(m.ID)
+	})
+}
+
+// collecting is the state of the updates.
+type collecting struct {
+	groups  [][]federation.HospitalID // who submitted; groups below K are empty
+	waiting []federation.HospitalID   // who may still submit
+}
+
+func collected(s State) collecting {
+	c := collecting{groups: make([][]federation.HospitalID, len(s.Round.Cohort))}
+	for g, group := range s.Round.Cohort {
+		c.groups[g] = []federation.HospitalID{}
+		for _, id := range group {
+			if _, ok := s.Round.Update(id); ok {
+				c.groups[g] = append(c.groups[g], id)
+			} else if !s.Round.HasDeclined(id, federation.RoleUpdate) {
+				c.waiting = append(c.waiting, id)
+			}
+		}
+	}
+	s.dropSmall(c.groups)
+	return c
+}
+
+func (s State) dropSmall(groups [][]federation.HospitalID) {
+	for g := range groups {
+		if len(groups[g]) < s.Charter.MinCohort {
+			groups[g] = []federation.HospitalID{}
+		}
+	}
+}
+
+// enough reports whether these submitters can be opened: a group is left, and a
+// pinned S is exactly reached.
+func (s State) enough(groups [][]federation.HospitalID) bool {
+	if s.Round.Pinned != nil {
+		return slices.EqualFunc(groups, s.Round.Pinned, slices.Equal)
+	}
+	return s.anyGroup(groups)
+}
+
+// collectOver reports whether the candidate can be fixed now.
+func (s State) collectOver(w When) bool {
+	c := collected(s)
+	return s.enough(c.groups) && (w.past(s.Round.Deadline) || !anyPresent(c.waiting, w))
+}
+
+func anyPresent(waiting []federation.HospitalID, w When) bool {
+	return slices.ContainsFunc(waiting, func(id federation.HospitalID) bool { return !w.gone(id) })
+}

@@ -1,0 +1,9 @@
+package round
+
+const (
+	// MaxUnreadable bounds the complaints of one acknowledgement and the submitters that
+	// one S drops, so that their entries stay under the log's limit.
+	MaxUnreadable = 256
+	// MaxEntryBytes is the largest encoded entry.
+	MaxEntryBytes = 16 << 10
+)

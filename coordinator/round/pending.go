@@ -1,0 +1,222 @@
+package round
+
+import (
+	"fmt"
+	"slices"
+	"time"
+
+	"atrium/coordinator/federation"
+)
+
+// TaskKind says what is owed.
+type TaskKind string
+
+// Tasks of the coordinator itself, then tasks of one hospital.
+const (
+	TaskOpen     TaskKind = "open"     // build and store the header of the next round
+	TaskManifest TaskKind = "manifest" // build and store the manifest
+	TaskPropose  TaskKind = "propose"  // store the candidate
+	TaskSelect   TaskKind = "select"   // store S
+	TaskPublish  TaskKind = "publish"  // open the sums and store the result
+	TaskAbandon  TaskKind = "abandon"  // Reason
+	TaskFinish   TaskKind = "finish"   // Reason
+
+	TaskJoin        TaskKind = "join"
+	TaskUpdate      TaskKind = "update"
+	TaskAcknowledge TaskKind = "acknowledge"
+	TaskAnswer      TaskKind = "answer"
+	TaskBurn        TaskKind = "burn"
+)
+
+// Task is one thing owed. Two tasks with the same ID are the same task.
+type Task struct {
+	ID       string
+	Kind     TaskKind
+	Hospital federation.HospitalID // of a hospital's task
+	Round    uint64
+	Manifest federation.Digest // of a burn
+	Reason   string
+
+	// What the coordinator's tasks are about.
+	RoundKind federation.RoundKind      // TaskOpen
+	Set       [][]federation.HospitalID // TaskPropose, TaskSelect
+	Burnt     []Attempt                 // TaskManifest: attempts to certify
+	Cohort    [][]federation.HospitalID // TaskManifest
+}
+
+// Pending lists what is owed at a moment: first the coordinator's own tasks, then
+// those of hospitals in charter order.
+func Pending(s State, w When) []Task {
+	if !s.Genesis || s.Plan.IsZero() {
+		return nil
+	}
+	tasks := own(s, w)
+	for _, m := range s.Charter.Members {
+		tasks = append(tasks, HospitalTasks(s, m.ID)...)
+	}
+	return tasks
+}
+
+func own(s State, w When) []Task {
+	if !s.Genesis || s.Plan.IsZero() {
+		return nil
+	}
+	r := s.Round
+	task := func(kind TaskKind) Task {
+		return Task{ID: fmt.Sprintf("%s/%d", kind, r.Number), Kind: kind, Round: r.Number}
+	}
+	if reason := defeat(s, w); reason != "" {
+		t := task(TaskAbandon)
+		t.Reason = reason
+		return []Task{t}
+	}
+	switch r.Phase {
+	case Gathering:
+		if g := gathered(s); g.waiting == "" && s.gatherOver(w) {
+			t := task(TaskManifest)
+			t.Cohort, t.Burnt = g.cohort, g.burnt
+			return []Task{t}
+		}
+	case Collecting:
+		if s.collectOver(w) {
+			t := task(TaskPropose)
+			t.Set = collected(s).groups
+			return []Task{t}
+		}
+	case Opening:
+		if r.Selected.IsZero() && s.selectOver(w) {
+			t := task(TaskSelect)
+			t.Set = choose(s).set
+			return []Task{t}
+		}
+	case Publishing:
+		t := task(TaskPublish)
+		t.ID = fmt.Sprintf("%s/%d/%d", TaskPublish, r.Number, len(r.Answers))
+		if w.past(r.Deadline) { // once more without waiting for other answers, also after an outage
+			t.ID += "/last"
+		}
+		return []Task{t}
+	default:
+		return idle(s, w)
+	}
+	return nil
+}
+
+// idle is what follows a finished round: the next one, or the end of the plan.
+func idle(s State, w When) []Task {
+	kind, end := s.Next()
+	number := s.Round.Number + 1
+	switch {
+	case s.Finished != "":
+		return nil
+	case end != "":
+		return []Task{{ID: fmt.Sprintf("%s/%d", TaskFinish, s.Round.Number), Kind: TaskFinish, Reason: end}}
+	case s.NotBefore != "" && !w.past(s.NotBefore):
+		return nil
+	}
+	return []Task{{ID: fmt.Sprintf("%s/%d", TaskOpen, number), Kind: TaskOpen, Round: number, RoundKind: kind}}
+}
+
+// Next returns the kind of the round that the schedule wants next, or why it wants none.
+func (s State) Next() (kind federation.RoundKind, end string) {
+	every := s.Schedule.EvaluateEvery
+	last := s.Trained == s.Schedule.Rounds || s.Converged
+	switch {
+	case s.Model.Number == 0:
+		return federation.Statistics, ""
+	case every > 0 && s.Trained > s.Evaluated && (s.Trained == 1 || s.Trained%every == 0 || last):
+		return federation.Evaluate, ""
+	case s.Converged:
+		return "", fmt.Sprintf("converged after %d train rounds", s.Trained)
+	case last:
+		return "", fmt.Sprintf("all %d train rounds are done", s.Trained)
+	}
+	return federation.Train, ""
+}
+
+// Wake returns the moment at which Pending may change by itself; zero if none. It may be
+// past: then it has changed already.
+func Wake(s State) time.Time {
+	deadline := s.Round.Deadline
+	if !s.Round.Phase.Running() {
+		deadline = s.NotBefore
+	}
+	t, err := federation.ParseTime(deadline)
+	if err != nil {
+		return time.Time{}
+	}
+	return t
+}
+
+// Waiting says in words what a running round waits for, for status displays.
+func Waiting(s State) string {
+	switch s.Round.Phase {
+	case Gathering:
+		if g := gathered(s); g.waiting != "" {
+			return g.waiting
+		}
+		return fmt.Sprintf("%d of %d hospitals joined", len(s.Round.Joined), len(s.Charter.Members))
+	case Collecting:
+		return fmt.Sprintf("%d updates, %d outstanding", len(s.Round.Updates), len(collected(s).waiting))
+	case Opening:
+		if s.Round.Selected.IsZero() {
+			return fmt.Sprintf("%d custodians acknowledged, %d outstanding", len(s.Round.Acks), len(s.mayAcknowledge()))
+		}
+		return fmt.Sprintf("%d custodians answered, %d outstanding", len(s.Round.Answers), len(s.mayAnswer()))
+	case Publishing:
+		return "opening the sum"
+	}
+	return ""
+}
+
+// HospitalTasks lists what one hospital owes now: burns of abandoned manifests first,
+// because the next round waits for them.
+func HospitalTasks(s State, id federation.HospitalID) []Task {
+	j, _ := s.Round.Join(id)
+	return TasksFor(s, id, j.Instance)
+}
+
+// TasksFor is HospitalTasks for a run of the daemon: while a round gathers, a daemon that
+// restarted since it joined joins again, because its keys are gone.
+func TasksFor(s State, id federation.HospitalID, incarnation federation.Digest) []Task {
+	var tasks []Task
+	add := func(kind TaskKind, subject federation.Digest) {
+		tasks = append(tasks, Task{ID: fmt.Sprintf("%s/%s/%s", kind, id, subject), Kind: kind, Hospital: id, Round: s.Round.Number})
+	}
+	for _, a := range s.Attempts {
+		if s.owesBurn(a, id) {
+			add(TaskBurn, a.Manifest)
+			tasks[len(tasks)-1].Manifest, tasks[len(tasks)-1].Round = a.Manifest, a.Round
+		}
+	}
+	switch r := s.Round; r.Phase {
+	case Gathering:
+		j, joined := r.Join(id)
+		if (!joined || j.Instance != incarnation) && !r.HasDeclined(id, federation.RoleUpdate) {
+			add(TaskJoin, r.Header)
+		}
+	case Collecting:
+		_, done := r.Update(id)
+		if r.InCohort(id) && !done && !r.HasDeclined(id, federation.RoleUpdate) {
+			add(TaskUpdate, r.Manifest)
+		}
+	case Opening, Publishing:
+		if r.Selected.IsZero() && slices.Contains(s.mayAcknowledge(), id) {
+			add(TaskAcknowledge, r.Candidate)
+		}
+		if !r.Selected.IsZero() && slices.Contains(s.mayAnswer(), id) {
+			add(TaskAnswer, r.Selected)
+		}
+	}
+	return tasks
+}
+
+// owesBurn: a custodian that neither answered nor burned an abandoned manifest whose
+// S was selected, while a certificate can still be completed.
+func (s State) owesBurn(a Attempt, id federation.HospitalID) bool {
+	if _, ok := s.Charter.Point(id); !ok || !a.Abandoned || a.S == nil || len(a.Burns) >= s.Charter.BurnQuorum() {
+		return false
+	}
+	_, burnt := find(a.Burns, id)
+	return !burnt && !slices.Contains(a.Answered, id)
+}

@@ -1,0 +1,207 @@
+package rpc_test
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"atrium/client"
+	"atrium/client/dataset"
+	"atrium/coordinator"
+	"atrium/coordinator/federation"
+	"atrium/coordinator/planfile"
+	"atrium/coordinator/rpc"
+	"atrium/coordinator/setup"
+	"atrium/storage/local"
+)
+
+// world is a federation in one process: real files, real TLS, real encryption.
+type world struct {
+	t       *testing.T
+	dir     string
+	names   []string
+	plan    federation.Plan
+	address string
+	logger  *slog.Logger
+}
+
+func newWorld(t *testing.T, hospitals, rounds int) *world {
+	t.Helper()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := &world{t: t, dir: filepath.Join(t.TempDir(), "federation"), address: listener.Addr().String(), plan: planfile.Cardiology()}
+	listener.Close()
+	w.plan.Schedule.Rounds = rounds
+	w.plan.Schedule.EvaluateEvery = 2
+	w.plan.Schedule.GraceSeconds = 1
+	seed := uint64(7)
+	data := t.TempDir()
+	for i := range hospitals {
+		cohort := dataset.Generate(seed, i)
+		w.names = append(w.names, cohort.Name)
+		if err := cohort.WriteCSV(data, cohort.Name); err != nil {
+			t.Fatal(err)
+		}
+	}
+	_, err = setup.Init(t.Context(), setup.Options{Dir: w.dir, Federation: "cardiology", Hospitals: w.names, Address: w.address,
+		Plan: w.plan, ShowNames: true, RoundingSeed: &seed, Data: func(name string) (string, string) {
+			return filepath.Join(data, name+"_train.csv"), filepath.Join(data, name+"_test.csv")
+		}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	level := slog.LevelWarn
+	if os.Getenv("ATRIUM_TEST_LOG") != "" {
+		level = slog.LevelDebug
+	}
+	w.logger = slog.New(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: level}))
+	return w
+}
+
+// coordinator starts a coordinator and returns it with a function that stops it.
+func (w *world) coordinator() (*coordinator.Coordinator, func()) {
+	w.t.Helper()
+	dir := filepath.Join(w.dir, "coordinator")
+	charter, err := setup.LoadCharter(filepath.Join(dir, "charter.json"))
+	w.must(err)
+	key, err := setup.LoadLogKey(filepath.Join(dir, "log.key"))
+	w.must(err)
+	cert, err := setup.LoadKeyPair(filepath.Join(dir, "tls.crt"), filepath.Join(dir, "tls.key"))
+	w.must(err)
+	pool, err := setup.LoadPool(filepath.Join(dir, "ca.crt"))
+	w.must(err)
+	bucket, err := local.Open(filepath.Join(dir, "state"))
+	w.must(err)
+	c, err := coordinator.Open(w.t.Context(), coordinator.Config{Bucket: bucket, Key: key, Charter: charter, Logger: w.logger})
+	w.must(err)
+	listener, err := net.Listen("tcp", w.address)
+	w.must(err)
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error, 2)
+	go func() { done <- c.Run(ctx) }()
+	go func() { done <- rpc.New(w.logger, c).Serve(ctx, listener, rpc.ServerTLS(cert, pool)) }()
+	return c, func() {
+		cancel()
+		for range 2 {
+			if err := <-done; err != nil {
+				w.t.Errorf("coordinator: %v", err)
+			}
+		}
+		bucket.Close()
+	}
+}
+
+// hospital starts a daemon and returns a function that stops it.
+func (w *world) hospital(name string) func() {
+	w.t.Helper()
+	dir := filepath.Join(w.dir, "hospitals", name)
+	charter, err := setup.LoadCharter(filepath.Join(dir, "charter.json"))
+	w.must(err)
+	plan, err := setup.LoadPlan(filepath.Join(dir, "plan.yaml"))
+	w.must(err)
+	rules, err := setup.LoadPolicy(filepath.Join(dir, "policy.yaml"))
+	w.must(err)
+	identity, err := setup.LoadIdentity(filepath.Join(dir, "identity.key"))
+	w.must(err)
+	cert, err := setup.LoadKeyPair(filepath.Join(dir, "tls.crt"), filepath.Join(dir, "tls.key"))
+	w.must(err)
+	pool, err := setup.LoadPool(filepath.Join(dir, "ca.crt"))
+	w.must(err)
+	data := filepath.Join(dir, "records")
+	seed := uint64(7)
+	cohort := -1
+	for i, n := range w.names {
+		if n == name {
+			cohort = i
+		}
+	}
+	w.must(os.MkdirAll(data, 0o700))
+	w.must(dataset.Generate(seed, cohort).WriteCSV(data, name))
+	d, err := client.Open(client.Config{Name: name, Addresses: []string{w.address}, TLS: client.ClientTLS(cert, pool, "127.0.0.1"),
+		Charter: charter, Plan: plan, Policy: rules, Identity: identity, State: filepath.Join(dir, "state"),
+		Train: filepath.Join(data, name+"_train.csv"), Test: filepath.Join(data, name+"_test.csv"),
+		Logger: w.logger.With("hospital", name), RoundingSeed: &seed})
+	w.must(err)
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() { done <- d.Run(ctx) }()
+	return func() {
+		cancel()
+		if err := <-done; err != nil {
+			w.t.Errorf("hospital %s: %v", name, err)
+		}
+		w.must(d.Close())
+	}
+}
+
+func (w *world) must(err error) {
+	w.t.Helper()
+	if err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+// until waits for a state of the coordinator.
+func (w *world) until(c *coordinator.Coordinator, what string, reached func(coordinator.Status) bool) coordinator.Status {
+	w.t.Helper()
+	timeout := time.NewTimer(60 * time.Second)
+	defer timeout.Stop()
+	for {
+		view := c.View()
+		if s := c.Status(); reached(s) {
+			return s
+		}
+		select {
+		case <-view.Changed():
+		case <-timeout.C:
+			w.t.Fatalf("%s: not reached: %+v", what, c.Status())
+		}
+	}
+}
+
+func finished(s coordinator.Status) bool { return s.Finished != "" }
+
+func TestFederationFinishesAndEveryHospitalReports(t *testing.T) {
+	w := newWorld(t, 4, 4)
+	c, stop := w.coordinator()
+	defer stop()
+	for _, name := range w.names {
+		defer w.hospital(name)()
+	}
+	start := time.Now()
+	s := w.until(c, "the plan's end", finished)
+	t.Logf("%d rounds in %v", s.Round, time.Since(start))
+	if s.Version != 5 || s.Trained != 4 || s.Round != 8 {
+		t.Errorf("version %d after %d train rounds in %d rounds: want 5, 4, 8", s.Version, s.Trained, s.Round)
+	}
+	for _, name := range w.names {
+		w.report(name, s.Version)
+	}
+}
+
+// report waits for a hospital's report on a version.
+func (w *world) report(name string, version uint64) client.Report {
+	w.t.Helper()
+	state := filepath.Join(w.dir, "hospitals", name, "state")
+	ticker := time.NewTicker(20 * time.Millisecond)
+	defer ticker.Stop()
+	for range 1000 {
+		r, err := client.ReadReport(state)
+		if err == nil && r.Version == version {
+			return r
+		}
+		if err != nil && !errors.Is(err, os.ErrNotExist) {
+			w.t.Fatal(err)
+		}
+		<-ticker.C
+	}
+	w.t.Fatalf("hospital %s wrote no report on version %d", name, version)
+	return client.Report{}
+}

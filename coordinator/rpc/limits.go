@@ -1,0 +1,18 @@
+package rpc
+
+import (
+	"time"
+
+	"atrium/privacy/envelope"
+)
+
+const (
+	pollTime     = 25 * time.Second                            // a poll without work answers after this
+	chunkBytes   = 1 << 20                                     // of a streamed object
+	maxEnvelopes = 64                                          // of one submission: one a custodian
+	maxMessage   = (maxEnvelopes+1)*envelope.MaxSealed + 1<<20 // largest unary request
+	maxSkip      = 64                                          // tasks a poll may skip
+	windowBytes  = 4 << 20                                     // initial HTTP/2 windows
+	maxStreams   = 64                                          // concurrent calls of one hospital
+	idlePing     = 20 * time.Second                            // keep-alive of a silent connection
+)

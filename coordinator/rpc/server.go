@@ -1,0 +1,297 @@
+package rpc
+
+import (
+	"context"
+	"crypto/tls"
+	"encoding/json"
+	"errors"
+	"io"
+	"log/slog"
+	"net"
+	"time"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/credentials"
+	"google.golang.org/grpc/keepalive"
+	"google.golang.org/grpc/peer"
+	"google.golang.org/grpc/status"
+
+	"atrium/coordinator"
+	"atrium/coordinator/atriumpb"
+	"atrium/coordinator/federation"
+	"atrium/storage"
+)
+
+// Server serves the federations of one coordinator.
+type Server struct {
+	atriumpb.UnimplementedCoordinatorServer
+	federations map[string]*coordinator.Coordinator
+	logger      *slog.Logger
+}
+
+// New returns a Server for these coordinators.
+func New(logger *slog.Logger, coordinators ...*coordinator.Coordinator) *Server {
+	s := &Server{federations: map[string]*coordinator.Coordinator{}, logger: logger}
+	for _, c := range coordinators {
+		s.federations[c.Charter().Federation] = c
+	}
+	return s
+}
+
+// Serve answers on a listener until ctx ends.
+func (s *Server) Serve(ctx context.Context, listener net.Listener, config *tls.Config) error {
+	server := grpc.NewServer(
+		grpc.Creds(admission{credentials.NewTLS(config), s.federations}),
+		grpc.MaxRecvMsgSize(maxMessage), grpc.MaxConcurrentStreams(maxStreams),
+		grpc.InitialWindowSize(windowBytes), grpc.InitialConnWindowSize(windowBytes),
+		grpc.KeepaliveParams(keepalive.ServerParameters{Time: idlePing, Timeout: idlePing}),
+		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: idlePing / 2, PermitWithoutStream: true}))
+	atriumpb.RegisterCoordinatorServer(server, s)
+	go func() {
+		<-ctx.Done()
+		server.Stop()
+	}()
+	if err := server.Serve(listener); err != nil && !errors.Is(err, grpc.ErrServerStopped) {
+		return err
+	}
+	return nil
+}
+
+// enter returns the federation that a call names and who calls.
+func (s *Server) enter(ctx context.Context, name string) (*coordinator.Coordinator, federation.HospitalID, error) {
+	p, ok := peer.FromContext(ctx)
+	if !ok {
+		return nil, "", status.Error(codes.Unauthenticated, "no TLS identity")
+	}
+	who, ok := p.AuthInfo.(caller)
+	if !ok {
+		return nil, "", status.Error(codes.Unauthenticated, "no TLS identity")
+	}
+	c, ok := s.federations[name]
+	if !ok {
+		return nil, "", status.Errorf(codes.NotFound, "federation %.80q is not served here", name)
+	}
+	key := federation.Sum(who.State.PeerCertificates[0].RawSubjectPublicKeyInfo)
+	for _, m := range c.Charter().Members { // a hospital has another pseudonym in each federation
+		if m.TLSKey == key {
+			return c, m.ID, nil
+		}
+	}
+	return nil, "", status.Error(codes.PermissionDenied, ErrStranger.Error())
+}
+
+// Poll implements the long poll.
+func (s *Server) Poll(ctx context.Context, req *atriumpb.PollRequest) (*atriumpb.Work, error) {
+	c, id, err := s.enter(ctx, req.GetFederation())
+	if err != nil {
+		return nil, err
+	}
+	incarnation, err := digest(req.GetIncarnation())
+	if err != nil || len(req.GetSkip()) > maxSkip || req.GetSeenSize() < 0 {
+		return nil, status.Error(codes.InvalidArgument, "poll is malformed")
+	}
+	poll := coordinator.Poll{Incarnation: incarnation, SeenSize: req.GetSeenSize(), Adopted: req.GetAdopted(), Skip: req.GetSkip()}
+	timeout := time.NewTimer(pollTime)
+	defer timeout.Stop()
+	for {
+		view := c.View()
+		work, ok, err := c.WorkFor(ctx, view, id, poll)
+		if err != nil {
+			return nil, s.wire(err)
+		}
+		if ok {
+			return workMessage(work), nil
+		}
+		select {
+		case <-view.Changed():
+		case <-timeout.C:
+			return &atriumpb.Work{}, nil
+		case <-ctx.Done():
+			return nil, status.FromContextError(ctx.Err()).Err()
+		}
+	}
+}
+
+func workMessage(w coordinator.Work) *atriumpb.Work {
+	return &atriumpb.Work{Id: w.ID, Kind: string(w.Kind), Round: w.Round, Header: w.Header, Manifest: w.Manifest[:],
+		Checkpoint: w.Checkpoint, Consistency: w.Consistency, Submitters: w.Submitters, Entry: w.Entry, EntryIndex: w.EntryIndex,
+		Inclusion: w.Inclusion, Version: w.Version, Snapshot: w.Snapshot[:], Reason: w.Reason}
+}
+
+// digest reads 32 bytes.
+func digest(b []byte) (federation.Digest, error) {
+	var d federation.Digest
+	if len(b) != len(d) {
+		return d, status.Errorf(codes.InvalidArgument, "digest of %d bytes", len(b))
+	}
+	copy(d[:], b)
+	return d, nil
+}
+
+// Send implements the small signed messages.
+func (s *Server) Send(ctx context.Context, req *atriumpb.Message) (*atriumpb.Receipt, error) {
+	c, id, err := s.enter(ctx, req.GetFederation())
+	if err != nil {
+		return nil, err
+	}
+	take, ok := map[string]func(context.Context, federation.HospitalID, []byte) error{
+		"join": c.Join, "decline": c.Decline, "acknowledgement": c.Acknowledge, "burn": c.Burn,
+	}[req.GetKind()]
+	if !ok {
+		return nil, status.Errorf(codes.InvalidArgument, "message of kind %.40q", req.GetKind())
+	}
+	return &atriumpb.Receipt{}, s.wire(take(ctx, id, req.GetSigned()))
+}
+
+// Held implements the resumption of an upload.
+func (s *Server) Held(ctx context.Context, req *atriumpb.HeldRequest) (*atriumpb.HeldReply, error) {
+	c, id, err := s.enter(ctx, req.GetFederation())
+	if err != nil {
+		return nil, err
+	}
+	header, err := digest(req.GetHeader())
+	if err != nil {
+		return nil, err
+	}
+	root, err := digest(req.GetUpdateRoot())
+	if err != nil {
+		return nil, err
+	}
+	if _, err := c.SegmentSize(id, header, 0); err != nil {
+		return nil, s.wire(err)
+	}
+	indexes, err := c.Held(ctx, id, header, root)
+	reply := &atriumpb.HeldReply{}
+	for _, i := range indexes {
+		reply.Indexes = append(reply.Indexes, int32(i))
+	}
+	return reply, s.wire(err)
+}
+
+// PutSegment implements the upload of one segment. It reads no more than the header
+// implies and stores nothing that is short or long.
+func (s *Server) PutSegment(stream grpc.ClientStreamingServer[atriumpb.SegmentChunk, atriumpb.Receipt]) error {
+	first, err := stream.Recv()
+	if err != nil {
+		return err
+	}
+	c, id, err := s.enter(stream.Context(), first.GetFederation())
+	if err != nil {
+		return err
+	}
+	header, err := digest(first.GetHeader())
+	if err != nil {
+		return err
+	}
+	root, err := digest(first.GetUpdateRoot())
+	if err != nil {
+		return err
+	}
+	want, err := digest(first.GetDigest())
+	if err != nil {
+		return err
+	}
+	index := int(first.GetIndex())
+	size, err := c.SegmentSize(id, header, index)
+	if err != nil {
+		return s.wire(err)
+	}
+	if first.GetSize() != int64(size) {
+		return status.Errorf(codes.InvalidArgument, "segment %d of %d bytes: the header implies %d", index, first.GetSize(), size)
+	}
+	data := append(make([]byte, 0, size), first.GetData()...)
+	for {
+		chunk, err := stream.Recv()
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		if err != nil {
+			return err
+		}
+		if len(data)+len(chunk.GetData()) > size {
+			return status.Errorf(codes.InvalidArgument, "segment %d is longer than the %d bytes that the header implies", index, size)
+		}
+		data = append(data, chunk.GetData()...)
+	}
+	if len(data) != size {
+		return status.Errorf(codes.InvalidArgument, "segment %d of %d bytes: the header implies %d", index, len(data), size)
+	}
+	if err := c.PutSegment(stream.Context(), id, header, root, index, want, data); err != nil {
+		return s.wire(err)
+	}
+	return stream.SendAndClose(&atriumpb.Receipt{})
+}
+
+// Submit implements the submission of an update.
+func (s *Server) Submit(ctx context.Context, req *atriumpb.SubmitRequest) (*atriumpb.Receipt, error) {
+	c, id, err := s.enter(ctx, req.GetFederation())
+	if err != nil {
+		return nil, err
+	}
+	return &atriumpb.Receipt{}, s.wire(c.SubmitUpdate(ctx, id, req.GetSigned(), req.GetEnvelopes()))
+}
+
+// Envelopes implements what a custodian opens.
+func (s *Server) Envelopes(req *atriumpb.EnvelopesRequest, stream grpc.ServerStreamingServer[atriumpb.EnvelopeItem]) error {
+	c, id, err := s.enter(stream.Context(), req.GetFederation())
+	if err != nil {
+		return err
+	}
+	candidate, err := digest(req.GetCandidate())
+	if err != nil {
+		return err
+	}
+	return s.wire(c.EnvelopesFor(stream.Context(), id, candidate, func(signed, envelope []byte) error {
+		return stream.Send(&atriumpb.EnvelopeItem{Signed: signed, Envelope: envelope})
+	}))
+}
+
+// SendAnswer implements a custodian's answer.
+func (s *Server) SendAnswer(ctx context.Context, req *atriumpb.AnswerRequest) (*atriumpb.Receipt, error) {
+	c, id, err := s.enter(ctx, req.GetFederation())
+	if err != nil {
+		return nil, err
+	}
+	return &atriumpb.Receipt{}, s.wire(c.Answer(ctx, id, req.GetSigned(), req.GetShareSums()))
+}
+
+// Fetch implements the download of a content-addressed object from an offset on.
+func (s *Server) Fetch(req *atriumpb.FetchRequest, stream grpc.ServerStreamingServer[atriumpb.Chunk]) error {
+	c, _, err := s.enter(stream.Context(), req.GetFederation())
+	if err != nil {
+		return err
+	}
+	want, err := digest(req.GetDigest())
+	if err != nil {
+		return err
+	}
+	name := storage.Blob(want)
+	if _, err := c.Bucket().Stat(stream.Context(), name); errors.Is(err, storage.ErrNotFound) {
+		name = storage.ModelSegment(want)
+	}
+	info, err := c.Bucket().Stat(stream.Context(), name)
+	if err != nil {
+		return s.wire(err)
+	}
+	for offset := req.GetOffset(); offset < info.Size; offset += chunkBytes {
+		data, err := c.Bucket().Get(stream.Context(), name, offset, chunkBytes)
+		if err != nil {
+			return s.wire(err)
+		}
+		if err := stream.Send(&atriumpb.Chunk{Data: data}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Status implements the status display.
+func (s *Server) Status(ctx context.Context, req *atriumpb.StatusRequest) (*atriumpb.StatusReply, error) {
+	c, _, err := s.enter(ctx, req.GetFederation())
+	if err != nil {
+		return nil, err
+	}
+	out, err := json.Marshal(c.Status())
+	return &atriumpb.StatusReply{Json: out}, err
+}

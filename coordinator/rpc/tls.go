@@ -1,0 +1,84 @@
+package rpc
+
+import (
+	"context"
+	"crypto/sha256"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"net"
+	"sync"
+
+	"google.golang.org/grpc/credentials"
+
+	"atrium/coordinator"
+	"atrium/coordinator/federation"
+)
+
+// ServerTLS returns the coordinator's side of mutual TLS 1.3 with a hybrid
+// post-quantum key exchange and nothing else.
+func ServerTLS(cert tls.Certificate, hospitals *x509.CertPool) *tls.Config {
+	return &tls.Config{Certificates: []tls.Certificate{cert}, ClientAuth: tls.RequireAndVerifyClientCert, ClientCAs: hospitals,
+		MinVersion: tls.VersionTLS13, CurvePreferences: []tls.CurveID{tls.X25519MLKEM768}}
+}
+
+// ErrStranger: the TLS key is not one of the charter's.
+var ErrStranger = errors.New("TLS key is not in the charter")
+
+// caller is the identity that a connection was admitted with.
+type caller struct {
+	credentials.TLSInfo
+	id federation.HospitalID
+}
+
+// admission is TLS credentials that admit the charter's hospitals only and report
+// their connections to Presence.
+type admission struct {
+	credentials.TransportCredentials
+	federations map[string]*coordinator.Coordinator
+}
+
+// ServerHandshake implements credentials.TransportCredentials.
+func (a admission) ServerHandshake(raw net.Conn) (net.Conn, credentials.AuthInfo, error) {
+	conn, info, err := a.TransportCredentials.ServerHandshake(raw)
+	if err != nil {
+		return nil, nil, err
+	}
+	state, ok := info.(credentials.TLSInfo)
+	if !ok || len(state.State.PeerCertificates) == 0 {
+		return nil, nil, errors.Join(ErrStranger, conn.Close())
+	}
+	key := federation.Digest(sha256.Sum256(state.State.PeerCertificates[0].RawSubjectPublicKeyInfo))
+	for _, c := range a.federations {
+		for _, m := range c.Charter().Members {
+			if m.TLSKey == key {
+				c.Presence().Connected(m.ID)
+				return &countedConn{Conn: conn, closed: func() { c.Presence().Disconnected(m.ID) }}, caller{state, m.ID}, nil
+			}
+		}
+	}
+	return nil, nil, errors.Join(fmt.Errorf("%w: %s", ErrStranger, key.Short()), conn.Close())
+}
+
+// Clone implements credentials.TransportCredentials.
+func (a admission) Clone() credentials.TransportCredentials {
+	return admission{a.TransportCredentials.Clone(), a.federations}
+}
+
+// ClientHandshake is not used by a server.
+func (a admission) ClientHandshake(context.Context, string, net.Conn) (net.Conn, credentials.AuthInfo, error) {
+	return nil, nil, errors.New("server credentials")
+}
+
+// countedConn says once that it closed.
+type countedConn struct {
+	net.Conn
+	once   sync.Once
+	closed func()
+}
+
+func (c *countedConn) Close() error {
+	c.once.Do(c.closed)
+	return c.Conn.Close()
+}

@@ -1,0 +1,55 @@
+package coordinator
+
+import (
+	"atrium/coordinator/federation"
+	"atrium/coordinator/round"
+)
+
+// Status says where a federation stands; names appear only where the charter allows.
+type Status struct {
+	Federation string               `json:"federation"`
+	Charter    federation.Digest    `json:"charter"`
+	Plan       string               `json:"plan"`
+	PlanDigest federation.Digest    `json:"plan_digest"`
+	Rounds     int                  `json:"rounds"`  // train rounds the plan wants
+	Trained    int                  `json:"trained"` // train rounds done
+	Finished   string               `json:"finished,omitempty"`
+	Round      uint64               `json:"round"`
+	Kind       federation.RoundKind `json:"kind"`
+	Phase      round.Phase          `json:"phase"`
+	Waiting    string               `json:"waiting,omitempty"`
+	Abandoned  string               `json:"abandoned,omitempty"` // why the last round was
+	Version    uint64               `json:"version"`
+	Snapshot   federation.Digest    `json:"snapshot"`
+	LogSize    int64                `json:"log_size"` // of the published checkpoint
+	LogRoot    federation.Digest    `json:"log_root"`
+	Hospitals  []HospitalStatus     `json:"hospitals"`
+}
+
+// HospitalStatus is one hospital's part in the round under way.
+type HospitalStatus struct {
+	ID        federation.HospitalID `json:"id"`
+	Name      string                `json:"name,omitempty"`
+	Connected bool                  `json:"connected"`
+	Joined    bool                  `json:"joined"`
+	Submitted bool                  `json:"submitted"`
+	Custodian bool                  `json:"custodian"`
+}
+
+// Status returns the status of the latest committed state.
+func (c *Coordinator) Status() Status {
+	v := c.View()
+	s := v.State
+	out := Status{Federation: s.Charter.Federation, Charter: s.Charter.Digest(), Plan: v.Plan.Name, PlanDigest: s.Plan,
+		Rounds: s.Schedule.Rounds, Trained: s.Trained, Finished: s.Finished,
+		Round: s.Round.Number, Kind: s.Round.Kind, Phase: s.Round.Phase, Waiting: round.Waiting(s), Abandoned: s.Round.Reason,
+		Version: s.Model.Number, Snapshot: s.Model.Snapshot, LogSize: v.Head.Size, LogRoot: v.Head.Root}
+	for _, m := range s.Charter.Members {
+		_, joined := s.Round.Join(m.ID)
+		_, submitted := s.Round.Update(m.ID)
+		_, custodian := s.Charter.Point(m.ID)
+		out.Hospitals = append(out.Hospitals, HospitalStatus{ID: m.ID, Name: m.Name, Connected: c.presence.Present(m.ID),
+			Joined: joined, Submitted: submitted, Custodian: custodian})
+	}
+	return out
+}

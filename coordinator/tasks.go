@@ -1,0 +1,209 @@
+package coordinator
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"atrium/coordinator/federation"
+	"atrium/coordinator/opening"
+	"atrium/coordinator/round"
+	"atrium/privacy/envelope"
+	"atrium/storage"
+	"atrium/storage/models"
+)
+
+// perform does one task of the coordinator's own and submits the event that completes it.
+func (c *Coordinator) perform(ctx context.Context, t round.Task, v View) error {
+	switch t.Kind {
+	case round.TaskOpen:
+		return c.open(ctx, t, v)
+	case round.TaskManifest:
+		return c.manifest(ctx, t, v)
+	case round.TaskPropose:
+		blob, err := c.putSubmitters(ctx, t, v)
+		if err != nil {
+			return err
+		}
+		return c.Submit(ctx, round.CandidateStored{Set: t.Set, Blob: blob})
+	case round.TaskSelect:
+		blob, err := c.putSubmitters(ctx, t, v)
+		if err != nil {
+			return err
+		}
+		return c.Submit(ctx, round.SelectionStored{Set: t.Set, Blob: blob})
+	case round.TaskPublish:
+		return c.openSum(ctx, t, v)
+	case round.TaskAbandon:
+		return c.end(ctx, v, round.RoundDefeated{Round: t.Round})
+	case round.TaskFinish:
+		return c.Submit(ctx, round.PlanEnded{})
+	}
+	return fmt.Errorf("task %s is unknown", t.ID)
+}
+
+// open builds and stores the header of the next round.
+func (c *Coordinator) open(ctx context.Context, t round.Task, v View) error {
+	s := v.State
+	charter := c.cfg.Charter
+	format := v.Plan.Format(t.RoundKind)
+	ring, err := opening.Ring(format.Count(), charter.LargestGroup(), format.Bits)
+	if err != nil {
+		return fmt.Errorf("open round %d: %w", t.Round, err)
+	}
+	h := federation.Header{V: 1, Federation: charter.Federation, Round: t.Round, Kind: t.RoundKind,
+		Plan: s.Plan, Version: s.Model.Number, Base: s.Model.Snapshot, Parameters: s.Model.Parameters,
+		CharterEpoch: charter.Epoch, Charter: charter.Digest(),
+		Threshold: charter.Threshold, MaxHostile: charter.MaxHostile, MinCohort: charter.MinCohort,
+		Questions: v.Plan.Questions(t.RoundKind, s.Model.Parameters), Format: format, Ring: ring,
+		Checkpoint: v.Head,
+		GatherBy:   federation.FormatTime(c.cfg.Now().Add(time.Duration(s.Schedule.GatherSeconds) * time.Second)),
+	}
+	if err := federation.CheckHeader(charter, v.Plan, h); err != nil {
+		return err
+	}
+	blob, err := storage.PutBlob(ctx, c.cfg.Bucket, federation.Encode(h))
+	if err != nil {
+		return err
+	}
+	return c.Submit(ctx, round.HeaderStored{Header: h, Blob: blob})
+}
+
+// manifest builds and stores the manifest from the joins and burns in the log.
+func (c *Coordinator) manifest(ctx context.Context, t round.Task, v View) error {
+	m := federation.Manifest{V: 1, Header: v.State.Round.Header, Groups: t.Cohort, Certificates: []federation.BurnCertificate{}}
+	joined := slices.Clone(v.State.Round.Joined)
+	slices.SortFunc(joined, func(a, b round.Joined) int { return compare(a.Hospital, b.Hospital) })
+	for _, j := range joined {
+		signed, err := c.signed(ctx, j.Blob)
+		if err != nil {
+			return err
+		}
+		m.Joins = append(m.Joins, signed)
+	}
+	for _, a := range t.Burnt {
+		cert := federation.BurnCertificate{Manifest: a.Manifest}
+		burns := slices.Clone(a.Burns)
+		slices.SortFunc(burns, func(a, b round.Held) int { return compare(a.Hospital, b.Hospital) })
+		for _, b := range burns {
+			signed, err := c.signed(ctx, b.Blob)
+			if err != nil {
+				return err
+			}
+			cert.Burns = append(cert.Burns, signed)
+		}
+		m.Certificates = append(m.Certificates, cert)
+	}
+	bytes := federation.Encode(m)
+	verified, err := envelope.OpenManifest(c.cfg.Charter, bytes)
+	if err != nil {
+		return err
+	}
+	if _, err := storage.PutBlob(ctx, c.cfg.Bucket, bytes); err != nil {
+		return err
+	}
+	return c.Submit(ctx, round.ManifestStored{Manifest: verified})
+}
+
+func compare(a, b federation.HospitalID) int {
+	switch {
+	case a < b:
+		return -1
+	case a > b:
+		return 1
+	}
+	return 0
+}
+
+func (c *Coordinator) signed(ctx context.Context, blob federation.Digest) (federation.Signed, error) {
+	b, err := storage.GetBlob(ctx, c.cfg.Bucket, blob, federation.MaxMessageBytes)
+	if err != nil {
+		return federation.Signed{}, err
+	}
+	return federation.DecodeSigned(b)
+}
+
+// putSubmitters stores a candidate or S with the submissions that it sums.
+func (c *Coordinator) putSubmitters(ctx context.Context, t round.Task, v View) (federation.Digest, error) {
+	list := federation.Submitters{V: 1, Manifest: v.State.Round.Manifest}
+	for _, group := range t.Set {
+		members := []federation.Submitter{}
+		for _, id := range group {
+			blob, ok := v.State.Round.Update(id)
+			if !ok {
+				return federation.Digest{}, fmt.Errorf("no update of %s: %w", id, round.ErrMismatch)
+			}
+			members = append(members, federation.Submitter{Hospital: id, Submission: blob})
+		}
+		list.Groups = append(list.Groups, members)
+	}
+	return storage.PutBlob(ctx, c.cfg.Bucket, federation.Encode(list))
+}
+
+// openSum opens the sum of the round with the answers so far, stores the outcome and
+// submits it. When the answers are not enough the machine is told so.
+func (c *Coordinator) openSum(ctx context.Context, t round.Task, v View) error {
+	record, err := opening.Load(ctx, c.cfg.Bucket, c.cfg.Charter, v.State.Round)
+	if err != nil {
+		return err
+	}
+	sum, err := opening.Open(ctx, c.cfg.Bucket, record.Round, record.Answers)
+	if errors.Is(err, opening.ErrNotOpened) {
+		return c.end(ctx, v, round.OpeningFailed{Round: t.Round, Answers: len(record.Answers), Reason: err.Error()})
+	} else if err != nil {
+		return err
+	}
+	outcome, err := opening.Conclude(record.Round, sum, record.Base)
+	if err != nil {
+		return c.end(ctx, v, round.OpeningFailed{Round: t.Round, Answers: len(c.cfg.Charter.Custodians), Reason: err.Error()})
+	}
+	for _, ciphertext := range sum.Encrypted {
+		if _, err := storage.PutBlob(ctx, c.cfg.Bucket, ciphertext); err != nil {
+			return err
+		}
+	}
+	ev := round.SumOpened{Round: t.Round, Used: sum.Used, Wrong: sum.Wrong, Note: sum.Note()}
+	for _, g := range sum.Groups {
+		if g.Reason == "" {
+			ev.Groups = append(ev.Groups, g.Group)
+		}
+	}
+	if ev.Result, err = storage.PutBlob(ctx, c.cfg.Bucket, federation.Encode(outcome.Result)); err != nil {
+		return err
+	}
+	if outcome.Snapshot != nil {
+		ev.Parameters = models.ParametersDigest(*outcome.Snapshot)
+		if ev.Snapshot, err = models.Put(ctx, c.cfg.Bucket, models.Encode(*outcome.Snapshot)); err != nil {
+			return err
+		}
+	}
+	return c.end(ctx, v, ev)
+}
+
+// end submits the event that ends a round, then deletes its envelopes: they are never
+// needed again, and a lost deletion is repeated at the next start.
+func (c *Coordinator) end(ctx context.Context, v View, ev round.Event) error {
+	if err := c.Submit(ctx, ev); err != nil {
+		return err
+	}
+	after := c.View().State.Round
+	if after.Number == v.State.Round.Number && after.Phase.Running() {
+		return nil
+	}
+	return c.deleteEnvelopes(ctx, v.State.Round)
+}
+
+func (c *Coordinator) deleteEnvelopes(ctx context.Context, r round.Round) error {
+	for _, u := range r.Updates {
+		name, err := storage.Envelopes(r.Manifest, string(u.Hospital))
+		if err != nil {
+			return err
+		}
+		if err := c.cfg.Bucket.Delete(ctx, name); err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -1,0 +1,131 @@
+package coordinator
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"atrium/coordinator/federation"
+	"atrium/coordinator/round"
+	"atrium/storage"
+)
+
+// Poll is what a hospital says about itself when it asks for work.
+type Poll struct {
+	Incarnation federation.Digest // of this run of its daemon
+	SeenSize    int64             // largest checkpoint it verified
+	Adopted     uint64            // newest version whose local report it wrote
+	Skip        []string          // tasks that failed there and are not wanted now
+}
+
+// TaskAdopt asks a hospital to score the last version of a finished plan at home.
+const TaskAdopt round.TaskKind = "adopt"
+
+// Work is one task for a hospital with all that it needs to judge it.
+type Work struct {
+	ID          string
+	Kind        round.TaskKind
+	Round       uint64
+	Header      []byte
+	Manifest    federation.Digest
+	Checkpoint  []byte
+	Consistency [][]byte // from Poll.SeenSize to the checkpoint
+	Submitters  []byte
+	Entry       []byte // that names S
+	EntryIndex  int64
+	Inclusion   [][]byte
+	Version     uint64
+	Snapshot    federation.Digest
+	Reason      string
+}
+
+// WorkFor returns what a hospital owes in a view; ok is false if nothing.
+func (c *Coordinator) WorkFor(ctx context.Context, v *View, id federation.HospitalID, p Poll) (w Work, ok bool, err error) {
+	for _, t := range tasksFor(v.State, id, p) {
+		if slices.Contains(p.Skip, t.ID) {
+			continue
+		}
+		w, err := c.describe(ctx, v, t, p)
+		return w, err == nil, err
+	}
+	return Work{}, false, nil
+}
+
+func tasksFor(s round.State, id federation.HospitalID, p Poll) []round.Task {
+	tasks := round.HospitalTasks(s, id)
+	r := s.Round
+	if j, joined := r.Join(id); r.Phase == round.Gathering && joined && j.Instance != p.Incarnation {
+		tasks = append(tasks, round.Task{ID: fmt.Sprintf("%s/%s/%s/%s", round.TaskJoin, id, r.Header, p.Incarnation),
+			Kind: round.TaskJoin, Hospital: id, Round: r.Number})
+	}
+	if s.Finished != "" && p.Adopted < s.Model.Number {
+		tasks = append(tasks, round.Task{ID: fmt.Sprintf("%s/%s/%d", TaskAdopt, id, s.Model.Number), Kind: TaskAdopt, Hospital: id})
+	}
+	return tasks
+}
+
+func (c *Coordinator) describe(ctx context.Context, v *View, t round.Task, p Poll) (Work, error) {
+	r := v.State.Round
+	w := Work{ID: t.ID, Kind: t.Kind, Round: t.Round, Header: v.Header, Manifest: r.Manifest}
+	switch t.Kind {
+	case round.TaskBurn:
+		w.Manifest = t.Manifest
+	case round.TaskJoin:
+		w.Checkpoint = v.HeaderCheckpoint
+		h, err := federation.DecodeHeader(v.Header)
+		if err != nil {
+			return w, err
+		}
+		return w, c.prove(ctx, &w, p.SeenSize, h.Checkpoint.Size, -1)
+	case round.TaskAcknowledge:
+		return w, c.submitters(ctx, &w, r.Candidate)
+	case round.TaskAnswer:
+		w.Checkpoint, w.Entry, w.EntryIndex = v.Checkpoint, v.SelectEntry, v.SelectIndex
+		if err := c.submitters(ctx, &w, r.Selected); err != nil {
+			return w, err
+		}
+		return w, c.prove(ctx, &w, p.SeenSize, v.Head.Size, v.SelectIndex)
+	case TaskAdopt:
+		w.Version, w.Snapshot, w.Reason = v.State.Model.Number, v.State.Model.Snapshot, v.State.Finished
+	}
+	return w, nil
+}
+
+func (c *Coordinator) submitters(ctx context.Context, w *Work, digest federation.Digest) (err error) {
+	w.Submitters, err = storage.GetBlob(ctx, c.cfg.Bucket, digest, federation.MaxManifestBytes)
+	return err
+}
+
+// prove adds the consistency proof from what the hospital saw to size, in either
+// direction, and the inclusion proof of an entry if index is not negative.
+func (c *Coordinator) prove(ctx context.Context, w *Work, seen, size, index int64) error {
+	var failed error
+	err := c.onLoop(ctx, func() {
+		older, newer := min(seen, size), max(seen, size)
+		if older > 0 {
+			proof, err := c.log.ProveConsistency(older, newer)
+			if err != nil {
+				failed = err
+				return
+			}
+			for _, h := range proof {
+				w.Consistency = append(w.Consistency, h[:])
+			}
+		}
+		if index < 0 {
+			return
+		}
+		proof, err := c.log.Prove(index, size)
+		if err != nil {
+			failed = err
+			return
+		}
+		for _, h := range proof {
+			w.Inclusion = append(w.Inclusion, h[:])
+		}
+	})
+	if err != nil {
+		return err
+	}
+	return failed
+}
