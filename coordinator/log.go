@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"strings"
 	"time"
 
 	"atrium/coordinator/federation"
@@ -95,7 +96,7 @@ func Open(ctx context.Context, cfg Config) (*Coordinator, error) {
 	if err := c.load(ctx); err != nil {
 		return nil, err
 	}
-	if err := c.restoreCards(ctx); err != nil {
+	if err := errors.Join(c.restoreCards(ctx), c.forgetEnvelopes(ctx)); err != nil {
 		return nil, err
 	}
 	c.publish(c.current)
@@ -223,6 +224,27 @@ func (c *Coordinator) restoreCards(ctx context.Context) error {
 		return nil
 	}
 	return c.putCard(ctx, v.PublishEntry, v.PublishIndex)
+}
+
+// forgetEnvelopes deletes the envelopes of rounds that are over, which a crash left.
+func (c *Coordinator) forgetEnvelopes(ctx context.Context) error {
+	objects, err := c.cfg.Bucket.List(ctx, storage.EnvelopesFolder)
+	if err != nil {
+		return err
+	}
+	running := ""
+	if r := c.current.State.Round; r.Phase.Running() && !r.Manifest.IsZero() {
+		running = storage.EnvelopesFolder + r.Manifest.String() + "/"
+	}
+	for _, o := range objects {
+		if running != "" && strings.HasPrefix(o.Name, running) {
+			continue
+		}
+		if err := c.cfg.Bucket.Delete(ctx, o.Name); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // report logs what was committed, one line a change that an operator cares about.

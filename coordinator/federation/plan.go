@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"math"
+
+	"atrium/aggregation/fixedpoint"
 )
 
 // Plan is what a federation trains and how: data, never code. Its digest names it.
@@ -159,7 +161,7 @@ func (p Plan) validateFeatures() error {
 			return bad(key+".name", "%q: want 1 to %d printable characters without / or \"", f.Name, MaxName)
 		case seen[f.Name]:
 			return bad(key+".name", "%q appears twice", f.Name)
-		case !finite(f.Min) || !finite(f.Max) || f.Min >= f.Max:
+		case !finite(f.Min) || !finite(f.Max) || !finite(f.Max-f.Min) || f.Min >= f.Max:
 			return bad(key+".max", "range %v to %v of %s: want min < max, both finite", f.Min, f.Max, f.Name)
 		case f.Missing != MissingMean && f.Missing != MissingReject:
 			return bad(key+".missing", "%q: want %s or %s", f.Missing, MissingMean, MissingReject)
@@ -201,8 +203,8 @@ func (p Privacy) validate() error {
 	switch {
 	case p.Bits != 8 && p.Bits != 16 && p.Bits != 24 && p.Bits != 32:
 		return bad("privacy.bits", "%d: want 8, 16, 24 or 32", p.Bits)
-	case !(p.Clip > 0) || p.Clip > 1e6:
-		return bad("privacy.clip", "%v: want more than 0 and at most 1e6", p.Clip)
+	case !(p.Clip >= fixedpoint.MinClip) || p.Clip > 1e6:
+		return bad("privacy.clip", "%v: want %v to 1e6", p.Clip, fixedpoint.MinClip)
 	case p.WeightCap < 1 || p.WeightCap > p.maxWeight():
 		return bad("privacy.weight_cap", "%d: want 1 to %d with %d bits", p.WeightCap, p.maxWeight(), p.Bits)
 	case p.MinRecords < 1 || p.MinRecords > p.WeightCap:

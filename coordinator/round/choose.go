@@ -110,7 +110,7 @@ func (s State) gatheringDefeat() string {
 	missing := missingFrom(pin, groups)
 	switch {
 	case len(missing) > 0:
-		return fmt.Sprintf("%s declined: a sum over exactly the same hospitals was asked for", missing[0])
+		return fmt.Sprintf("%s declined: exactly the hospitals of an earlier S are needed", missing[0])
 	case len(custodians) < s.Charter.Threshold:
 		return fmt.Sprintf("%d of %d custodians can still open the sum", len(custodians), s.Charter.Threshold)
 	case !s.anyGroup(groups):
@@ -148,7 +148,7 @@ func (s State) collectingDefeat(w When) string {
 	}
 	short := fmt.Sprintf("%d updates: no group reaches the minimum cohort %d", len(s.Round.Updates), s.Charter.MinCohort)
 	if s.Round.Pinned != nil {
-		short = fmt.Sprintf("%d updates: a sum over exactly the same hospitals was asked for", len(s.Round.Updates))
+		short = fmt.Sprintf("%d updates: exactly the hospitals of an earlier S are needed", len(s.Round.Updates))
 	}
 	s.dropSmall(reachable)
 	switch {

@@ -32,7 +32,7 @@ func gathered(s State) gathering {
 	}
 	g.cohort = s.joinedGroups(g.pin)
 	if missing := missingFrom(g.pin, g.cohort); len(missing) > 0 {
-		g.waiting = fmt.Sprintf("%s must be there again: a sum over exactly the same hospitals was asked for", missing[0])
+		g.waiting = fmt.Sprintf("%s must be there again: exactly the hospitals of an earlier S are needed", missing[0])
 		return g
 	}
 	if n := len(s.mayAcknowledge()); n < s.Charter.Threshold {

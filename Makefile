@@ -1,0 +1,49 @@
+# make test is what .ci/run runs. Tools are pinned in .ci/tools.mod and built into .tools.
+GO ?= go
+TOOLS := $(CURDIR)/.tools/bin
+PROTO := coordinator/atriumpb
+
+.PHONY: build test check unit race fuzz bench proto
+
+build:
+	$(GO) build -trimpath -o atrium ./cmd/atrium
+
+test: check unit race
+
+# Formatting, vet, and generated code that is what the .proto gives.
+check: $(TOOLS)/protoc-gen-go $(TOOLS)/protoc-gen-go-grpc
+	@unformatted=$$(gofmt -l $$(git ls-files '*.go')); test -z "$$unformatted" || { echo "not gofmt-clean: $$unformatted"; exit 1; }
+	$(GO) vet ./...
+	@rm -rf .tools/generated && mkdir -p .tools/generated
+	@PATH="$(TOOLS):$$PATH" protoc -I $(PROTO) --go_out=.tools/generated --go_opt=paths=source_relative \
+		--go-grpc_out=.tools/generated --go-grpc_opt=paths=source_relative $(PROTO)/atrium.proto
+	@for f in atrium.pb.go atrium_grpc.pb.go; do \
+		cmp .tools/generated/$$f $(PROTO)/$$f || { echo "$(PROTO)/$$f is not what atrium.proto gives: make proto"; exit 1; }; done
+
+unit:
+	$(GO) test ./...
+
+# The packages with goroutines, under the race detector.
+race:
+	$(GO) test -race -short ./coordinator/... ./client ./storage/local
+
+# Every fuzz target for a few seconds each.
+FUZZTIME ?= 10s
+fuzz:
+	@for pkg in $$($(GO) list ./...); do \
+		for target in $$($(GO) test -list '^Fuzz' $$pkg | grep '^Fuzz'); do \
+			echo "$$pkg $$target"; $(GO) test -run '^$$' -fuzz "^$$target$$" -fuzztime $(FUZZTIME) $$pkg || exit 1; done; done
+
+bench:
+	$(GO) test -run '^$$' -bench . -benchmem ./privacy/... ./storage/roundlog ./client/train
+
+proto: $(TOOLS)/protoc-gen-go $(TOOLS)/protoc-gen-go-grpc
+	cd $(PROTO) && PATH="$(TOOLS):$$PATH" $(GO) generate .
+
+$(TOOLS)/protoc-gen-go: .ci/tools.mod
+	@mkdir -p $(TOOLS)
+	$(GO) build -modfile=.ci/tools.mod -o $@ google.golang.org/protobuf/cmd/protoc-gen-go
+
+$(TOOLS)/protoc-gen-go-grpc: .ci/tools.mod
+	@mkdir -p $(TOOLS)
+	$(GO) build -modfile=.ci/tools.mod -o $@ google.golang.org/grpc/cmd/protoc-gen-go-grpc

@@ -1,0 +1,97 @@
+package federation
+
+import (
+	"errors"
+	"strings"
+	"testing"
+)
+
+// TestNewCharter checks the table of design §4.
+func TestNewCharter(t *testing.T) {
+	for _, c := range []struct{ m, t, f, k, outages, burn int }{
+		{3, 3, 1, 3, 0, 2}, {4, 3, 1, 3, 1, 3}, {5, 4, 1, 3, 1, 3}, {7, 5, 2, 4, 2, 5}, {10, 7, 3, 5, 3, 7}, {21, 15, 6, 8, 6, 13},
+	} {
+		got := testCharter(t, c.m)
+		if got.Threshold != c.t || got.MaxHostile != c.f || got.MinCohort != c.k || got.BurnQuorum() != c.burn || c.m-got.Threshold != c.outages {
+			t.Errorf("m = %d: t, f, K, burns = %d, %d, %d, %d, want %+v", c.m, got.Threshold, got.MaxHostile, got.MinCohort, got.BurnQuorum(), c)
+		}
+		if want := c.f > c.m-c.t; want != strings.Contains(strings.Join(got.Warnings(), " "), "hostile") {
+			t.Errorf("m = %d: warnings %q", c.m, got.Warnings())
+		}
+	}
+	if c := testCharter(t, 30); len(c.Custodians) != 21 || c.LargestGroup() != 30 {
+		t.Errorf("30 hospitals: %d custodians", len(c.Custodians))
+	}
+	for n := range 3 {
+		if _, err := NewCharter("test", "log", testMembers(n), false); !errors.Is(err, ErrCharter) {
+			t.Errorf("%d hospitals: %v", n, err)
+		}
+	}
+}
+
+func TestCharterRefusals(t *testing.T) {
+	for name, c := range map[string]struct {
+		change func(*Charter)
+		want   string
+	}{
+		"format":                {func(c *Charter) { c.V = 2 }, "format 2"},
+		"name":                  {func(c *Charter) { c.Federation = "Test" }, "federation name"},
+		"name empty":            {func(c *Charter) { c.Federation = "" }, "federation name"},
+		"epoch 0":               {func(c *Charter) { c.Epoch = 0 }, "epoch 0"},
+		"epoch 2, no previous":  {func(c *Charter) { c.Epoch = 2 }, "epoch 2"},
+		"epoch 1 with previous": {func(c *Charter) { c.Previous = Sum(nil) }, "epoch 1"},
+		"log key missing":       {func(c *Charter) { c.LogKey = "" }, "log key"},
+		"log key long":          {func(c *Charter) { c.LogKey = strings.Repeat("k", 513) }, "log key"},
+		"two hospitals":         {func(c *Charter) { c.Members = c.Members[:2] }, "2 hospitals"},
+		"two custodians":        {func(c *Charter) { c.Custodians = c.Custodians[:2] }, "2 custodians"},
+		"threshold 0":           {func(c *Charter) { c.Threshold = 0 }, "threshold 0"},
+		"threshold above m":     {func(c *Charter) { c.Threshold = 8 }, "threshold 8"},
+		"no hostile":            {func(c *Charter) { c.MaxHostile = 0 }, "max hostile 0"},
+		"f = 2t−m":              {func(c *Charter) { c.MaxHostile = 2*c.Threshold - len(c.Custodians) }, "f < 2t−m"},
+		"cohort below f+2":      {func(c *Charter) { c.MinCohort = 3 }, "min cohort 3"},
+		"cohort above group":    {func(c *Charter) { c.MinCohort = 8 }, "group 0 has 7"},
+		"strange pseudonym":     {func(c *Charter) { c.Members[0].ID = "h-1" }, "pseudonym"},
+		"unsorted members":      {func(c *Charter) { c.Members[0], c.Members[1] = c.Members[1], c.Members[0] }, "not sorted"},
+		"repeated member":       {func(c *Charter) { c.Members[1] = c.Members[0] }, "not sorted"},
+		"short identity key":    {func(c *Charter) { c.Members[0].IdentityKey = c.Members[0].IdentityKey[:31] }, "31 bytes"},
+		"other identity key":    {func(c *Charter) { c.Members[0].IdentityKey[0] ^= 1 }, "does not belong"},
+		"other federation":      {func(c *Charter) { c.Federation = "other" }, "does not belong"},
+		"shared TLS key":        {func(c *Charter) { c.Members[0].TLSKey = c.Members[1].TLSKey }, "shared or missing"},
+		"missing TLS key":       {func(c *Charter) { c.Members[0].TLSKey = Digest{} }, "shared or missing"},
+		"name where hidden":     {func(c *Charter) { c.Members[0].Name = "general" }, "show_names is false"},
+		"no name where shown":   {func(c *Charter) { c.ShowNames = true }, "show_names is true"},
+		"unknown custodian":     {func(c *Charter) { c.Custodians[0] = "h-aaaaaaaaaaaaaaaa" }, "not a member"},
+		"repeated custodian":    {func(c *Charter) { c.Custodians[0] = c.Custodians[1] }, "named twice"},
+		"no group":              {func(c *Charter) { c.Groups = nil }, "groups hold 0 of 7"},
+		"someone in no group":   {func(c *Charter) { c.Groups[0] = c.Groups[0][1:] }, "groups hold 6 of 7"},
+		"unknown in a group":    {func(c *Charter) { c.Groups[0][0] = "h-aaaaaaaaaaaaaaaa" }, "unknown"},
+		"unsorted group":        {func(c *Charter) { g := c.Groups[0]; g[0], g[1] = g[1], g[0] }, "out of order"},
+		"in two groups":         {func(c *Charter) { c.Groups = append(c.Groups, c.Groups[0]) }, "repeated"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			charter := clone(t, testCharter(t, 7))
+			c.change(&charter)
+			if err := charter.Validate(); !errors.Is(err, ErrCharter) || !strings.Contains(err.Error(), c.want) {
+				t.Errorf("got %v, want %q", err, c.want)
+			}
+			if _, err := DecodeCharter(Encode(charter)); err == nil {
+				t.Error("it decodes")
+			}
+		})
+	}
+}
+
+func TestCharterLookups(t *testing.T) {
+	c := testCharter(t, 7)
+	for i, m := range c.Members {
+		if got, ok := c.Member(m.ID); !ok || !equal(got, m) {
+			t.Errorf("member %s: %v", m.ID, got)
+		}
+		if point, ok := c.Point(m.ID); !ok || point != i+1 || c.GroupOf(m.ID) != 0 {
+			t.Errorf("point of %s is %d, want %d", m.ID, point, i+1)
+		}
+	}
+	if _, ok := c.Point("h-aaaaaaaaaaaaaaaa"); ok || c.GroupOf("h-aaaaaaaaaaaaaaaa") != -1 {
+		t.Error("a stranger has a point or a group")
+	}
+}

@@ -1,0 +1,213 @@
+package federation
+
+import (
+	"errors"
+	"testing"
+)
+
+func TestHeaderRefusals(t *testing.T) {
+	c, p := testCharter(t, 5), testPlan()
+	for _, kind := range []RoundKind{Statistics, Train, Evaluate} {
+		if err := CheckHeader(c, p, testHeader(c, p, kind)); err != nil {
+			t.Fatalf("%s: %v", kind, err)
+		}
+	}
+	other := Sum([]byte("other"))
+	for name, change := range map[string]func(*Header){
+		"format":               func(h *Header) { h.V = 2 },
+		"federation":           func(h *Header) { h.Federation = "other" },
+		"round 0":              func(h *Header) { h.Round = 0 },
+		"kind":                 func(h *Header) { h.Kind = "guess" },
+		"another kind":         func(h *Header) { h.Kind = Evaluate },
+		"charter epoch":        func(h *Header) { h.CharterEpoch++ },
+		"charter":              func(h *Header) { h.Charter = other },
+		"t lowered":            func(h *Header) { h.Threshold-- },
+		"t raised":             func(h *Header) { h.Threshold++ },
+		"f lowered":            func(h *Header) { h.MaxHostile-- },
+		"K lowered":            func(h *Header) { h.MinCohort-- },
+		"plan":                 func(h *Header) { h.Plan = other },
+		"no base":              func(h *Header) { h.Base = Digest{} },
+		"no parameters":        func(h *Header) { h.Parameters = Digest{} },
+		"version 0":            func(h *Header) { h.Version = 0 },
+		"train on nothing":     func(h *Header) { h.Version, h.Base, h.Parameters = 0, Digest{}, Digest{} },
+		"statistics again":     func(h *Header) { *h = testHeader(c, p, Statistics); h.Version, h.Base, h.Parameters = 1, other, other },
+		"other parameters":     func(h *Header) { h.Parameters = other },
+		"no question":          func(h *Header) { h.Questions = nil },
+		"another question":     func(h *Header) { h.Questions[0] += "x" },
+		"one more question":    func(h *Header) { h.Questions = append(h.Questions, "train/x") },
+		"bits":                 func(h *Header) { h.Format.Bits = 32 },
+		"clip":                 func(h *Header) { h.Format.Segments[0].Clip = 2 },
+		"segment name":         func(h *Header) { h.Format.Segments[0].Name = "x" },
+		"segment count":        func(h *Header) { h.Format.Segments[0].Count++ },
+		"segment encoding":     func(h *Header) { h.Format.Segments[0].Encoding = "unit" },
+		"segment dropped":      func(h *Header) { h.Format.Segments = h.Format.Segments[1:] },
+		"ring count":           func(h *Header) { h.Ring.Count-- },
+		"ring bits":            func(h *Header) { h.Ring.Bits = 8 },
+		"ring group size":      func(h *Header) { h.Ring.GroupSize-- },
+		"empty log":            func(h *Header) { h.Checkpoint.Size = 0 },
+		"gather by":            func(h *Header) { h.GatherBy = "tomorrow" },
+		"gather by, not UTC":   func(h *Header) { h.GatherBy = "2026-03-01T08:00:00.000+01:00" },
+		"gather by, no millis": func(h *Header) { h.GatherBy = "2026-03-01T08:00:00Z" },
+	} {
+		h := clone(t, testHeader(c, p, Train))
+		change(&h)
+		if err := CheckHeader(c, p, h); !errors.Is(err, ErrHeader) {
+			t.Errorf("%s: got %v", name, err)
+		}
+	}
+	weaker := p
+	weaker.Privacy.Clip = 2
+	if err := CheckHeader(c, weaker, testHeader(c, p, Train)); !errors.Is(err, ErrHeader) {
+		t.Errorf("a plan that was not approved: %v", err)
+	}
+}
+
+func TestManifestRefusals(t *testing.T) {
+	c := testCharter(t, 5)
+	header, other := Sum([]byte("header")), Sum([]byte("other"))
+	if err := CheckManifest(c, header, testManifest(t, c, header)); err != nil {
+		t.Fatal(err)
+	}
+	stranger := HospitalID("h-aaaaaaaaaaaaaaaa")
+	for name, change := range map[string]func(*VerifiedManifest){
+		"format":                  func(m *VerifiedManifest) { m.V = 0 },
+		"header":                  func(m *VerifiedManifest) { m.Header = other },
+		"join of another header":  func(m *VerifiedManifest) { m.Joins[3].Header = other },
+		"join of a stranger":      func(m *VerifiedManifest) { m.Joins[0].Hospital = stranger },
+		"join repeated":           func(m *VerifiedManifest) { m.Joins[1] = m.Joins[0] },
+		"joins out of order":      func(m *VerifiedManifest) { m.Joins[0], m.Joins[1] = m.Joins[1], m.Joins[0] },
+		"custodian without a key": func(m *VerifiedManifest) { m.Joins[0].Key = nil },
+		"too few custodians":      func(m *VerifiedManifest) { m.Joins, m.Groups[0] = m.Joins[:3], m.Groups[0][:3] },
+		"cohort did not join":     func(m *VerifiedManifest) { m.Joins = m.Joins[:4] },
+		"cohort too small":        func(m *VerifiedManifest) { m.Groups[0] = m.Groups[0][:2] },
+		"cohort repeated":         func(m *VerifiedManifest) { m.Groups[0][1] = m.Groups[0][0] },
+		"cohort out of order":     func(m *VerifiedManifest) { g := m.Groups[0]; g[0], g[1] = g[1], g[0] },
+		"stranger in the cohort":  func(m *VerifiedManifest) { m.Groups[0][0] = stranger },
+		"no group":                func(m *VerifiedManifest) { m.Groups = nil },
+		"another group":           func(m *VerifiedManifest) { m.Groups = append(m.Groups, nil) },
+		"short certificate":       func(m *VerifiedManifest) { m.Burns[0] = m.Burns[0][1:] },
+		"certificate of another":  func(m *VerifiedManifest) { m.Certificates[0].Manifest = other },
+		"certificate unverified":  func(m *VerifiedManifest) { m.Burns = nil },
+		"too many certificates": func(m *VerifiedManifest) {
+			m.Certificates, m.Burns = make([]BurnCertificate, MaxCertificates+1), make([][]VerifiedBurn, MaxCertificates+1)
+		},
+	} {
+		m := testManifest(t, clone(t, c), header)
+		m.Groups = clone(t, m.Groups)
+		change(&m)
+		if err := CheckManifest(c, header, m); !errors.Is(err, ErrManifest) {
+			t.Errorf("%s: got %v", name, err)
+		}
+	}
+}
+
+// TestManifestKeys: someone who is no custodian brings no key; in another group is nobody's.
+func TestManifestKeys(t *testing.T) {
+	c := testCharter(t, 6)
+	c.Custodians, c.Threshold = c.Custodians[:4], 3
+	c.Groups = [][]HospitalID{c.Groups[0][:3], c.Groups[0][3:]}
+	if err := c.Validate(); err != nil {
+		t.Fatal(err)
+	}
+	header := Sum([]byte("header"))
+	m := testManifest(t, c, header)
+	if err := CheckManifest(c, header, m); err != nil {
+		t.Fatal(err)
+	}
+	m.Joins[5].Key = []byte("key")
+	if err := CheckManifest(c, header, m); !errors.Is(err, ErrManifest) {
+		t.Errorf("a key of no custodian: %v", err)
+	}
+	m = testManifest(t, c, header)
+	m.Groups = [][]HospitalID{m.Groups[1], m.Groups[0]}
+	if err := CheckManifest(c, header, m); !errors.Is(err, ErrManifest) {
+		t.Errorf("groups exchanged: %v", err)
+	}
+	m = testManifest(t, c, header)
+	m.Groups = [][]HospitalID{m.Groups[0], {}}
+	if err := CheckManifest(c, header, m); err != nil {
+		t.Errorf("an empty group beside a full one: %v", err)
+	}
+}
+
+func TestCertificateRefusals(t *testing.T) {
+	c := testCharter(t, 5)
+	c.Custodians = c.Custodians[:4] // t = 4 of 4
+	manifest := Sum([]byte("manifest"))
+	var burns []VerifiedBurn
+	for _, id := range c.Custodians[:c.BurnQuorum()] {
+		burns = append(burns, Burn{V: 1, Manifest: manifest, Custodian: id})
+	}
+	if err := CheckCertificate(c, manifest, burns); err != nil {
+		t.Fatal(err)
+	}
+	for name, change := range map[string]func(b []VerifiedBurn) []VerifiedBurn{
+		"one short":      func(b []VerifiedBurn) []VerifiedBurn { return b[1:] },
+		"none":           func([]VerifiedBurn) []VerifiedBurn { return nil },
+		"other manifest": func(b []VerifiedBurn) []VerifiedBurn { b[0].Manifest = Sum([]byte("other")); return b },
+		"repeated":       func(b []VerifiedBurn) []VerifiedBurn { b[0] = b[1]; return b },
+		"no custodian":   func(b []VerifiedBurn) []VerifiedBurn { b[0].Custodian = c.Members[4].ID; return b },
+	} {
+		if err := CheckCertificate(c, manifest, change(append([]VerifiedBurn(nil), burns...))); !errors.Is(err, ErrCertificate) {
+			t.Errorf("%s: got %v", name, err)
+		}
+	}
+}
+
+func TestSubmittersRefusals(t *testing.T) {
+	c := testCharter(t, 6)
+	c.Groups = [][]HospitalID{c.Groups[0][:3], c.Groups[0][3:]}
+	m := testManifest(t, c, Sum([]byte("header")))
+	m.Groups = [][]HospitalID{m.Groups[0], m.Groups[1][:2]}
+	good := Submitters{V: 1, Manifest: m.Digest, Groups: [][]Submitter{testSubmitters(m).Groups[0], {}}}
+	if err := CheckSubmitters(c, m, good); err != nil {
+		t.Fatal(err)
+	}
+	for name, change := range map[string]func(*Submitters){
+		"format":             func(s *Submitters) { s.V = 0 },
+		"manifest":           func(s *Submitters) { s.Manifest = Sum([]byte("other")) },
+		"one group":          func(s *Submitters) { s.Groups = s.Groups[:1] },
+		"no submitter":       func(s *Submitters) { s.Groups[0] = nil },
+		"fewer than K":       func(s *Submitters) { s.Groups[0] = s.Groups[0][1:] },
+		"other group, < K":   func(s *Submitters) { s.Groups[1] = testSubmitters(m).Groups[1] },
+		"repeated":           func(s *Submitters) { s.Groups[0][1] = s.Groups[0][0] },
+		"out of order":       func(s *Submitters) { g := s.Groups[0]; g[0], g[1] = g[1], g[0] },
+		"of the other group": func(s *Submitters) { s.Groups[0], s.Groups[1] = s.Groups[1], s.Groups[0] },
+		"not in the cohort":  func(s *Submitters) { s.Groups[1] = []Submitter{{Hospital: c.Members[5].ID}} },
+	} {
+		s := clone(t, good)
+		change(&s)
+		if err := CheckSubmitters(c, m, s); !errors.Is(err, ErrSubmitters) {
+			t.Errorf("%s: got %v", name, err)
+		}
+	}
+}
+
+func TestSubmissionRefusals(t *testing.T) {
+	c := testCharter(t, 5)
+	m := testManifest(t, c, Sum([]byte("header")))
+	m.Joins = m.Joins[:4] // the last custodian did not join
+	m.Groups = [][]HospitalID{c.Groups[0][:4]}
+	if err := CheckSubmission(c, m, testSubmission(c, m), 1); err != nil {
+		t.Fatal(err)
+	}
+	for name, change := range map[string]func(*Submission){
+		"format":                   func(s *Submission) { s.V = 0 },
+		"manifest":                 func(s *Submission) { s.Manifest = Sum([]byte("other")) },
+		"group":                    func(s *Submission) { s.Group = 1 },
+		"not in the cohort":        func(s *Submission) { s.Hospital = c.Members[4].ID },
+		"no segment":               func(s *Submission) { s.Segments = nil },
+		"two segments":             func(s *Submission) { s.Segments = append(s.Segments, s.Segments[0]) },
+		"envelope missing":         func(s *Submission) { s.Envelopes[0] = Digest{} },
+		"envelope for the absent":  func(s *Submission) { s.Envelopes[4] = Sum(nil) },
+		"fewer envelopes than m":   func(s *Submission) { s.Envelopes = s.Envelopes[:4] },
+		"more envelopes than m":    func(s *Submission) { s.Envelopes = append(s.Envelopes, Digest{}) },
+		"envelopes in other order": func(s *Submission) { s.Envelopes[3], s.Envelopes[4] = s.Envelopes[4], s.Envelopes[3] },
+	} {
+		s := clone(t, testSubmission(c, m))
+		change(&s)
+		if err := CheckSubmission(c, m, s, 1); !errors.Is(err, ErrMessage) {
+			t.Errorf("%s: got %v", name, err)
+		}
+	}
+}

@@ -1,0 +1,103 @@
+package federation
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"strings"
+	"testing"
+)
+
+func TestPlanRefusals(t *testing.T) {
+	if err := testPlan().Validate(); err != nil {
+		t.Fatal(err)
+	}
+	for i, c := range []struct {
+		key    string
+		change func(*Plan)
+	}{
+		{"v", func(p *Plan) { p.V = 0 }},
+		{"name", func(p *Plan) { p.Name = "-a" }},
+		{"name", func(p *Plan) { p.Name = strings.Repeat("a", MaxName+1) }},
+		{"model.kind", func(p *Plan) { p.Model.Kind = "tree" }},
+		{"model.hidden", func(p *Plan) { p.Model.Kind = Logistic }},
+		{"model.hidden", func(p *Plan) { p.Model.Hidden = nil }},
+		{"model.hidden", func(p *Plan) { p.Model.Hidden = make([]int, MaxHiddenLayers+1) }},
+		{"model.hidden[1]", func(p *Plan) { p.Model.Hidden[1] = 0 }},
+		{"model.hidden[0]", func(p *Plan) { p.Model.Hidden[0] = MaxHiddenUnits + 1 }},
+		{"features", func(p *Plan) { p.Features = nil }},
+		{"features", func(p *Plan) { p.Features = make([]Feature, MaxFeatures+1) }},
+		{"label.name", func(p *Plan) { p.Label.Name = "a b" }},
+		{"features[0].name", func(p *Plan) { p.Features[0].Name = "a/b" }},
+		{"features[0].name", func(p *Plan) { p.Features[0].Name = "âge" }},
+		{"features[1].name", func(p *Plan) { p.Features[1].Name = "age" }},
+		{"features[1].name", func(p *Plan) { p.Features[1].Name = "disease" }},
+		{"features[0].max", func(p *Plan) { p.Features[0].Max = 18 }},
+		{"features[0].max", func(p *Plan) { p.Features[0].Max = math.Inf(1) }},
+		{"features[0].max", func(p *Plan) { p.Features[0].Min = math.NaN() }},
+		{"features[0].max", func(p *Plan) { p.Features[0].Min, p.Features[0].Max = -math.MaxFloat64, math.MaxFloat64 }},
+		{"features[0].missing", func(p *Plan) { p.Features[0].Missing = "" }},
+		{"local.optimiser", func(p *Plan) { p.Local.Optimiser = "adam" }},
+		{"local.learning_rate", func(p *Plan) { p.Local.LearningRate = 0 }},
+		{"local.learning_rate", func(p *Plan) { p.Local.LearningRate = math.NaN() }},
+		{"local.steps", func(p *Plan) { p.Local.Steps = 0 }},
+		{"local.steps", func(p *Plan) { p.Local.Epochs = 1 }},
+		{"local.steps", func(p *Plan) { p.Local.Steps = -1 }},
+		{"local.steps", func(p *Plan) { p.Local.Steps = MaxLocalSteps + 1 }},
+		{"local.batch", func(p *Plan) { p.Local.Batch = -1 }},
+		{"local.prox_mu", func(p *Plan) { p.Local.ProxMu = math.NaN() }},
+		{"aggregation.rule", func(p *Plan) { p.Aggregation.Rule = "krum" }},
+		{"aggregation.learning_rate", func(p *Plan) { p.Aggregation.LearningRate = 11 }},
+		{"privacy.bits", func(p *Plan) { p.Privacy.Bits = 12 }},
+		{"privacy.clip", func(p *Plan) { p.Privacy.Clip = math.Inf(1) }},
+		{"privacy.clip", func(p *Plan) { p.Privacy.Clip = 1e-40 }},
+		{"privacy.weight_cap", func(p *Plan) { p.Privacy.WeightCap = 1 << 16 }},
+		{"privacy.min_records", func(p *Plan) { p.Privacy.MinRecords = 1025 }},
+		{"schedule.rounds", func(p *Plan) { p.Schedule.Rounds = 0 }},
+		{"schedule.evaluate_every", func(p *Plan) { p.Schedule.EvaluateEvery = -1 }},
+		{"schedule.gather_seconds", func(p *Plan) { p.Schedule.GatherSeconds = 0 }},
+		{"schedule.update_seconds", func(p *Plan) { p.Schedule.UpdateSeconds = MaxDeadlineSecond + 1 }},
+		{"schedule.open_seconds", func(p *Plan) { p.Schedule.OpenSeconds = 0 }},
+		{"schedule.grace_seconds", func(p *Plan) { p.Schedule.GraceSeconds = 0 }},
+	} {
+		t.Run(fmt.Sprintf("%d %s", i, c.key), func(t *testing.T) {
+			p := clone(t, testPlan())
+			c.change(&p)
+			var refusal *PlanError
+			if err := p.Validate(); !errors.As(err, &refusal) || refusal.Key != c.key {
+				t.Errorf("got %v, want a refusal of %s", err, c.key)
+			}
+		})
+	}
+}
+
+// TestPlanFormats: the vectors of every kind of round are valid and hold what they must.
+func TestPlanFormats(t *testing.T) {
+	p := testPlan()
+	if got := p.ParameterCount(); got != 2*4+4+4*2+2+2*1+1 {
+		t.Errorf("%d parameters", got)
+	}
+	for kind, want := range map[RoundKind]int{Statistics: 6, Train: p.ParameterCount() + 2, Evaluate: 4 + 2*HistogramBins} {
+		f := p.Format(kind)
+		if err := f.Validate(); err != nil || f.Count() != want {
+			t.Errorf("%s: %d fields, want %d: %v", kind, f.Count(), want, err)
+		}
+	}
+}
+
+// TestQuestions: what a sum answers depends on features, base and label, and on nothing
+// else of the plan.
+func TestQuestions(t *testing.T) {
+	base, other := Sum([]byte("base")), Sum([]byte("other"))
+	changed := testPlan()
+	changed.Name, changed.Privacy.Bits, changed.Local.Steps = "other", 8, 99
+	changed.Features[0].Max, changed.Features[0].Min = 1000, -1000
+	for _, kind := range []RoundKind{Statistics, Train, Evaluate} {
+		if !equal(testPlan().Questions(kind, base), changed.Questions(kind, base)) {
+			t.Errorf("%s: another plan asks something else about the same", kind)
+		}
+		if same := equal(testPlan().Questions(kind, base), testPlan().Questions(kind, other)); same != (kind == Statistics) {
+			t.Errorf("%s: questions on another base are the same: %v", kind, same)
+		}
+	}
+}

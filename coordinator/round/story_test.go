@@ -1,0 +1,307 @@
+package round_test
+
+import (
+	"bytes"
+	"errors"
+	"flag"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"reflect"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"atrium/coordinator/federation"
+	"atrium/coordinator/round"
+)
+
+var updateGolden = flag.Bool("update", false, "write the transcripts in testdata anew")
+
+// story drives the machine by hand and writes down what happens: each event, its entries
+// or its refusal, and what is owed afterwards. Hospitals are A, B, C … in charter order.
+type story struct {
+	*coordinator
+	t    *testing.T
+	gone []federation.HospitalID
+	text strings.Builder
+	held map[federation.HospitalID]update // last update sent
+}
+
+// newStory starts a federation of n hospitals, all custodians, with a plan of one train round.
+func newStory(t *testing.T, n, evaluateEvery int) *story {
+	w := &world{t: t, rng: rand.New(rand.NewPCG(1, 1)), healthy: true, charter: testCharter(t, n, 1), plan: testPlan(1, evaluateEvery),
+		blobs: map[federation.Digest]any{}}
+	s := &story{t: t, held: map[federation.HospitalID]update{}, coordinator: &coordinator{w: w, up: true, state: round.State{Charter: w.charter}}}
+	s.do("start", round.Started{Charter: w.charter.Digest()})
+	s.do("lead", round.Led{})
+	s.do("plan", round.PlanAccepted{Plan: w.plan.Digest(), Schedule: w.plan.Schedule})
+	return s
+}
+
+func (s *story) id(letter string) federation.HospitalID {
+	return s.w.charter.Members[letter[0]-'A'].ID
+}
+
+func (s *story) ids(letters string) []federation.HospitalID {
+	var out []federation.HospitalID
+	for _, l := range letters {
+		out = append(out, s.id(string(l)))
+	}
+	return out
+}
+
+func (s *story) moment() round.When { return round.When{Now: start.Add(s.w.now), Gone: s.gone} }
+
+// do decides twice, applies, and checks that nothing was changed in place.
+func (s *story) do(name string, ev round.Event) error {
+	s.t.Helper()
+	before := federation.Encode(s.state)
+	entries, err := round.Decide(s.state, ev, s.moment())
+	again, _ := round.Decide(s.state, ev, s.moment())
+	if !bytes.Equal(federation.Encode(entries), federation.Encode(again)) {
+		s.t.Errorf("%s: the same inputs gave %s, then %s", name, federation.Encode(entries), federation.Encode(again))
+	}
+	fmt.Fprintf(&s.text, "%s %s\n", start.Add(s.w.now).Format("15:04:05"), name)
+	if err != nil {
+		fmt.Fprintf(&s.text, "    refused: %v\n", err)
+	} else if len(entries) == 0 {
+		fmt.Fprintf(&s.text, "    changes nothing\n")
+	}
+	for _, e := range entries {
+		next, err := round.Apply(s.state, e)
+		if err != nil {
+			s.t.Fatalf("%s: apply %s: %v", name, e.Encode(), err)
+		}
+		if now := federation.Encode(s.state); !bytes.Equal(before, now) {
+			s.t.Fatalf("%s: apply %s changed its input:\n%s", name, e.Kind, cmp.Diff(string(before), string(now)))
+		}
+		if err := round.Invariants(next); err != nil {
+			s.t.Fatalf("%s: %v", name, err)
+		}
+		fmt.Fprintf(&s.text, "    %s\n", e.Encode())
+		s.log, s.state = append(s.log, e.Encode()), next
+		before = federation.Encode(s.state)
+	}
+	if now := federation.Encode(s.state); !bytes.Equal(before, now) {
+		s.t.Fatalf("%s: the state was changed in place", name)
+	}
+	s.owed()
+	return err
+}
+
+// owed writes down what is owed, one line.
+func (s *story) owed() {
+	var list []string
+	for _, t := range round.Pending(s.state, s.moment()) {
+		what := string(t.Kind)
+		if t.Hospital != "" {
+			what += " " + string(t.Hospital)
+		}
+		list = append(list, what)
+	}
+	line := fmt.Sprintf("    %s: %s; owed: %s", s.state.Round.Phase, round.Waiting(s.state), strings.Join(list, ", "))
+	if last := s.text.String(); !strings.HasSuffix(last[:strings.LastIndex(last, "\n")], line) {
+		fmt.Fprintln(&s.text, line)
+	}
+}
+
+// refused does an event that must be refused with want.
+func (s *story) refused(name string, want error, ev round.Event) {
+	s.t.Helper()
+	if err := s.do(name, ev); !errors.Is(err, want) {
+		s.t.Errorf("%s: got %v, want %v", name, err, want)
+	}
+}
+
+func (s *story) must(name string, ev round.Event) {
+	s.t.Helper()
+	if err := s.do(name, ev); err != nil {
+		s.t.Fatalf("%s: %v", name, err)
+	}
+}
+
+// own performs the coordinator's task of a kind, which must be owed.
+func (s *story) own(kind round.TaskKind) {
+	s.t.Helper()
+	for _, t := range round.Pending(s.state, s.moment()) {
+		if t.Kind == kind {
+			s.must(string(kind), s.event(t, s.state))
+			return
+		}
+	}
+	s.t.Fatalf("%s is not owed in %s: %s\n%s", kind, s.state.Round.Phase, round.Waiting(s.state), s.text.String())
+}
+
+func (s *story) pass(seconds int) {
+	s.w.now += time.Duration(seconds) * time.Second
+	fmt.Fprintf(&s.text, "%s %d seconds pass\n", start.Add(s.w.now).Format("15:04:05"), seconds)
+	s.owed()
+}
+
+func (s *story) joinEvent(letter string, counter uint64) round.JoinVerified {
+	id := s.id(letter)
+	j := federation.VerifiedJoin{Join: federation.Join{V: 1, Header: s.state.Round.Header, Hospital: id, Counter: counter,
+		Incarnation: federation.Sum(fmt.Appendf(nil, "run %d of %s", counter, letter)), Key: []byte("key")}}
+	j.Blob = federation.Sum(federation.Encode(j.Join))
+	s.w.blobs[j.Blob] = j
+	return round.JoinVerified{VerifiedJoin: j}
+}
+
+func (s *story) join(letters string) {
+	s.t.Helper()
+	for _, l := range letters {
+		s.must("join of "+string(l), s.joinEvent(string(l), s.state.Round.Number))
+	}
+}
+
+func (s *story) updateEvent(letter string) round.UpdateVerified {
+	id := s.id(letter)
+	u := update{oneHot: id, Submission: federation.Submission{V: 1, Manifest: s.state.Round.Manifest, Hospital: id,
+		Segments: []federation.Digest{s.w.digest("segment")}}}
+	u.blob = federation.Sum(federation.Encode(u.Submission))
+	s.w.blobs[u.blob], s.held[id] = u, u
+	return round.UpdateVerified{Submission: u.Submission, Blob: u.blob}
+}
+
+func (s *story) update(letters string) {
+	s.t.Helper()
+	for _, l := range letters {
+		s.must("update of "+string(l), s.updateEvent(string(l)))
+	}
+}
+
+func (s *story) ackEvent(letter, unreadable string) round.AcknowledgementVerified {
+	a := federation.Acknowledgement{V: 1, Manifest: s.state.Round.Manifest, Candidate: s.state.Round.Candidate,
+		Custodian: s.id(letter), Unreadable: s.ids(unreadable)}
+	return round.AcknowledgementVerified{Acknowledgement: a, Blob: federation.Sum(federation.Encode(a))}
+}
+
+// acknowledge takes words such as "A", or "B-DE": B cannot read D and E.
+func (s *story) acknowledge(words ...string) {
+	s.t.Helper()
+	for _, word := range words {
+		custodian, unreadable, _ := strings.Cut(word, "-")
+		s.must("acknowledgement of "+word, s.ackEvent(custodian, unreadable))
+	}
+}
+
+func (s *story) answerEvent(letter string, wrong bool) round.AnswerVerified {
+	a := shareSums{wrong: wrong, Answer: federation.Answer{V: 1, Manifest: s.state.Round.Manifest, Submitters: s.state.Round.Selected, Custodian: s.id(letter)}}
+	a.blob = federation.Sum(federation.Encode(a.Answer))
+	s.w.blobs[a.blob] = a
+	return round.AnswerVerified{Answer: a.Answer, Blob: a.blob}
+}
+
+func (s *story) answer(letters string) {
+	s.t.Helper()
+	for _, l := range letters {
+		s.must("answer of "+string(l), s.answerEvent(string(l), false))
+	}
+}
+
+func (s *story) declineEvent(letter, role string) round.DeclineVerified {
+	return round.DeclineVerified{Blob: s.w.digest("decline"), Decline: federation.Decline{V: 1, Header: s.state.Round.Header,
+		Hospital: s.id(letter), Role: role, Reason: "the policy says no"}}
+}
+
+func (s *story) burnEvent(letter string, manifest federation.Digest) round.BurnVerified {
+	b := federation.Burn{V: 1, Manifest: manifest, Custodian: s.id(letter)}
+	blob := federation.Sum(federation.Encode(b))
+	s.w.blobs[blob] = b
+	return round.BurnVerified{Burn: b, Blob: blob}
+}
+
+// gather opens a round and fixes its manifest with everyone named.
+func (s *story) gather(letters string) {
+	s.t.Helper()
+	s.own(round.TaskOpen)
+	s.join(letters)
+	s.own(round.TaskManifest)
+}
+
+// toSelect runs a whole round up to S with everyone named.
+func (s *story) toSelect(letters string) {
+	s.t.Helper()
+	s.gather(letters)
+	s.update(letters)
+	s.own(round.TaskPropose)
+	for _, l := range letters {
+		s.acknowledge(string(l))
+	}
+	s.own(round.TaskSelect)
+}
+
+// statistics runs the first round.
+func (s *story) statistics(letters string) {
+	s.t.Helper()
+	s.toSelect(letters)
+	s.answer(letters[:s.w.charter.Threshold])
+	s.own(round.TaskPublish)
+	s.text.Reset() // the story begins after it
+	fmt.Fprintf(&s.text, "%s version 1 is there\n", start.Add(s.w.now).Format("15:04:05"))
+}
+
+var digestText = regexp.MustCompile(`[0-9a-f]{64}`)
+
+// tell compares the transcript with testdata and replays the log.
+func (s *story) tell(name string) {
+	s.t.Helper()
+	replayed := round.State{Charter: s.w.charter}
+	for _, b := range s.log {
+		e, err := round.DecodeEntry(b)
+		if err != nil {
+			s.t.Fatalf("decode %s: %v", b, err)
+		}
+		if replayed, err = round.Apply(replayed, e); err != nil {
+			s.t.Fatal(err)
+		}
+	}
+	if !reflect.DeepEqual(replayed, s.state) {
+		s.t.Errorf("replay gives another state:\n%s", cmp.Diff(s.state, replayed))
+	}
+	text := s.text.String()
+	for i, m := range s.w.charter.Members {
+		text = strings.ReplaceAll(text, string(m.ID), string(rune('A'+i)))
+	}
+	text = digestText.ReplaceAllStringFunc(text, func(d string) string { return d[:12] })
+	file := filepath.Join("testdata", name+".txt")
+	if *updateGolden {
+		if err := os.WriteFile(file, []byte(text), 0o644); err != nil {
+			s.t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(file)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	if diff := cmp.Diff(strings.Split(string(want), "\n"), strings.Split(text, "\n")); diff != "" {
+		s.t.Errorf("%s (-want +got):\n%s", file, diff)
+	}
+}
+
+func (s *story) entries() []round.Entry {
+	var list []round.Entry
+	for _, b := range s.log {
+		e, err := round.DecodeEntry(b)
+		if err != nil {
+			s.t.Fatal(err)
+		}
+		list = append(list, e)
+	}
+	return list
+}
+
+// expect compares S of the round with letters.
+func (s *story) expect(phase round.Phase, set string) {
+	s.t.Helper()
+	if s.state.Round.Phase != phase || (set != "" && !slices.Equal(s.state.Round.S[0], s.ids(set))) {
+		s.t.Errorf("round %d is %s with S %v (%s), want %s with %s", s.state.Round.Number, s.state.Round.Phase,
+			s.state.Round.S, s.state.Round.Reason, phase, set)
+	}
+}

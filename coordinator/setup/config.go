@@ -1,0 +1,79 @@
+package setup
+
+import (
+	"bytes"
+	"fmt"
+	"net"
+	"strconv"
+
+	"atrium/coordinator/federation"
+)
+
+// coordinatorConfig is the configuration file of the coordinator.
+func coordinatorConfig(o Options) []byte {
+	return fmt.Appendf(nil, `# Coordinator of federation %s. Relative paths start at this file's folder.
+# Environment (ATRIUM_LISTEN, ATRIUM_LOG_LEVEL, ...) and flags go before it.
+listen: %s # where hospitals connect
+storage: state # the log and everything it names
+charter: charter.json
+countersignatures: countersignatures.json
+plan: plan.yaml
+log_key: log.key # secret
+tls:
+  cert: tls.crt
+  key: tls.key # secret
+  ca: ca.crt
+log:
+  level: info # debug, info, warn or error
+  format: text # or json
+`, o.Federation, quote(o.Listen))
+}
+
+// hospitalConfig is the configuration file of one hospital's daemon.
+func hospitalConfig(o Options, name string) []byte {
+	host, _, _ := net.SplitHostPort(o.Address)
+	train, test := o.Data(name)
+	var w bytes.Buffer
+	fmt.Fprintf(&w, `# Hospital %s in federation %s. Relative paths start at this file's folder.
+# Environment (ATRIUM_STATE, ATRIUM_DATA_TRAIN, ...) and flags go before it.
+name: %s
+coordinator: [%s] # addresses, tried in turn
+server_name: %s # in the coordinator's certificate
+charter: charter.json # pinned: who takes part and what must hold
+plan: plan.yaml # the approved plan
+policy: policy.yaml # what this hospital allows
+identity_key: identity.key # secret
+tls:
+  cert: tls.crt
+  key: tls.key # secret
+  ca: ca.crt
+state: state # journal and reports of the daemon
+data:
+  train: %s # CSV with the plan's columns
+  test: %s
+log:
+  level: info # debug, info, warn or error
+  format: text # or json
+`, name, o.Federation, quote(name), quote(o.Address), quote(host), quote(train), quote(test))
+	if o.RoundingSeed != nil {
+		fmt.Fprintf(&w, "rounding_seed: %d # repeatable rounding, for demonstrations only\n", *o.RoundingSeed)
+	}
+	return w.Bytes()
+}
+
+// policyFile approves one plan and every kind of round.
+func policyFile(plan federation.Plan) []byte {
+	return fmt.Appendf(nil, `# What this hospital allows. The daemon reads it when it starts; what is not allowed
+# here is refused, and the refusal names the rule.
+plans: # approved plans, by digest
+  - "%s" # %s
+kinds: [statistics, train, evaluate] # kinds of round
+min_cohort: 0 # fewest hospitals in a sum; 0: the charter's number
+min_records: 0 # fewest own records that are used; 0: the plan's number
+min_bits: 0 # coarsest precision of an update in bits; 0: any
+paused: false # true: nothing leaves
+`, plan.Digest(), plan.Name)
+}
+
+// quote writes text as a YAML double-quoted scalar.
+func quote(s string) string { return strconv.Quote(s) }

@@ -1,0 +1,14 @@
+package setup
+
+import "time"
+
+const (
+	maxPEMBytes    = 1 << 20       // a certificate file, a key file
+	maxPolicyBytes = 1 << 20       // a policy file
+	maxSigned      = 1 << 20       // countersignatures of the largest roster
+	caYears        = 10            // validity of the federation's authority
+	leafYears      = 2             // validity of a certificate
+	clockSkew      = 1 * time.Hour // certificates are valid from so long ago
+	defaultName    = "federation"  // of a federation without another name
+	defaultAddress = "127.0.0.1:7443"
+)

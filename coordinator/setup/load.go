@@ -1,0 +1,160 @@
+package setup
+
+import (
+	"crypto/ed25519"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+
+	"atrium/coordinator/federation"
+	"atrium/coordinator/planfile"
+	"atrium/privacy/envelope"
+	"atrium/storage/roundlog"
+)
+
+// Refusals of a file.
+var (
+	ErrMode = errors.New("secret file is open to others")
+	ErrFile = errors.New("file does not hold what it should")
+)
+
+// LoadCharter reads and validates a charter's canonical bytes.
+func LoadCharter(file string) (federation.Charter, error) {
+	b, err := read(file, federation.MaxCharterBytes)
+	if err != nil {
+		return federation.Charter{}, fmt.Errorf("charter: %w", err)
+	}
+	c, err := federation.DecodeCharter(b)
+	if err != nil {
+		return federation.Charter{}, fmt.Errorf("charter %s: %w", file, err)
+	}
+	return c, nil
+}
+
+// LoadCountersignatures reads the countersignatures of a charter and verifies each.
+func LoadCountersignatures(file string, c federation.Charter) (federation.Countersignatures, error) {
+	b, err := read(file, maxSigned)
+	if err != nil {
+		return federation.Countersignatures{}, fmt.Errorf("countersignatures: %w", err)
+	}
+	signed, err := federation.Decode[federation.Countersignatures](b, maxSigned)
+	if err == nil {
+		err = envelope.VerifyCountersignatures(c, signed)
+	}
+	if err != nil {
+		return federation.Countersignatures{}, fmt.Errorf("countersignatures %s: %w", file, err)
+	}
+	return signed, nil
+}
+
+// LoadPlan reads and validates a plan file; see [planfile.ParsePlan] for the errors.
+func LoadPlan(file string) (federation.Plan, error) {
+	b, err := read(file, planfile.MaxFileBytes)
+	if err != nil {
+		return federation.Plan{}, fmt.Errorf("plan: %w", err)
+	}
+	return planfile.ParsePlan(file, b)
+}
+
+// LoadKeyPair reads a TLS certificate and its private key; [ErrMode] for the key.
+func LoadKeyPair(certFile, keyFile string) (tls.Certificate, error) {
+	cert, err := read(certFile, maxPEMBytes)
+	if err != nil {
+		return tls.Certificate{}, fmt.Errorf("TLS certificate: %w", err)
+	}
+	key, err := readSecret(keyFile)
+	if err != nil {
+		return tls.Certificate{}, fmt.Errorf("TLS key: %w", err)
+	}
+	pair, err := tls.X509KeyPair(cert, key)
+	if err != nil {
+		return tls.Certificate{}, fmt.Errorf("TLS certificate %s with key %s: %w: %w", certFile, keyFile, ErrFile, err)
+	}
+	return pair, nil
+}
+
+// LoadIdentity reads a hospital's Ed25519 identity key from PKCS #8 PEM; [ErrMode].
+func LoadIdentity(file string) (ed25519.PrivateKey, error) {
+	b, err := readSecret(file)
+	if err != nil {
+		return nil, fmt.Errorf("identity key: %w", err)
+	}
+	block, rest := pem.Decode(b)
+	if block == nil || block.Type != keyBlock || len(rest) > 0 {
+		return nil, fmt.Errorf("identity key %s: %w: want one PEM block %q", file, ErrFile, keyBlock)
+	}
+	parsed, err := x509.ParsePKCS8PrivateKey(block.Bytes)
+	if err != nil {
+		return nil, fmt.Errorf("identity key %s: %w: no PKCS #8 key", file, ErrFile)
+	}
+	key, ok := parsed.(ed25519.PrivateKey)
+	if !ok {
+		return nil, fmt.Errorf("identity key %s: %w: want an Ed25519 key", file, ErrFile)
+	}
+	return key, nil
+}
+
+// LoadPool reads the certificates of authorities.
+func LoadPool(file string) (*x509.CertPool, error) {
+	b, err := read(file, maxPEMBytes)
+	if err != nil {
+		return nil, fmt.Errorf("certificate authority: %w", err)
+	}
+	pool := x509.NewCertPool()
+	if !pool.AppendCertsFromPEM(b) {
+		return nil, fmt.Errorf("certificate authority %s: %w: no certificate", file, ErrFile)
+	}
+	return pool, nil
+}
+
+// LoadLogKey reads the log's signing key; [ErrMode].
+func LoadLogKey(file string) (*roundlog.Key, error) {
+	b, err := readSecret(file)
+	if err != nil {
+		return nil, fmt.Errorf("log key: %w", err)
+	}
+	key, err := roundlog.ParseKey(string(b))
+	if err != nil {
+		return nil, fmt.Errorf("log key %s: %w", file, err)
+	}
+	return key, nil
+}
+
+// readSecret reads a file that only its owner may read.
+func readSecret(file string) ([]byte, error) {
+	return readChecked(file, maxPEMBytes, func(info os.FileInfo) error {
+		if mode := info.Mode().Perm(); mode&0o077 != 0 {
+			return fmt.Errorf("%s: %w: mode %04o; run: chmod 600 %s", file, ErrMode, mode, file)
+		}
+		return nil
+	})
+}
+
+func read(file string, limit int64) ([]byte, error) {
+	return readChecked(file, limit, func(os.FileInfo) error { return nil })
+}
+
+// readChecked judges the file that it then reads, not one that takes its name meanwhile.
+func readChecked(file string, limit int64, check func(os.FileInfo) error) ([]byte, error) {
+	f, err := os.Open(file)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return nil, err
+	}
+	if err := check(info); err != nil {
+		return nil, err
+	}
+	b, err := io.ReadAll(io.LimitReader(f, limit+1))
+	if err == nil && int64(len(b)) > limit {
+		err = fmt.Errorf("%s: %w: over %d bytes", file, ErrFile, limit)
+	}
+	return b, err
+}
