@@ -38,6 +38,16 @@ func (c Config) Validate() error {
 	return c.Charter.Validate()
 }
 
+func (c Config) withDefaults() Config {
+	if c.Logger == nil {
+		c.Logger = slog.New(slog.DiscardHandler)
+	}
+	if c.Now == nil {
+		c.Now = time.Now
+	}
+	return c
+}
+
 // Coordinator runs one federation.
 type Coordinator struct {
 	cfg      Config

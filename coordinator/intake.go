@@ -109,7 +109,7 @@ func (c *Coordinator) Answer(ctx context.Context, from federation.HospitalID, bl
 	if len(shareSums) != len(a.ShareSums) {
 		return fmt.Errorf("answer of %s: %d share sums for %d digests: %w", from, len(shareSums), len(a.ShareSums), ErrContent)
 	}
-	if err := c.verifyAnswerCosignature(a); err != nil {
+	if err := c.verifyAnswerCosignature(ctx, a); err != nil {
 		return err
 	}
 	for g, sum := range shareSums {
@@ -128,15 +128,20 @@ func (c *Coordinator) Answer(ctx context.Context, from federation.HospitalID, bl
 	return c.Submit(ctx, round.AnswerVerified{Answer: a, Blob: digest})
 }
 
-// verifyAnswerCosignature checks the cosignature of an answer to the round under way;
-// a late answer names a checkpoint that is no longer at hand, and audit checks that.
-func (c *Coordinator) verifyAnswerCosignature(a federation.Answer) error {
-	v := c.View()
-	if a.Checkpoint != v.Head {
-		return nil
+// verifyAnswerCosignature checks an answer's cosignature against the log: the auditor
+// will, and one that is wrong would make every later audit stop at it.
+func (c *Coordinator) verifyAnswerCosignature(ctx context.Context, a federation.Answer) error {
+	var root roundlog.Hash
+	var failed error
+	if err := c.onLoop(ctx, func() { root, failed = c.log.Tree().RootAt(a.Checkpoint.Size) }); err != nil {
+		return err
+	}
+	if failed != nil || federation.Digest(root) != a.Checkpoint.Root {
+		return fmt.Errorf("answer of %s: checkpoint of size %d is not this log's: %w", a.Custodian, a.Checkpoint.Size, errors.Join(ErrContent, failed))
 	}
 	member, _ := c.cfg.Charter.Member(a.Custodian)
-	if _, err := roundlog.VerifyCosignature(v.Checkpoint, []byte(a.Cosignature), string(a.Custodian), member.IdentityKey); err != nil {
+	checkpoint := roundlog.Checkpoint{Origin: c.cfg.Key.Name(), Size: a.Checkpoint.Size, Root: root}
+	if _, err := checkpoint.VerifyCosignature([]byte(a.Cosignature), string(a.Custodian), member.IdentityKey); err != nil {
 		return fmt.Errorf("answer of %s: %w: %w", a.Custodian, ErrContent, err)
 	}
 	return nil

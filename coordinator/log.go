@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"strings"
 	"time"
 
@@ -26,6 +25,7 @@ func Create(ctx context.Context, cfg Config, signed federation.Countersignatures
 	if err := envelope.VerifyCountersignatures(cfg.Charter, signed); err != nil {
 		return err
 	}
+	cfg = cfg.withDefaults()
 	log, err := roundlog.Create(ctx, cfg.Bucket, cfg.Key)
 	if err != nil {
 		return err
@@ -37,7 +37,7 @@ func Create(ctx context.Context, cfg Config, signed federation.Countersignatures
 		}
 	}
 	state := round.State{Charter: cfg.Charter}
-	w := round.When{Now: time.Now()}
+	w := round.When{Now: cfg.Now()}
 	var entries [][]byte
 	for _, ev := range []round.Event{
 		round.Started{Charter: digests[0], Countersignatures: digests[1]},
@@ -67,12 +67,7 @@ func Open(ctx context.Context, cfg Config) (*Coordinator, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
-	if cfg.Logger == nil {
-		cfg.Logger = slog.New(slog.DiscardHandler)
-	}
-	if cfg.Now == nil {
-		cfg.Now = time.Now
-	}
+	cfg = cfg.withDefaults()
 	c := &Coordinator{cfg: cfg, presence: newPresence(cfg.Now), requests: make(chan request),
 		results: make(chan string), running: map[string]bool{}, retry: map[string]time.Time{}, failed: map[string]bool{}}
 	v := View{State: round.State{Charter: cfg.Charter}}
@@ -228,16 +223,21 @@ func (c *Coordinator) restoreCards(ctx context.Context) error {
 
 // forgetEnvelopes deletes the envelopes of rounds that are over, which a crash left.
 func (c *Coordinator) forgetEnvelopes(ctx context.Context) error {
-	objects, err := c.cfg.Bucket.List(ctx, storage.EnvelopesFolder)
-	if err != nil {
-		return err
-	}
 	running := ""
 	if r := c.current.State.Round; r.Phase.Running() && !r.Manifest.IsZero() {
 		running = storage.EnvelopesFolder + r.Manifest.String() + "/"
 	}
+	return c.deleteEnvelopes(ctx, storage.EnvelopesFolder, running)
+}
+
+// deleteEnvelopes deletes what has a prefix, but for what has the other, unless empty.
+func (c *Coordinator) deleteEnvelopes(ctx context.Context, prefix, keep string) error {
+	objects, err := c.cfg.Bucket.List(ctx, prefix)
+	if err != nil {
+		return err
+	}
 	for _, o := range objects {
-		if running != "" && strings.HasPrefix(o.Name, running) {
+		if keep != "" && strings.HasPrefix(o.Name, keep) {
 			continue
 		}
 		if err := c.cfg.Bucket.Delete(ctx, o.Name); err != nil {

@@ -192,18 +192,5 @@ func (c *Coordinator) end(ctx context.Context, v View, ev round.Event) error {
 	if after.Number == v.State.Round.Number && after.Phase.Running() {
 		return nil
 	}
-	return c.deleteEnvelopes(ctx, v.State.Round)
-}
-
-func (c *Coordinator) deleteEnvelopes(ctx context.Context, r round.Round) error {
-	for _, u := range r.Updates {
-		name, err := storage.Envelopes(r.Manifest, string(u.Hospital))
-		if err != nil {
-			return err
-		}
-		if err := c.cfg.Bucket.Delete(ctx, name); err != nil {
-			return err
-		}
-	}
-	return nil
+	return c.deleteEnvelopes(ctx, storage.EnvelopesFolder+v.State.Round.Manifest.String()+"/", "")
 }

@@ -155,8 +155,10 @@ func (c *Coordinator) SubmitUpdate(ctx context.Context, from federation.Hospital
 	if err := c.holdsSegments(ctx, m.Header, s, sizes); err != nil {
 		return err
 	}
-	if err := c.keepEnvelopes(ctx, s, envelopes); err != nil {
-		return err
+	if v.State.Round.Phase == round.Collecting { // later, it is discarded
+		if err := c.keepEnvelopes(ctx, s, envelopes); err != nil {
+			return err
+		}
 	}
 	if err := c.keep(ctx, blob); err != nil {
 		return err

@@ -62,7 +62,7 @@ func newExploration(m, t, f, manifests int) *exploration {
 func manifestName(i int) string { return fmt.Sprintf("manifest %d", i) }
 
 // add finds the number of a state; counters and incarnations do not tell states apart.
-func (e *exploration) add(s State) (number int, isNew bool) {
+func (e *exploration) add(s State) (number int) {
 	s.Counter, s.Live.Incarnation = 0, federation.Digest{}
 	s.Live.Header = federation.Digest{} // a manifest is shown right after its header was joined
 	s.Memory = slices.Clone(s.Memory)
@@ -81,7 +81,7 @@ func (e *exploration) add(s State) (number int, isNew bool) {
 		panic(err)
 	}
 	if i, ok := e.index[string(key)]; ok {
-		return i, false
+		return i
 	}
 	l := localState{state: s}
 	for _, m := range s.Memory {
@@ -97,7 +97,7 @@ func (e *exploration) add(s State) (number int, isNew bool) {
 	}
 	e.index[string(key)] = len(e.local)
 	e.local = append(e.local, l)
-	return len(e.local) - 1, true
+	return len(e.local) - 1
 }
 
 // locals finds every state of one honest custodian.
@@ -124,7 +124,7 @@ func (e *exploration) locals(t testing.TB) {
 }
 
 func (e *exploration) step(from, needs int, s State) {
-	to, _ := e.add(s)
+	to := e.add(s)
 	if to != from {
 		e.local[from].steps = append(e.local[from].steps, step{needs, to})
 	}
@@ -162,7 +162,6 @@ func (e *exploration) search(t testing.TB) (won []int, combinations int) {
 		size *= base
 	}
 	seen := make([]uint64, size/64+1)
-	first := make([]int, honest)
 	stack := []int{0}
 	seen[0] = 1
 	state, next := make([]int, honest), make([]int, honest)
@@ -199,7 +198,6 @@ func (e *exploration) search(t testing.TB) (won []int, combinations int) {
 			}
 		}
 	}
-	_ = first
 	return nil, combinations
 }
 

@@ -44,3 +44,34 @@ func TestComplaintsAreBounded(t *testing.T) {
 		t.Errorf("297 submitters were unreadable, owed: %+v", tasks[0].Kind)
 	}
 }
+
+// TestWake: the machine names the deadline of the phase, then the earliest next round.
+func TestWake(t *testing.T) {
+	s := newStory(t, 4, 0)
+	if got := round.Wake(s.state); !got.IsZero() {
+		t.Errorf("idle: %v", got)
+	}
+	at := func(seconds int) {
+		t.Helper()
+		if got := round.Wake(s.state).Sub(start).Seconds(); got != float64(seconds) {
+			t.Errorf("%s: wakes at %v s, want %d", s.state.Round.Phase, got, seconds)
+		}
+	}
+	s.own(round.TaskOpen)
+	at(20)
+	s.join("ABCD")
+	s.pass(5)
+	s.own(round.TaskManifest)
+	at(25)
+	s.update("ABCD")
+	s.own(round.TaskPropose)
+	at(15)
+	s.pass(10)
+	s.own(round.TaskAbandon)
+	at(15)
+	s.own(round.TaskOpen)
+	s.must("A declines", s.declineEvent("A", federation.RoleUpdate))
+	s.must("B declines", s.declineEvent("B", federation.RoleUpdate))
+	s.own(round.TaskAbandon) // the second in a row
+	at(16)
+}

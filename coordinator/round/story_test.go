@@ -84,6 +84,7 @@ func (s *story) do(name string, ev round.Event) error {
 		if err := round.Invariants(next); err != nil {
 			s.t.Fatalf("%s: %v", name, err)
 		}
+		s.fork(e, next)
 		fmt.Fprintf(&s.text, "    %s\n", e.Encode())
 		s.log, s.state = append(s.log, e.Encode()), next
 		before = federation.Encode(s.state)
@@ -93,6 +94,17 @@ func (s *story) do(name string, ev round.Event) error {
 	}
 	s.owed()
 	return err
+}
+
+// fork applies a second entry to the state that e was applied to: what came of the
+// first must not change.
+func (s *story) fork(e round.Entry, next round.State) {
+	before := federation.Encode(next)
+	e.Blob = federation.Sum([]byte("fork"))
+	round.Apply(s.state, e) // refused or not
+	if now := federation.Encode(next); !bytes.Equal(before, now) {
+		s.t.Errorf("two states share what %s changes:\n%s", e.Kind, cmp.Diff(string(before), string(now)))
+	}
 }
 
 // owed writes down what is owed, one line.
@@ -178,7 +190,7 @@ func (s *story) update(letters string) {
 
 func (s *story) ackEvent(letter, unreadable string) round.AcknowledgementVerified {
 	a := federation.Acknowledgement{V: 1, Manifest: s.state.Round.Manifest, Candidate: s.state.Round.Candidate,
-		Custodian: s.id(letter), Unreadable: s.ids(unreadable)}
+		Custodian: s.id(letter), Unreadable: append([]federation.HospitalID{}, s.ids(unreadable)...)}
 	return round.AcknowledgementVerified{Acknowledgement: a, Blob: federation.Sum(federation.Encode(a))}
 }
 

@@ -9,6 +9,4 @@ const (
 	caYears        = 10            // validity of the federation's authority
 	leafYears      = 2             // validity of a certificate
 	clockSkew      = 1 * time.Hour // certificates are valid from so long ago
-	defaultName    = "federation"  // of a federation without another name
-	defaultAddress = "127.0.0.1:7443"
 )

@@ -31,6 +31,11 @@ type Options struct {
 	Now          func() time.Time
 }
 
+const (
+	defaultName    = "federation"
+	defaultAddress = "127.0.0.1:7443"
+)
+
 // Refusals of Init.
 var (
 	ErrNotEmpty = errors.New("directory is not empty")

@@ -1,0 +1,145 @@
+package audit
+
+import (
+	"context"
+	"fmt"
+
+	"atrium/coordinator/federation"
+	"atrium/coordinator/round"
+	"atrium/privacy/envelope"
+	"atrium/storage"
+	"atrium/storage/roundlog"
+)
+
+// checker checks the objects that each entry names against the entry, the state and
+// the objects before. With deep set it also reads what only Verify answers for: the
+// ciphertexts, the group sums, snapshots and cards.
+type checker struct {
+	*history
+	deep   bool
+	report Report
+
+	plan    federation.Plan
+	now     current
+	asked   map[federation.Digest]asked // by manifest
+	heads   []head
+	largest map[federation.HospitalID]int64 // size of the largest checkpoint it cosigned
+	card    *card                           // of the newest version, if it was not there
+}
+
+// current is what was read of the round under way.
+type current struct {
+	header   federation.Header
+	digest   federation.Digest // of the header
+	sizes    []int             // bytes of an update's segments
+	degree   int               // ring coefficients, so elements of a share sum
+	manifest federation.VerifiedManifest
+}
+
+// asked is what custodians may answer under a manifest.
+type asked struct {
+	round    uint64
+	degree   int
+	selected federation.Digest // S
+	index    int64             // of the entry that names S
+	dropped  []bool            // by group
+}
+
+// head is a size and root that a message claims for the log.
+type head struct {
+	federation.TreeHead
+	object, what string
+}
+
+func newChecker(h *history, deep bool) *checker {
+	return &checker{history: h, deep: deep, asked: map[federation.Digest]asked{}, largest: map[federation.HospitalID]int64{}}
+}
+
+// check checks one step. Kinds that name no object have nothing beyond what Apply checked.
+func (c *checker) check(ctx context.Context, s step) error {
+	checks := map[round.EntryKind]func(context.Context, step) error{
+		round.PlanSet: c.checkPlan, round.Open: c.checkOpen, round.Join: c.checkJoin, round.Collect: c.checkCollect,
+		round.Update: c.checkUpdate, round.Discard: c.checkUpdate, round.Declined: c.checkDecline,
+		round.Candidate: c.checkCandidate, round.Acknowledge: c.checkAcknowledge, round.Select: c.checkSelect,
+		round.Answer: c.checkAnswer, round.Burn: c.checkBurn, round.Publish: c.checkPublish, round.Abandon: c.checkAbandon,
+	}
+	if s.entry.Kind == round.Genesis {
+		c.report.Objects += 2 // begin read and verified them
+		return nil
+	}
+	if f, ok := checks[s.entry.Kind]; ok {
+		return f(ctx, s)
+	}
+	return nil
+}
+
+// blob reads a content-addressed object.
+func (c *checker) blob(ctx context.Context, digest federation.Digest, limit int64, what string) ([]byte, error) {
+	return c.object(ctx, storage.Blob(digest), digest, limit, what)
+}
+
+func (c *checker) object(ctx context.Context, name string, digest federation.Digest, limit int64, what string) ([]byte, error) {
+	raw, err := storage.GetVerified(ctx, c.bucket, name, digest, limit)
+	if err != nil {
+		return nil, unread(name, what, err)
+	}
+	c.report.Objects++
+	c.report.Bytes += int64(len(raw))
+	return raw, nil
+}
+
+// signed reads a signed message that must speak for the hospital of the entry.
+func signed[T envelope.Message](ctx context.Context, c *checker, s step) (m T, err error) {
+	object := storage.Blob(s.entry.Blob)
+	raw, err := c.blob(ctx, s.entry.Blob, federation.MaxMessageBytes, s.name())
+	if err != nil {
+		return m, err
+	}
+	if m, _, err = envelope.DecodeMessage[T](c.charter, raw); err != nil {
+		return m, wrong(object, s.name(), err)
+	}
+	if m.From() != s.entry.Hospital {
+		return m, contrary(object, s.name(), "it speaks for %s", m.From())
+	}
+	return m, nil
+}
+
+// contrary is a Problem of the object that a step's entry names.
+func (s step) contrary(format string, args ...any) error {
+	return contrary(storage.Blob(s.entry.Blob), s.name(), format, args...)
+}
+
+func (s step) wrong(err error) error { return wrong(storage.Blob(s.entry.Blob), s.name(), err) }
+
+// cosigned checks a hospital's cosignature of a tree head and keeps the head for the
+// comparison with the log, which is possible once all of it was read.
+func (c *checker) cosigned(s step, id federation.HospitalID, h federation.TreeHead, line string) error {
+	member, _ := c.charter.Member(id)
+	checkpoint := roundlog.Checkpoint{Origin: c.origin, Size: h.Size, Root: roundlog.Hash(h.Root)}
+	if _, err := checkpoint.VerifyCosignature([]byte(line), string(id), member.IdentityKey); err != nil {
+		return s.wrong(fmt.Errorf("cosignature of the checkpoint of size %d: %w", h.Size, err))
+	}
+	c.heads = append(c.heads, head{h, storage.Blob(s.entry.Blob), s.name()})
+	c.largest[id] = max(c.largest[id], h.Size)
+	return nil
+}
+
+// compareHeads checks that every tree head that a message names is one of this log's.
+func (c *checker) compareHeads(tree *roundlog.Tree) error {
+	for _, h := range c.heads {
+		root, err := tree.RootAt(h.Size)
+		if err != nil {
+			return wrong(h.object, h.what, err)
+		}
+		if federation.Digest(root) != h.Root {
+			return wrong(h.object, h.what, fmt.Errorf("%w: %s at size %d, the log has %s", roundlog.ErrFork, h.Root, h.Size, federation.Digest(root)))
+		}
+	}
+	return nil
+}
+
+func (c *checker) note(format string, args ...any) {
+	if len(c.report.Notes) < maxNotes {
+		c.report.Notes = append(c.report.Notes, fmt.Sprintf(format, args...))
+	}
+}

@@ -1,0 +1,171 @@
+package audit
+
+import (
+	"context"
+	"slices"
+
+	"atrium/coordinator/federation"
+	"atrium/coordinator/opening"
+	"atrium/coordinator/round"
+	"atrium/privacy/envelope"
+	"atrium/storage"
+)
+
+func (c *checker) checkPlan(ctx context.Context, s step) error {
+	raw, err := c.blob(ctx, s.entry.Blob, federation.MaxPlanBytes, s.name())
+	if err != nil {
+		return err
+	}
+	if c.plan, err = federation.DecodePlan(raw); err != nil {
+		return s.wrong(err)
+	}
+	if *s.entry.Schedule != c.plan.Schedule {
+		return s.contrary("the entry has another schedule")
+	}
+	return nil
+}
+
+// checkOpen checks the header as a hospital does, and against the newest version.
+func (c *checker) checkOpen(ctx context.Context, s step) error {
+	if err := c.cardIsLate(); err != nil {
+		return err
+	}
+	raw, err := c.blob(ctx, s.entry.Blob, federation.MaxPlanBytes, s.name())
+	if err != nil {
+		return err
+	}
+	h, err := federation.DecodeHeader(raw)
+	if err != nil {
+		return s.wrong(err)
+	}
+	if err := federation.CheckHeader(c.charter, c.plan, h); err != nil {
+		return s.wrong(err)
+	}
+	if err := opening.CheckRing(h.Ring); err != nil {
+		return s.wrong(err)
+	}
+	model := s.before.Model
+	switch {
+	case h.Round != s.entry.Round || h.Kind != s.entry.RoundKind:
+		return s.contrary("it opens round %d, %s", h.Round, h.Kind)
+	case federation.Sum(federation.Encode(h.Questions)) != s.entry.Questions:
+		return s.contrary("the entry has other questions")
+	case h.Version != model.Number || h.Base != model.Snapshot || h.Parameters != model.Parameters:
+		return s.contrary("its base is version %d, %s: the newest is version %d, %s", h.Version, h.Base.Short(), model.Number, model.Snapshot.Short())
+	case h.Checkpoint.Size > s.index:
+		return s.contrary("its checkpoint of size %d is later than itself", h.Checkpoint.Size)
+	}
+	params, err := opening.Parameters(h.Ring)
+	if err != nil {
+		return s.wrong(err)
+	}
+	c.heads = append(c.heads, head{h.Checkpoint, storage.Blob(s.entry.Blob), s.name()})
+	c.now = current{header: h, digest: s.entry.Blob, sizes: params.SegmentPlan(opening.SegmentTarget), degree: params.N()}
+	return nil
+}
+
+func (c *checker) checkJoin(ctx context.Context, s step) error {
+	j, err := signed[federation.Join](ctx, c, s)
+	if err != nil {
+		return err
+	}
+	_, custodian := c.charter.Point(j.Hospital)
+	known, again := s.before.Round.Join(j.Hospital)
+	switch {
+	case j.Header != c.now.digest:
+		return s.contrary("it names header %s, not %s", j.Header.Short(), c.now.digest.Short())
+	case j.Incarnation != s.entry.Instance || j.Counter != s.entry.Counter:
+		return s.contrary("the entry has another incarnation or counter")
+	case again && j.Counter <= known.Counter:
+		return s.contrary("it is join %d after join %d", j.Counter, known.Counter)
+	case custodian != (len(j.Key) > 0):
+		return s.contrary("a custodian brings a key, no one else does")
+	}
+	if custodian {
+		if err := envelope.CheckPublic(j.Key); err != nil {
+			return s.wrong(err)
+		}
+	}
+	return c.cosigned(s, j.Hospital, c.now.header.Checkpoint, j.Cosignature)
+}
+
+func (c *checker) checkDecline(ctx context.Context, s step) error {
+	d, err := signed[federation.Decline](ctx, c, s)
+	if err != nil {
+		return err
+	}
+	switch {
+	case d.Header != c.now.digest:
+		return s.contrary("it names header %s, not %s", d.Header.Short(), c.now.digest.Short())
+	case d.Role != s.entry.Role || d.Reason != s.entry.Reason:
+		return s.contrary("the entry has another role or reason")
+	}
+	return nil
+}
+
+// checkCollect checks the manifest as a hospital does, and that it embeds exactly the
+// joins and the burn certificates that the log has.
+func (c *checker) checkCollect(ctx context.Context, s step) error {
+	raw, err := c.blob(ctx, s.entry.Blob, federation.MaxManifestBytes, s.name())
+	if err != nil {
+		return err
+	}
+	m, err := envelope.OpenManifest(c.charter, raw)
+	if err != nil {
+		return s.wrong(err)
+	}
+	if err := federation.CheckManifest(c.charter, c.now.digest, m); err != nil {
+		return s.wrong(err)
+	}
+	if len(m.Joins) != len(s.before.Round.Joined) {
+		return s.contrary("it embeds %d joins, the log has %d", len(m.Joins), len(s.before.Round.Joined))
+	}
+	for _, j := range m.Joins {
+		if logged, _ := s.before.Round.Join(j.Hospital); logged.Blob != j.Blob {
+			return s.contrary("its join of %s is not the one in the log", j.Hospital)
+		}
+	}
+	if !slices.EqualFunc(m.Groups, s.after.Round.Cohort, slices.Equal) {
+		return s.contrary("its cohort is not that of the joins")
+	}
+	if err := c.checkCertificates(s, m); err != nil {
+		return err
+	}
+	c.now.manifest = m
+	c.asked[m.Digest] = asked{round: s.entry.Round, degree: c.now.degree}
+	return nil
+}
+
+// checkCertificates: one for each earlier manifest of the question that is burnt, made
+// of burns that the log has. That they suffice was checked with the manifest.
+func (c *checker) checkCertificates(s step, m federation.VerifiedManifest) error {
+	burnt := burntAttempts(s)
+	if len(burnt) != len(m.Certificates) {
+		return s.contrary("it has %d burn certificates, the log has %d", len(m.Certificates), len(burnt))
+	}
+	for i, cert := range m.Certificates {
+		if cert.Manifest != burnt[i].Manifest {
+			return s.contrary("burn certificate of manifest %s, not of %s", cert.Manifest.Short(), burnt[i].Manifest.Short())
+		}
+		for _, burn := range cert.Burns {
+			if !slices.Contains(burnt[i].Burns, round.Held{Hospital: burn.Signer, Blob: burn.Digest()}) {
+				return s.contrary("burn of %s for manifest %s is not in the log", burn.Signer, cert.Manifest.Short())
+			}
+		}
+	}
+	return nil
+}
+
+// burntAttempts lists the earlier manifests of the round's question that fewer than t
+// custodians can ever answer. Any two statistics rounds ask the same question.
+func burntAttempts(s step) []round.Attempt {
+	var burnt []round.Attempt
+	r := s.before.Round
+	for _, a := range s.before.Attempts {
+		same := a.Kind == r.Kind && (a.Kind == federation.Statistics || a.Questions == r.Questions)
+		if same && a.S != nil && len(a.Burns) >= s.before.Charter.BurnQuorum() {
+			burnt = append(burnt, a)
+		}
+	}
+	return burnt
+}

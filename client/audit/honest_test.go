@@ -1,0 +1,179 @@
+package audit
+
+import (
+	"errors"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"atrium/coordinator/federation"
+	"atrium/storage"
+	"atrium/storage/roundlog"
+	"atrium/storage/storagetest"
+)
+
+func TestVerifyHonest(t *testing.T) {
+	t.Parallel()
+	fx := honest(t)
+	var done, total int64
+	report, err := Verify(t.Context(), fx.objects, Options{Charter: fx.charter.Digest(), LogKey: fx.key.Verifier(),
+		Progress: func(d, n int64) {
+			if d <= done || d > n {
+				t.Errorf("progress %d of %d after %d", d, n, done)
+			}
+			done, total = d, n
+		}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := Report{Federation: "test", Charter: fx.charter.Digest(), Epoch: 1, LogKey: fx.key.Verifier(), Members: 4,
+		Done: 5, Abandoned: 2, Version: 3, Segments: 26, Leader: 1, Finished: "all 2 train rounds are done",
+		Entries: done, Published: total, // the rest depends on timing and keys
+		Batches: report.Batches, Objects: report.Objects, Bytes: report.Bytes, Root: report.Root, Snapshot: report.Snapshot, Cosigned: report.Cosigned}
+	if diff := cmp.Diff(want, report); diff != "" {
+		t.Errorf("report (-want +got):\n%s", diff)
+	}
+	if len(report.Cosigned) != 4 || report.Cosigned[3].Size < 100 || report.Cosigned[0].Name == "" {
+		t.Errorf("cosigned: %+v", report.Cosigned)
+	}
+	// Every blob, segment, snapshot and card was read.
+	stored := 0
+	for _, name := range names(t, fx.objects) {
+		if folder, _, _ := strings.Cut(name, "/"); folder == "blob" || folder == "rounds" || folder == "models" || folder == "versions" {
+			stored++
+		}
+	}
+	if report.Objects < stored {
+		t.Errorf("%d objects read, %d are stored", report.Objects, stored)
+	}
+	text := strings.Join(report.Text(), "\n")
+	for _, words := range []string{"4 of 4 hospitals cosigned", report.Charter.String(), "5 done, 2 abandoned", "26 segments are there, 0 are gone"} {
+		if !strings.Contains(text, words) {
+			t.Errorf("report lacks %q:\n%s", words, text)
+		}
+	}
+}
+
+func TestReplayHonest(t *testing.T) {
+	t.Parallel()
+	fx := honest(t)
+	got, err := Replay(t.Context(), fx.objects, Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	checkReplay(t, got, Rederived)
+	if text := got.Text(); len(text) != 6 || !strings.Contains(text[1], "version 2  round 4  train  re-derived  3 hospitals") {
+		t.Errorf("text:\n%s", strings.Join(text, "\n"))
+	}
+}
+
+// checkReplay checks the federation's versions and scores, all of one status.
+func checkReplay(t *testing.T, got ReplayReport, status Status) {
+	t.Helper()
+	want := []Version{
+		{Number: 1, Round: 1, Kind: federation.Statistics, Base: 0, Status: status, Cohort: 4, Stored: true},
+		{Number: 2, Round: 4, Kind: federation.Train, Base: 1, Status: status, Cohort: 3, Stored: true},
+		{Number: 3, Round: 6, Kind: federation.Train, Base: 2, Status: status, Cohort: 4, Stored: true},
+	}
+	for i := range got.Versions {
+		if got.Versions[i].Snapshot.IsZero() {
+			t.Errorf("version %d has no snapshot", got.Versions[i].Number)
+		}
+		got.Versions[i].Snapshot = federation.Digest{}
+	}
+	if diff := cmp.Diff(want, got.Versions); diff != "" {
+		t.Errorf("versions (-want +got):\n%s", diff)
+	}
+	if len(got.Evaluations) != 2 || got.Evaluations[1].Version != 3 || got.Evaluations[0].Status != status || got.Evaluations[0].AUC == nil {
+		t.Errorf("evaluations: %+v", got.Evaluations)
+	}
+}
+
+func TestShow(t *testing.T) {
+	t.Parallel()
+	fx := honest(t)
+	for number, want := range map[uint64][]string{
+		0: {"the federation began under charter", "a coordinator took the lead, epoch 1", "plan test began: logistic model of 4 parameters",
+			"round 2, train on version 1: abandoned after", "round 4, train on version 1: done in", "too late: delta", "the plan ended: all 2 train rounds are done"},
+		1: {"how often is each of 3 features measured", "joined        alpha, beta, gamma, delta", "result        version 1"},
+		2: {"submitted     alpha, beta (2 of 4)", `declined      gamma, as update: "fewer than 10 eligible records"`, "abandoned     2 updates: no group reaches"},
+		3: {`declined      delta, as custodian: "the daemon restarted"`, "answered      alpha", "burned        beta, gamma, delta: will never answer", "abandoned     2 of 3 custodians can still answer"},
+		4: {"burnt         ", "submitted     alpha, beta, gamma (3 of 4)", "discarded     delta", "S             alpha, beta, gamma (3)", "version 2, weight 93, 0 coordinates clipped"},
+		5: {`how well does version 2 predict "disease"`, "true positives", "AUC 0."},
+		6: {"wrong         alpha: share sums disagree", "snapshot      "},
+	} {
+		h, err := Show(t.Context(), fx.objects, number, Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		text := strings.Join(h.Text(), "\n")
+		for _, words := range want {
+			if !strings.Contains(text, words) {
+				t.Errorf("round %d lacks %q:\n%s", number, words, text)
+			}
+		}
+		if number > 0 && strings.Contains(text, "the federation began") {
+			t.Errorf("round %d tells of others:\n%s", number, text)
+		}
+	}
+	if _, err := Show(t.Context(), fx.objects, 8, Options{}); err == nil || !strings.Contains(err.Error(), "the log has 7 rounds") {
+		t.Errorf("round 8: %v", err)
+	}
+}
+
+func TestPins(t *testing.T) {
+	t.Parallel()
+	fx := honest(t)
+	for what, opts := range map[string]Options{
+		"charter": {Charter: federation.Sum([]byte("another"))},
+		"log key": {LogKey: "atrium/other+5c4b1c3f+AVdLPiyPAQ6MVU6ZrTAVYBHnDlhE9DrkL6GKMkPZOOBM"},
+	} {
+		_, verify := Verify(t.Context(), fx.objects, opts)
+		_, replay := Replay(t.Context(), fx.objects, opts)
+		_, show := Show(t.Context(), fx.objects, 0, opts)
+		for _, err := range []error{verify, replay, show} {
+			var p *Problem
+			if !errors.Is(err, ErrPin) || !errors.As(err, &p) {
+				t.Errorf("another %s: %v", what, err)
+			}
+		}
+	}
+}
+
+func TestNoLog(t *testing.T) {
+	t.Parallel()
+	if _, err := Verify(t.Context(), storagetest.NewMemory(), Options{}); !errors.Is(err, roundlog.ErrNoLog) {
+		t.Errorf("an empty store: %v", err)
+	}
+}
+
+// TestPrefixes audits the store as it was after every batch: at no time is it wrong.
+func TestPrefixes(t *testing.T) {
+	t.Parallel()
+	fx := honest(t)
+	batches := fx.batches(t)
+	for n := 1; n <= len(batches); n += 11 {
+		store := fx.rewrite(t, batches[:n])
+		if _, err := Verify(t.Context(), store, Options{}); err != nil {
+			t.Fatalf("verify after %d batches: %v", n, err)
+		}
+		if _, err := Show(t.Context(), store, 0, Options{}); err != nil {
+			t.Fatalf("show after %d batches: %v", n, err)
+		}
+	}
+}
+
+// TestLateCard: the newest card may be missing while no later round is open, and only then.
+func TestLateCard(t *testing.T) {
+	t.Parallel()
+	fx := honest(t)
+	fx.objects.Set(storage.Card(3), nil)
+	batches := fx.batches(t)
+	_, err := Verify(t.Context(), fx.rewrite(t, batches), Options{})
+	checkProblem(t, err, storage.Card(3))
+	_, err = Verify(t.Context(), fx.rewrite(t, upTo(batches, isPublish(6))), Options{})
+	if err != nil {
+		t.Errorf("before the next round opens: %v", err)
+	}
+}

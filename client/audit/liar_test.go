@@ -1,0 +1,150 @@
+package audit
+
+import (
+	"errors"
+	"slices"
+	"strings"
+	"testing"
+
+	"atrium/coordinator/federation"
+	"atrium/coordinator/opening"
+	"atrium/coordinator/round"
+	"atrium/storage"
+	"atrium/storage/models"
+)
+
+// TestAnotherSnapshot: a coordinator publishes, as the outcome of round 6, a snapshot
+// that is not the rule applied to the sum, with card and log all in order.
+func TestAnotherSnapshot(t *testing.T) {
+	t.Parallel()
+	fx := honest(t)
+	e, index := fx.find(t, isPublish(6))
+	snapshot, err := models.Get(t.Context(), fx.objects, e.Snapshot)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range snapshot.Tensors {
+		if len(snapshot.Tensors[i].F32) > 0 {
+			snapshot.Tensors[i].F32[0] += 0.5
+		}
+	}
+	e.Parameters = models.ParametersDigest(snapshot)
+	if e.Snapshot, err = models.Put(t.Context(), fx.objects, models.Encode(snapshot)); err != nil {
+		t.Fatal(err)
+	}
+	fx.signCard(t, e, index)
+	lie := upTo(edit(fx.batches(t), isPublish(6), func(old *round.Entry) { *old = e }), isPublish(6))
+	store := fx.rewrite(t, lie)
+	if _, err := Verify(t.Context(), store, Options{}); err != nil {
+		t.Errorf("verify a lie that is in order: %v", err)
+	}
+	_, err = Replay(t.Context(), store, Options{})
+	checkProblem(t, err, storage.ModelSegment(e.Snapshot))
+	if !errors.Is(err, ErrDiffers) || !strings.Contains(err.Error(), "version 3, from round 6") {
+		t.Errorf("replay: %v", err)
+	}
+}
+
+// TestAnotherResult: the score of the last round is embellished.
+func TestAnotherResult(t *testing.T) {
+	t.Parallel()
+	fx := honest(t)
+	e, _ := fx.find(t, isPublish(7))
+	result, err := opening.DecodeResult(fx.blob(t, e.Blob))
+	if err != nil {
+		t.Fatal(err)
+	}
+	better := 0.99
+	result.Evaluation.AUC = &better
+	digest := fx.put(t, result)
+	store := fx.rewrite(t, edit(fx.batches(t), isPublish(7), func(e *round.Entry) { e.Blob = digest }))
+	if _, err := Verify(t.Context(), store, Options{}); err != nil {
+		t.Errorf("verify a lie that is in order: %v", err)
+	}
+	got, err := Replay(t.Context(), store, Options{})
+	checkProblem(t, err, storage.Blob(digest))
+	if !errors.Is(err, ErrDiffers) || len(got.Versions) != 3 || len(got.Evaluations) != 1 {
+		t.Errorf("replay: %v, %+v", err, got)
+	}
+}
+
+// TestHiddenWrongShares: the coordinator hides that alpha's share sums were wrong.
+func TestHiddenWrongShares(t *testing.T) {
+	t.Parallel()
+	fx := honest(t)
+	store := fx.rewrite(t, upTo(edit(fx.batches(t), isPublish(6), func(e *round.Entry) {
+		e.Hospitals = append(slices.Clone(e.Hospitals), e.Custodians...)
+		slices.Sort(e.Hospitals)
+		e.Custodians = nil
+	}), isPublish(6)))
+	_, err := Replay(t.Context(), store, Options{})
+	if !errors.Is(err, ErrDiffers) || !strings.Contains(err.Error(), "share sums of") {
+		t.Errorf("replay: %v", err)
+	}
+}
+
+// TestDroppedUpdate: the coordinator acknowledges an update and leaves it out.
+func TestDroppedUpdate(t *testing.T) {
+	t.Parallel()
+	fx := honest(t)
+	for _, kind := range []round.EntryKind{round.Candidate, round.Select} {
+		e, _ := fx.find(t, is(kind, 7))
+		list, err := federation.DecodeSubmitters(fx.blob(t, e.Blob))
+		if err != nil {
+			t.Fatal(err)
+		}
+		dropped := list.Groups[0][2].Hospital
+		list.Groups[0] = slices.Delete(slices.Clone(list.Groups[0]), 2, 3)
+		digest := fx.put(t, list)
+		store := fx.rewrite(t, edit(fx.batches(t), is(kind, 7), func(e *round.Entry) { e.Blob = digest }))
+		for name, run := range map[string]func() error{
+			"verify": func() error { _, err := Verify(t.Context(), store, Options{}); return err },
+			"replay": func() error { _, err := Replay(t.Context(), store, Options{}); return err },
+		} {
+			err := run()
+			checkProblem(t, err, storage.Blob(digest))
+			if !errors.Is(err, ErrContent) || !strings.Contains(err.Error(), "leaves out "+string(dropped)) {
+				t.Errorf("%s, %s: %v", kind, name, err)
+			}
+		}
+	}
+}
+
+// TestEditedEntries: what the coordinator writes beside a signed message is compared
+// with the message, and entries follow from each other.
+func TestEditedEntries(t *testing.T) {
+	t.Parallel()
+	fx := honest(t)
+	another := federation.Sum([]byte("another"))
+	for _, lie := range []struct {
+		what  string
+		match func(round.Entry) bool
+		edit  func(*round.Entry)
+		want  string
+	}{
+		{"counter of a join", is(round.Join, 7), func(e *round.Entry) { e.Counter++ }, "another incarnation or counter"},
+		{"reason of a decline", is(round.Declined, 2), func(e *round.Entry) { e.Reason = "it overslept" }, "another role or reason"},
+		{"hospital of an update", is(round.Update, 7), func(e *round.Entry) { e.Hospital = fx.hospitals[0].id }, ""},
+		{"complaints", is(round.Acknowledge, 7), func(e *round.Entry) { e.Hospitals = []federation.HospitalID{fx.hospitals[0].id} }, "other complaints"},
+		{"manifest of an answer", is(round.Answer, 7), func(e *round.Entry) { e.Manifest = another }, ""},
+		{"manifest of a burn", is(round.Burn, 3), func(e *round.Entry) { e.Manifest = another }, "it names manifest"},
+		{"schedule", func(e round.Entry) bool { return e.Kind == round.PlanSet }, func(e *round.Entry) { s := *e.Schedule; s.Rounds++; e.Schedule = &s }, "another schedule"},
+		{"questions", is(round.Open, 7), func(e *round.Entry) { e.Questions = another }, "other questions"},
+		{"kind of a round", is(round.Open, 7), func(e *round.Entry) { e.RoundKind = federation.Train }, "it opens round 7, evaluate"},
+		{"version", isPublish(6), func(e *round.Entry) { e.Version++ }, "version 4 after 2"},
+		{"groups", isPublish(7), func(e *round.Entry) { e.Groups = nil }, "submitters in groups"},
+		{"epoch", func(e round.Entry) bool { return e.Kind == round.Lead }, func(e *round.Entry) { e.Epoch++ }, ""},
+		{"header of another round", is(round.Open, 7), func(e *round.Entry) { o, _ := fx.find(t, is(round.Open, 5)); e.Blob = o.Blob }, ""},
+		{"message of another kind", is(round.Burn, 3), func(e *round.Entry) { o, _ := fx.find(t, is(round.Answer, 3)); e.Blob = o.Blob }, "signature does not verify"},
+	} {
+		store := fx.rewrite(t, edit(fx.batches(t), lie.match, lie.edit))
+		_, err := Verify(t.Context(), store, Options{})
+		var p *Problem
+		if !errors.As(err, &p) || !strings.Contains(err.Error(), lie.want) {
+			t.Errorf("%s: %v, want %q", lie.what, err, lie.want)
+		}
+		if _, err := Replay(t.Context(), store, Options{}); err == nil {
+			t.Errorf("%s: replay did not notice", lie.what)
+		}
+	}
+}

@@ -1,0 +1,4 @@
+package audit
+
+// maxNotes bounds the notes of one report: hospitals can cause them.
+const maxNotes = 100

@@ -1,0 +1,102 @@
+package audit
+
+import (
+	"fmt"
+
+	"atrium/coordinator/federation"
+	"atrium/coordinator/opening"
+)
+
+// Status says how far what a round published could be checked.
+type Status string
+
+// Statuses of a replay.
+const (
+	Rederived   Status = "re-derived"   // from the ciphertexts of the hospitals
+	SumAttested Status = "sum attested" // from the stored sum: the ciphertexts are gone
+	Missing     Status = "missing"      // not at all
+)
+
+// ReplayReport is what Replay re-derived.
+type ReplayReport struct {
+	Versions    []Version
+	Evaluations []Evaluation
+}
+
+// Version is a model version.
+type Version struct {
+	Number   uint64
+	Round    uint64
+	Kind     federation.RoundKind
+	Base     uint64 // version that it was made from, 0 if none
+	Status   Status
+	Snapshot federation.Digest
+	Cohort   int  // hospitals in the sum; 0 when missing
+	Stored   bool // its snapshot is in the store, with the same bytes
+}
+
+// Evaluation is the score of a version.
+type Evaluation struct {
+	Version  uint64
+	Round    uint64
+	Status   Status
+	Cohort   int      // 0 when missing
+	Accuracy float64  // 0 when missing
+	AUC      *float64 // nil with a single class, or when missing
+}
+
+func (r *ReplayReport) evaluated(v Version, e *opening.Evaluation) {
+	out := Evaluation{Version: v.Base, Round: v.Round, Status: v.Status, Cohort: v.Cohort}
+	if e != nil {
+		out.Accuracy, out.AUC = e.Accuracy, e.AUC
+	}
+	r.Evaluations = append(r.Evaluations, out)
+}
+
+// Count is how many versions and evaluations have a status.
+func (r ReplayReport) Count(s Status) (versions, evaluations int) {
+	for _, v := range r.Versions {
+		if v.Status == s {
+			versions++
+		}
+	}
+	for _, e := range r.Evaluations {
+		if e.Status == s {
+			evaluations++
+		}
+	}
+	return versions, evaluations
+}
+
+// Text is the report in lines of plain words: one a version, one an evaluation, a total.
+func (r ReplayReport) Text() []string {
+	var lines []string
+	for _, v := range r.Versions {
+		line := fmt.Sprintf("version %d  round %d  %s  %s  %d hospitals  snapshot %s", v.Number, v.Round, v.Kind, v.Status, v.Cohort, v.Snapshot.Short())
+		if !v.Stored {
+			line += "  (not in the store)"
+		}
+		lines = append(lines, line)
+	}
+	for _, e := range r.Evaluations {
+		line := fmt.Sprintf("score of version %d  round %d  %s", e.Version, e.Round, e.Status)
+		if e.Status != Missing {
+			line += fmt.Sprintf("  %d hospitals  accuracy %.4f  AUC %s", e.Cohort, e.Accuracy, score(e.AUC))
+		}
+		lines = append(lines, line)
+	}
+	total := "in all"
+	for _, s := range []Status{Rederived, SumAttested, Missing} {
+		versions, evaluations := r.Count(s)
+		total += fmt.Sprintf("  %s: %d versions, %d scores", s, versions, evaluations)
+	}
+	return append(lines, total)
+}
+
+// score prints an AUC, which a single class does not have.
+func score(auc *float64) string {
+	if auc == nil {
+		return "–"
+	}
+	return fmt.Sprintf("%.4f", *auc)
+}

@@ -1,0 +1,129 @@
+package audit
+
+import (
+	"fmt"
+	"strings"
+
+	"atrium/coordinator/federation"
+	"atrium/coordinator/round"
+)
+
+// Text is the history in lines of plain words: one a round and one for what happened
+// between rounds, or all about the one round that was asked for.
+func (h History) Text() []string {
+	var lines []string
+	for _, e := range h.Events {
+		switch {
+		case e.Round == nil:
+			lines = append(lines, e.Time+"  "+e.Words)
+		case h.Round == 0:
+			lines = append(lines, e.Time+"  "+e.Round.Line())
+		default:
+			lines = append(lines, e.Round.Text(h.Threshold)...)
+		}
+	}
+	return lines
+}
+
+// Line is the round in one line.
+func (s Story) Line() string {
+	line := fmt.Sprintf("round %d, %s", s.Number, s.Kind)
+	if s.Base > 0 {
+		line += fmt.Sprintf(" on version %d", s.Base)
+	}
+	switch s.Phase {
+	case round.Done:
+		line += fmt.Sprintf(": done in %s with %d hospitals, %s", s.Duration(), s.Result.Submitters, s.outcome())
+	case round.Abandoned:
+		line += fmt.Sprintf(": abandoned after %s: %s", s.Duration(), s.Reason)
+	default:
+		line += fmt.Sprintf(": %s", s.Phase)
+	}
+	if len(s.Discarded) > 0 {
+		line += fmt.Sprintf("; too late: %s", list(s.Discarded))
+	}
+	return line
+}
+
+// outcome is the result in a few words.
+func (s Story) outcome() string {
+	switch r := s.Result; {
+	case r.Evaluation != nil:
+		return fmt.Sprintf("AUC %s, accuracy %.4f", score(r.Evaluation.AUC), r.Evaluation.Accuracy)
+	case r.Train != nil:
+		return fmt.Sprintf("version %d, weight %g, %g coordinates clipped", s.Version, r.Train.Weight, r.Train.Saturated)
+	}
+	return fmt.Sprintf("version %d", s.Version)
+}
+
+// Text is the round in full; threshold is how many custodians must answer.
+func (s Story) Text(threshold int) []string {
+	lines := []string{s.Line(), "  question      " + s.Question, "  opened        " + federation.FormatTime(s.Opened)}
+	say := func(label, format string, args ...any) {
+		lines = append(lines, fmt.Sprintf("  %-13s ", label)+fmt.Sprintf(format, args...))
+	}
+	some := func(label string, names []string, note string) {
+		if len(names) > 0 {
+			say(label, "%s%s", list(names), note)
+		}
+	}
+	say("joined", "%s", list(s.Joined))
+	if s.Pinned {
+		say("cohort", "the same hospitals as in an earlier round on this question, whose sum may be known to custodians")
+	}
+	if s.Burnt > 0 {
+		say("burnt", "certificates that fewer than %d custodians can ever answer under %d earlier manifests of this question", threshold, s.Burnt)
+	}
+	if s.Cohort > 0 {
+		say("submitted", "%s (%d of %d)", list(s.Submitted), len(s.Submitted), s.Cohort)
+	}
+	some("discarded", s.Discarded, ": the update came after the candidate was fixed")
+	for _, d := range s.Declined {
+		say("declined", "%s, as %s: %q", d.Hospital, d.Role, d.Reason)
+	}
+	some("acknowledged", s.Acked, fmt.Sprintf(" (%d custodians, %d must answer)", s.custodians, threshold))
+	some("dropped", s.Dropped, ": more custodians than the charter allows for could not read it")
+	some("excused", s.Excused, ": could not read a submitter who stayed")
+	some("S", s.S, fmt.Sprintf(" (%d)", len(s.S)))
+	some("answered", s.Answered, "")
+	some("wrong", s.Wrong, ": share sums disagree with the sum, or a dealer in S gave wrong shares")
+	return append(lines, s.ending()...)
+}
+
+// ending is how the round ended, and what was said of it later.
+func (s Story) ending() []string {
+	var lines []string
+	say := func(label, text string) { lines = append(lines, fmt.Sprintf("  %-13s %s", label, text)) }
+	if s.Result != nil {
+		say("result", s.outcome())
+		if e := s.Result.Evaluation; e != nil {
+			say("", fmt.Sprintf("at 0.5: %g true positives, %g false positives, %g true negatives, %g false negatives", e.TP, e.FP, e.TN, e.FN))
+		}
+	}
+	if s.Version > 0 {
+		say("snapshot", s.Snapshot.String())
+	}
+	if s.Note != "" {
+		say("left out", s.Note)
+	}
+	if s.Reason != "" {
+		say("abandoned", s.Reason)
+	}
+	if len(s.Late) > 0 {
+		say("answered late", list(s.Late))
+	}
+	if len(s.Burned) > 0 {
+		say("burned", list(s.Burned)+": will never answer")
+	}
+	if !s.Ended.IsZero() {
+		say("ended", federation.FormatTime(s.Ended)+" after "+s.Duration().String())
+	}
+	return lines
+}
+
+func list(names []string) string {
+	if len(names) == 0 {
+		return "none"
+	}
+	return strings.Join(names, ", ")
+}

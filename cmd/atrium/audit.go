@@ -1,0 +1,175 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+
+	"github.com/spf13/cobra"
+
+	"atrium/client/audit"
+	"atrium/coordinator/federation"
+	"atrium/storage/local"
+)
+
+func newAuditCommand() *cobra.Command {
+	return group("audit", "Check a federation's log, offline and without a secret",
+		newVerifyCommand(), newReplayCommand(), newShowCommand())
+}
+
+// auditFlags is what the flags of every audit command say.
+type auditFlags struct {
+	state, storage string
+	charter        string
+	json           bool
+}
+
+// auditCommand is a command over an opened store.
+func auditCommand(use, short, long, example string, f *auditFlags, run func(*cobra.Command, *local.Bucket, audit.Options) error) *cobra.Command {
+	cmd := &cobra.Command{Use: use, Short: short, Long: long, Example: example, Args: noArguments,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			options, err := f.options()
+			if err != nil {
+				return err
+			}
+			bucket, err := f.open()
+			if err != nil {
+				return err
+			}
+			defer bucket.Close()
+			return run(cmd, bucket, options)
+		}}
+	cmd.Flags().StringVar(&f.state, "state", "", "`directory` of a federation, of its coordinator, or of its storage")
+	cmd.Flags().StringVar(&f.storage, "storage", "", "`directory` of the storage itself")
+	cmd.Flags().StringVar(&f.charter, "charter-digest", "", "`digest` of the charter that you trust, 64 hexadecimal digits")
+	cmd.Flags().BoolVar(&f.json, "json", false, "print one JSON object")
+	return cmd
+}
+
+func (f *auditFlags) options() (audit.Options, error) {
+	if (f.state == "") == (f.storage == "") {
+		return audit.Options{}, usageError(errors.New("want one of --state DIR and --storage DIR"))
+	}
+	if f.charter == "" {
+		return audit.Options{}, nil
+	}
+	d, err := federation.ParseDigest(f.charter)
+	if err != nil {
+		return audit.Options{}, usageError(fmt.Errorf("--charter-digest: %w", err))
+	}
+	return audit.Options{Charter: d}, nil
+}
+
+// open finds the storage in the directory of a demonstration, a federation or a
+// coordinator.
+func (f *auditFlags) open() (*local.Bucket, error) {
+	if f.storage != "" {
+		return openStorage(f.storage)
+	}
+	for _, below := range []string{"", "state", "coordinator/state", "federation/coordinator/state"} {
+		b, err := local.Open(filepath.Join(f.state, filepath.FromSlash(below)))
+		if !errors.Is(err, local.ErrNoBucket) {
+			return b, err
+		}
+	}
+	return nil, fmt.Errorf("state %s: no storage of a coordinator in it", f.state)
+}
+
+// watch shows how far a walk through the log is.
+func watch(o *output, doing string) func(done, total int64) {
+	return func(done, total int64) { o.progress(fmt.Sprintf("%s: %d of %d entries", doing, done, total)) }
+}
+
+func newVerifyCommand() *cobra.Command {
+	var f auditFlags
+	return auditCommand("verify --state DIR", "Check every object of the log",
+		`Checks every batch, signature, tile, checkpoint, cosignature, message, ciphertext and
+snapshot of a federation, and names the first object that is wrong. Nobody's word is
+taken but that of the charter: give its digest, which every hospital knows.`,
+		`  atrium audit verify --state fed
+  atrium audit verify --storage fed/coordinator/state --charter-digest 3f7a...`, &f,
+		func(cmd *cobra.Command, b *local.Bucket, options audit.Options) error {
+			o := newOutput(cmd)
+			options.Progress = watch(o, "verify")
+			r, err := audit.Verify(cmd.Context(), b, options)
+			o.progressEnds()
+			if err != nil {
+				return err
+			}
+			if f.json {
+				return o.json(r)
+			}
+			o.lines(r.Text())
+			o.line("OK: %d rounds, %d versions, log size %d, root %s", r.Done, r.Version, r.Entries, r.Root)
+			return nil
+		})
+}
+
+func newReplayCommand() *cobra.Command {
+	var f auditFlags
+	return auditCommand("replay --state DIR", "Derive every version of the model again and compare bytes",
+		`Opens every sum again from the ciphertexts and the custodians' share sums, applies the
+rule, and compares the bytes of each version with those that were published. It
+checks all that the derivation needs; "atrium audit verify" checks the rest.`,
+		`  atrium audit replay --state fed`, &f,
+		func(cmd *cobra.Command, b *local.Bucket, options audit.Options) error {
+			o := newOutput(cmd)
+			options.Progress = watch(o, "replay")
+			r, err := audit.Replay(cmd.Context(), b, options)
+			o.progressEnds()
+			if err != nil {
+				return err
+			}
+			if f.json {
+				return o.json(r)
+			}
+			o.lines(r.Text())
+			return o.replayed(r)
+		})
+}
+
+// replayed prints the verdict on a replay. What could not be derived is no success.
+func (o *output) replayed(r audit.ReplayReport) error {
+	missing, _ := r.Count(audit.Missing)
+	attested, _ := r.Count(audit.SumAttested)
+	derived, scores := r.Count(audit.Rederived)
+	if missing > 0 {
+		return fmt.Errorf("%d of %d versions cannot be derived: their ciphertexts and sums are gone", missing, len(r.Versions))
+	}
+	if attested > 0 {
+		o.line("OK: %d versions re-derived bit for bit, %d from attested sums", derived, attested)
+		return nil
+	}
+	o.line("OK: %d versions and %d evaluations re-derived bit for bit", derived, scores)
+	return nil
+}
+
+func newShowCommand() *cobra.Command {
+	var f auditFlags
+	var number uint64
+	cmd := auditCommand("show --state DIR [--round N]", "Say in words what happened",
+		`Tells what the log says: every round in a line, or all about one round. It verifies the
+batches on its way, but not what they name; "atrium audit verify" does.`,
+		`  atrium audit show --state fed
+  atrium audit show --state fed --round 7`, &f,
+		func(cmd *cobra.Command, b *local.Bucket, options audit.Options) error {
+			return show(cmd.Context(), newOutput(cmd), b, number, options, f.json)
+		})
+	cmd.Flags().Uint64Var(&number, "round", 0, "`number` of one round (default all)")
+	return cmd
+}
+
+func show(ctx context.Context, o *output, b *local.Bucket, number uint64, options audit.Options, asJSON bool) error {
+	options.Progress = watch(o, "show")
+	h, err := audit.Show(ctx, b, number, options)
+	o.progressEnds()
+	if err != nil {
+		return err
+	}
+	if asJSON {
+		return o.json(h)
+	}
+	o.lines(h.Text())
+	return nil
+}

@@ -1,0 +1,238 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+
+	"atrium/client/dataset"
+	"atrium/coordinator"
+	"atrium/coordinator/federation"
+	"atrium/coordinator/planfile"
+)
+
+// process is a daemon of a test.
+type process struct {
+	cmd   *exec.Cmd
+	lines chan string // of standard error
+}
+
+// started runs atrium as a process of its own.
+func started(t *testing.T, args ...string) *process {
+	t.Helper()
+	p := &process{cmd: exec.CommandContext(t.Context(), "atrium", args...), lines: make(chan string, 1000)}
+	stderr, err := p.cmd.StderrPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := p.cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	go func() {
+		defer close(p.lines)
+		for s := bufio.NewScanner(stderr); s.Scan(); {
+			p.lines <- s.Text()
+		}
+	}()
+	return p
+}
+
+// await reads log lines until one holds text.
+func (p *process) await(t *testing.T, text string) {
+	t.Helper()
+	var seen []string
+	for line := range p.lines {
+		if strings.Contains(line, text) {
+			return
+		}
+		seen = append(seen, line)
+	}
+	t.Fatalf("%v ended without %q:\n%s", p.cmd.Args, text, strings.Join(seen, "\n"))
+}
+
+// end sends a signal, waits, and returns the exit status.
+func (p *process) end(t *testing.T, signal os.Signal) int {
+	t.Helper()
+	if err := p.cmd.Process.Signal(signal); err != nil {
+		t.Fatal(err)
+	}
+	return p.status(t)
+}
+
+func (p *process) status(t *testing.T) int {
+	t.Helper()
+	for range p.lines { // Wait closes the pipe: read it first
+	}
+	var exit *exec.ExitError
+	if err := p.cmd.Wait(); err != nil && !errors.As(err, &exit) {
+		t.Fatal(err)
+	}
+	return p.cmd.ProcessState.ExitCode()
+}
+
+// ran runs atrium to its end.
+func ran(t *testing.T, want int, args ...string) (stdout, stderr string) {
+	t.Helper()
+	cmd := exec.CommandContext(t.Context(), "atrium", args...)
+	var out, errs bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &errs
+	err := cmd.Run()
+	if got := cmd.ProcessState.ExitCode(); got != want {
+		t.Fatalf("%v: status %d (%v), want %d\n%s%s", args, got, err, want, out.String(), errs.String())
+	}
+	return out.String(), errs.String()
+}
+
+// site is a federation whose parts are run by hand.
+type site struct {
+	t     *testing.T
+	dir   string
+	names []string
+}
+
+func (s site) coordinator() string         { return filepath.Join(s.dir, "fed", "coordinator") }
+func (s site) hospital(name string) string { return filepath.Join(s.dir, "fed", "hospitals", name) }
+func (s site) put(file string, plan federation.Plan) {
+	s.t.Helper()
+	if err := os.WriteFile(file, planfile.WritePlan(plan), 0o600); err != nil {
+		s.t.Fatal(err)
+	}
+}
+
+func newSite(t *testing.T, plan federation.Plan) site {
+	t.Helper()
+	s := site{t: t, dir: t.TempDir(), names: []string{"a", "b", "c"}}
+	for i, name := range s.names {
+		if err := dataset.Generate(1, i).WriteCSV(s.dir, name); err != nil {
+			t.Fatal(err)
+		}
+	}
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	l.Close()
+	file := filepath.Join(s.dir, "plan.yaml")
+	s.put(file, plan)
+	ran(t, 0, "coordinator", "init", "--hospitals", strings.Join(s.names, ","), "--dir", filepath.Join(s.dir, "fed"),
+		"--listen", l.Addr().String(), "--plan", file, "--data", s.dir)
+	return s
+}
+
+// train runs all parts until each hospital has adopted the last version.
+func (s site) train() {
+	s.t.Helper()
+	lead := started(s.t, "coordinator", "serve", s.coordinator())
+	var daemons []*process
+	for _, name := range s.names {
+		daemons = append(daemons, started(s.t, "hospital", "run", s.hospital(name)))
+	}
+	for _, d := range daemons {
+		d.await(s.t, "version adopted")
+	}
+	out, _ := ran(s.t, 0, "hospital", "status", s.hospital("a"))
+	if !strings.Contains(out, "daemon      running") || !strings.Contains(out, "AUC here") {
+		s.t.Errorf("status of a running hospital:\n%s", out)
+	}
+	if _, errs := ran(s.t, 1, "coordinator", "serve", s.coordinator()); !strings.Contains(errs, "address already in use") || strings.Count(errs, "\n") != 1 {
+		s.t.Errorf("a second coordinator says %q", errs)
+	}
+	if _, errs := ran(s.t, 1, "hospital", "run", s.hospital("a")); !strings.Contains(errs, "another daemon uses this state directory") {
+		s.t.Errorf("a second daemon says %q", errs)
+	}
+	for i, d := range daemons {
+		if got := d.end(s.t, []os.Signal{syscall.SIGTERM, os.Interrupt}[i%2]); got != 0 {
+			s.t.Errorf("hospital %s ends with status %d", s.names[i], got)
+		}
+	}
+	if got := lead.end(s.t, syscall.SIGTERM); got != 0 {
+		s.t.Errorf("the coordinator ends with status %d", got)
+	}
+}
+
+func (s site) inspect() coordinator.Inspection {
+	s.t.Helper()
+	out, _ := ran(s.t, 0, "coordinator", "status", s.coordinator(), "--json")
+	var i coordinator.Inspection
+	if err := json.Unmarshal([]byte(out), &i); err != nil {
+		s.t.Fatal(err)
+	}
+	return i
+}
+
+// A federation is made, trained, given another plan, trained on, and audited, each part
+// a process that a person would start.
+func TestFederationByHand(t *testing.T) {
+	plan := planfile.Cardiology()
+	plan.Schedule.Rounds, plan.Schedule.EvaluateEvery = 1, 1
+	s := newSite(t, plan)
+	s.train()
+	if i := s.inspect(); i.Finished == "" || i.Version != 2 || i.Done != 3 || i.PlanDigest != plan.Digest() {
+		t.Errorf("after the first plan: %+v", i)
+	}
+	second := plan
+	second.Name, second.Schedule.EvaluateEvery = "second", 0
+	s.put(filepath.Join(s.coordinator(), "plan.yaml"), second)
+	for _, name := range s.names {
+		s.put(filepath.Join(s.hospital(name), "plan.yaml"), second)
+		replaceIn(t, filepath.Join(s.hospital(name), "policy.yaml"), plan.Digest().String(), second.Digest().String())
+	}
+	s.train()
+	if i := s.inspect(); i.Finished == "" || i.Version != 3 || i.Done != 4 || i.PlanDigest != second.Digest() || i.Plan != "second" {
+		t.Errorf("after the second plan: %+v", i)
+	}
+	other := second
+	other.Model = federation.Model{Kind: federation.MLP, Hidden: []int{4}}
+	s.put(filepath.Join(s.coordinator(), "plan.yaml"), other)
+	if _, errs := ran(t, 1, "coordinator", "serve", s.coordinator()); !strings.Contains(errs, "plan does not continue the model: model mlp [4], was logistic []") {
+		t.Errorf("another model: %q", errs)
+	}
+	for _, command := range []string{"verify", "replay"} {
+		if out, _ := ran(t, 0, "audit", command, "--state", filepath.Join(s.dir, "fed")); !strings.Contains(out, "\nOK: ") {
+			t.Errorf("audit %s:\n%s", command, out)
+		}
+	}
+}
+
+func replaceIn(t *testing.T, file, old, new string) {
+	t.Helper()
+	b, err := os.ReadFile(file)
+	if err != nil || !bytes.Contains(b, []byte(old)) {
+		t.Fatalf("%s has no %s: %v", file, old, err)
+	}
+	if err := os.WriteFile(file, bytes.ReplaceAll(b, []byte(old), []byte(new)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// A daemon that was told to stop with its standard input does.
+func TestStopWithStdin(t *testing.T) {
+	s := newSite(t, planfile.Cardiology())
+	for _, args := range [][]string{{"coordinator", "serve", s.coordinator()}, {"hospital", "run", s.hospital("a")}} {
+		ctx, cancel := context.WithCancel(t.Context())
+		cmd := exec.CommandContext(ctx, "atrium", append(args, "--"+stdinFlag)...)
+		stdin, err := cmd.StdinPipe()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := cmd.Start(); err != nil {
+			t.Fatal(err)
+		}
+		if err := stdin.Close(); err != nil {
+			t.Fatal(err)
+		}
+		if err := cmd.Wait(); err != nil {
+			t.Errorf("%v: %v", args, err)
+		}
+		cancel()
+	}
+}

@@ -1,0 +1,198 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/viper"
+
+	"atrium/coordinator/planfile"
+	"atrium/coordinator/setup"
+)
+
+// config holds the values of settings: a flag goes before the environment, that before
+// the file, that before the default.
+type config struct {
+	values *viper.Viper
+	known  []setting
+}
+
+// addSettings gives cmd --config and a flag for each of some settings.
+func addSettings(cmd *cobra.Command, list []setting, only ...string) {
+	cmd.Flags().String(configKey, "", "configuration `file`, or the folder of one called "+setup.ConfigFile)
+	for _, s := range list {
+		if len(only) == 0 || slices.Contains(only, s.key) {
+			cmd.Flags().String(flagName(s.key), s.value, s.usage)
+		}
+	}
+}
+
+func flagName(key string) string { return strings.NewReplacer(".", "-", "_", "-").Replace(key) }
+
+func envName(key string) string {
+	return "ATRIUM_" + strings.ToUpper(strings.ReplaceAll(key, ".", "_"))
+}
+
+// loadConfig collects the values of list for cmd. A folder among the arguments goes
+// before ATRIUM_CONFIG and stands for --config.
+func loadConfig(cmd *cobra.Command, args []string, list []setting) (config, error) {
+	c := config{viper.New(), list}
+	for _, s := range list {
+		c.values.SetDefault(s.key, s.value)
+		if err := c.values.BindEnv(s.key, envName(s.key)); err != nil {
+			return c, err
+		}
+		if flag := cmd.Flags().Lookup(flagName(s.key)); flag != nil {
+			if err := c.values.BindPFlag(s.key, flag); err != nil {
+				return c, err
+			}
+		}
+	}
+	file, err := configFile(cmd, args)
+	if err != nil || file == "" {
+		return c, err
+	}
+	return c, c.read(file)
+}
+
+func configFile(cmd *cobra.Command, args []string) (string, error) {
+	flag, err := cmd.Flags().GetString(configKey)
+	if err != nil {
+		return "", err
+	}
+	file := flag
+	switch {
+	case flag != "" && len(args) > 0:
+		return "", usageError(fmt.Errorf("both --config %s and %s: want one", flag, args[0]))
+	case len(args) > 0:
+		file = args[0]
+	case flag == "":
+		file = os.Getenv(envName(configKey))
+	}
+	if info, err := os.Stat(file); err == nil && info.IsDir() {
+		file = filepath.Join(file, setup.ConfigFile)
+	}
+	return file, nil
+}
+
+// read takes up the values of a configuration file.
+func (c config) read(file string) error {
+	b, err := os.ReadFile(file)
+	if err != nil {
+		return fmt.Errorf("configuration: %w", err)
+	}
+	var keys []string
+	for _, s := range c.known {
+		keys = append(keys, s.key)
+	}
+	values, err := planfile.ReadConfig(file, b, keys)
+	if err != nil {
+		return err
+	}
+	nested := map[string]any{}
+	var errs []error
+	for _, s := range c.known {
+		v, there := values[s.key]
+		if !there {
+			continue
+		}
+		text, err := s.text(v)
+		if err != nil {
+			errs = append(errs, fmt.Errorf("%s: %s: %w", file, s.key, err))
+			continue
+		}
+		if s.path && text != "" && !filepath.IsAbs(text) && !strings.Contains(text, "://") {
+			text = filepath.Join(filepath.Dir(file), text)
+		}
+		nest(nested, strings.Split(s.key, "."), text)
+	}
+	if err := errors.Join(errs...); err != nil {
+		return err
+	}
+	return c.values.MergeConfigMap(nested)
+}
+
+// text is a value of a file as a flag would give it.
+func (s setting) text(v any) (string, error) {
+	switch v := v.(type) {
+	case string:
+		return v, nil
+	case int:
+		return strconv.Itoa(v), nil
+	case []any:
+		if !s.list {
+			return "", errors.New("a list: want one value")
+		}
+		var items []string
+		for _, item := range v {
+			text, ok := item.(string)
+			if !ok {
+				return "", fmt.Errorf("%v: want text", item)
+			}
+			items = append(items, text)
+		}
+		return strings.Join(items, ","), nil
+	}
+	return "", fmt.Errorf("%v: want text", v)
+}
+
+func nest(m map[string]any, path []string, v any) {
+	for _, name := range path[:len(path)-1] {
+		next, ok := m[name].(map[string]any)
+		if !ok {
+			next = map[string]any{}
+			m[name] = next
+		}
+		m = next
+	}
+	m[path[len(path)-1]] = v
+}
+
+func (c config) text(key string) string { return c.values.GetString(key) }
+
+// items splits a list at its commas.
+func (c config) items(key string) []string {
+	var out []string
+	for item := range strings.SplitSeq(c.text(key), ",") {
+		if item = strings.TrimSpace(item); item != "" {
+			out = append(out, item)
+		}
+	}
+	return out
+}
+
+// require refuses keys that nothing gave.
+func (c config) require(keys ...string) error {
+	var missing []string
+	for _, key := range keys {
+		if c.text(key) == "" {
+			missing = append(missing, key)
+		}
+	}
+	if len(missing) == 0 {
+		return nil
+	}
+	first := missing[0]
+	return usageError(fmt.Errorf("%s missing: give --config FILE or FOLDER with it, or --%s, or %s",
+		strings.Join(missing, ", "), flagName(first), envName(first)))
+}
+
+// logger is the one that log.level and log.format ask for.
+func (c config) logger(cmd *cobra.Command) (*slog.Logger, error) {
+	var level slog.Level
+	name, format := c.text("log.level"), c.text("log.format")
+	if !slices.Contains([]string{"debug", "info", "warn", "error"}, name) {
+		return nil, fmt.Errorf("log.level %q: want debug, info, warn or error", name)
+	}
+	if format != "text" && format != "json" {
+		return nil, fmt.Errorf("log.format %q: want text or json", format)
+	}
+	return newLogger(cmd, level, format == "json"), level.UnmarshalText([]byte(name))
+}

@@ -1,0 +1,150 @@
+package main
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"strings"
+	"syscall"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/sync/errgroup"
+
+	"atrium/coordinator"
+	"atrium/coordinator/federation"
+	"atrium/coordinator/rpc"
+	"atrium/coordinator/setup"
+	"atrium/storage/local"
+)
+
+func newCoordinatorCommand() *cobra.Command {
+	return group("coordinator", "The research centre's side", newInitCommand(), newServeCommand(), newCoordinatorStatusCommand())
+}
+
+func newServeCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "serve [FOLDER]",
+		Short: "Run the coordinator of a federation",
+		Long: `Serves the hospitals of a federation and leads its rounds until the plan has ended,
+and then waits for another plan or a signal. It continues where the log ends, whatever
+happened before. When plan.yaml is not the plan of the log, that plan is taken up after
+the round under way.
+
+FOLDER is the folder of an atrium.yaml and stands for --config.`,
+		Example: `  atrium coordinator serve fed/coordinator
+  ATRIUM_LOG_FORMAT=json atrium coordinator serve --config /etc/atrium/atrium.yaml`,
+		Args: oneFolder,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			c, err := loadConfig(cmd, args, coordinatorSettings)
+			if err != nil {
+				return err
+			}
+			return runDaemon(cmd, func(ctx context.Context) error { return serve(ctx, cmd, c) })
+		},
+	}
+	addSettings(cmd, coordinatorSettings)
+	addStdinFlag(cmd)
+	return cmd
+}
+
+func serve(ctx context.Context, cmd *cobra.Command, c config) error {
+	logger, err := c.logger(cmd)
+	if err != nil {
+		return err
+	}
+	cfg, plan, err := loadCoordinator(c, logger)
+	if err != nil {
+		return err
+	}
+	tlsConfig, err := serverTLS(c)
+	if err != nil {
+		return err
+	}
+	listener, err := listen(c.text("listen"))
+	if err != nil {
+		return err
+	}
+	defer listener.Close()
+	bucket, err := openStorage(c.text("storage"))
+	if err != nil {
+		return err
+	}
+	defer bucket.Close()
+	cfg.Bucket = bucket
+	lead, err := coordinator.Open(ctx, cfg)
+	if err != nil {
+		return fmt.Errorf("storage %s: %w", c.text("storage"), err)
+	}
+	logger.Info("serving", "address", listener.Addr().String(), "federation", cfg.Charter.Federation, "charter", cfg.Charter.Digest().Short())
+	g, ctx := errgroup.WithContext(ctx)
+	g.Go(func() error { return lead.Run(ctx) })
+	g.Go(func() error {
+		if err := lead.SetPlan(ctx, plan); !errors.Is(err, coordinator.ErrStopped) { // Run says why it stopped
+			return err
+		}
+		return nil
+	})
+	g.Go(func() error { return rpc.New(logger, lead).Serve(ctx, listener, tlsConfig) })
+	return g.Wait()
+}
+
+func serverTLS(c config) (*tls.Config, error) {
+	cert, err := setup.LoadKeyPair(c.text("tls.cert"), c.text("tls.key"))
+	if err != nil {
+		return nil, err
+	}
+	pool, err := setup.LoadPool(c.text("tls.ca"))
+	if err != nil {
+		return nil, err
+	}
+	return rpc.ServerTLS(cert, pool), nil
+}
+
+// loadCoordinator reads the files of a coordinator but for its storage.
+func loadCoordinator(c config, logger *slog.Logger) (coordinator.Config, federation.Plan, error) {
+	fail := func(err error) (coordinator.Config, federation.Plan, error) {
+		return coordinator.Config{}, federation.Plan{}, err
+	}
+	err := c.require("listen", "storage", "charter", "countersignatures", "plan", "log_key", "tls.cert", "tls.key", "tls.ca")
+	if err != nil {
+		return fail(err)
+	}
+	charter, err := setup.LoadCharter(c.text("charter"))
+	if err != nil {
+		return fail(err)
+	}
+	if _, err := setup.LoadCountersignatures(c.text("countersignatures"), charter); err != nil {
+		return fail(err)
+	}
+	plan, err := setup.LoadPlan(c.text("plan"))
+	if err != nil {
+		return fail(err)
+	}
+	key, err := setup.LoadLogKey(c.text("log_key"))
+	if err != nil {
+		return fail(err)
+	}
+	return coordinator.Config{Key: key, Charter: charter, Logger: logger}, plan, nil
+}
+
+func listen(address string) (net.Listener, error) {
+	l, err := net.Listen("tcp", address)
+	if errors.Is(err, syscall.EADDRINUSE) {
+		return nil, fmt.Errorf("listen on %s: address already in use: end the program that listens there, or choose another with --listen", address)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("listen on %s: %w", address, errors.Unwrap(err))
+	}
+	return l, nil
+}
+
+// openStorage opens a directory; other kinds of storage are refused by name.
+func openStorage(name string) (*local.Bucket, error) {
+	if scheme, _, ok := strings.Cut(name, "://"); ok {
+		return nil, fmt.Errorf("storage %s: %s is not built in this version: give a directory", name, scheme)
+	}
+	return local.Open(name)
+}

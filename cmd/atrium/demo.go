@@ -1,0 +1,216 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"atrium/client"
+	"atrium/coordinator/federation"
+	"atrium/coordinator/round"
+	"atrium/coordinator/setup"
+	"atrium/storage/local"
+	"atrium/storage/roundlog"
+)
+
+func newDemoCommand() *cobra.Command {
+	var o demoOptions
+	cmd := &cobra.Command{
+		Use:   "demo",
+		Short: "Run a whole federation on this machine: a coordinator and its hospitals as processes",
+		Long: `Runs a coordinator and a daemon for each hospital as separate processes of this
+program, which talk gRPC over mutual TLS on loopback, and trains one model from
+records that never leave their hospital. Without --data it makes up four
+cardiology cohorts that differ as real hospitals do.
+
+A process that is killed is started again, as an init system would do; see
+DIR/logs/pids to try it.`,
+		Example: `  atrium demo
+  atrium demo --data shared/data/heart-disease/split43 --json result.json
+  atrium demo --hospitals 6 --model mlp --rounds 20 --seed 7
+  atrium demo --keep /tmp/federation      # later the same again: it goes on where it stopped`,
+		Args: noArguments,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if o.Hospitals != 0 && o.Hospitals < 3 {
+				return usageError(fmt.Errorf("--hospitals %d: a federation needs 3, and 4 to survive the loss of one", o.Hospitals))
+			}
+			if o.Hospitals > federation.MaxHospitals {
+				return usageError(fmt.Errorf("--hospitals %d: at most %d", o.Hospitals, federation.MaxHospitals))
+			}
+			if cmd.Flags().Changed("rounds") && (o.Rounds < 1 || o.Rounds > federation.MaxRounds) {
+				return usageError(fmt.Errorf("--rounds %d: want 1 to %d", o.Rounds, federation.MaxRounds))
+			}
+			if o.Model != "" && o.Model != federation.Logistic && o.Model != federation.MLP {
+				return usageError(fmt.Errorf("--model %q: want %s or %s", o.Model, federation.Logistic, federation.MLP))
+			}
+			o.SeedGiven = cmd.Flags().Changed("seed")
+			return runDemo(cmd.Context(), o, newOutput(cmd))
+		},
+	}
+	f := cmd.Flags()
+	f.StringVar(&o.Keep, "keep", "", "directory for state, keys and logs; one that holds an unfinished demonstration goes on (default a temporary one)")
+	f.StringVar(&o.Data, "data", "", "directory of <hospital>_train.csv and <hospital>_test.csv (default generated cohorts)")
+	f.StringVar(&o.PlanFile, "plan", "", "plan file (default the built-in cardiology plan)")
+	f.StringVar(&o.Model, "model", "", "logistic or mlp (default the plan's)")
+	f.IntVar(&o.Hospitals, "hospitals", 0, "how many hospitals, 3 or more; 4 survive the loss of one (default all in --data, or 4)")
+	f.IntVar(&o.Rounds, "rounds", 0, "train rounds (default the plan's, 40)")
+	f.Uint64Var(&o.Seed, "seed", 1, "of the generated cohorts and of stochastic rounding")
+	f.StringVar(&o.JSON, "json", "", "write the result to this file as one JSON object")
+	f.StringVar(&o.Listen, "listen", "", "host:port of the coordinator (default a free port on 127.0.0.1)")
+	f.BoolVar(&o.NoRestart, "no-restart", false, "do not start a killed process again")
+	return cmd
+}
+
+// runDemo runs a demonstration from its directory to its table.
+func runDemo(ctx context.Context, o demoOptions, out *output) error {
+	started := time.Now()
+	site, resumed, err := openDemoSite(ctx, o)
+	if err != nil {
+		return err
+	}
+	showDemoStart(out, site, resumed)
+	result, err := runSite(ctx, o, site, out, started)
+	if err != nil {
+		return fmt.Errorf("%w\n%s", err, demoAdvice(site))
+	}
+	if o.JSON != "" {
+		b, err := json.MarshalIndent(result, "", "  ")
+		if err != nil {
+			return err
+		}
+		if err := os.WriteFile(o.JSON, append(b, '\n'), 0o644); err != nil {
+			return err
+		}
+	}
+	showDemoResult(out, result)
+	return nil
+}
+
+// demoAdvice says where an unfinished demonstration lies and how it goes on.
+func demoAdvice(site demoSite) string {
+	return fmt.Sprintf("state and logs are in %s; to go on: atrium demo --keep %s", site.Dir, site.Dir)
+}
+
+// runSite starts the processes, follows the log until the plan has ended and every
+// hospital has reported, and stops them.
+func runSite(ctx context.Context, o demoOptions, site demoSite, out *output, started time.Time) (demoResult, error) {
+	charter, err := setup.LoadCharter(filepath.Join(site.coordinatorDir(), "charter.json"))
+	if err != nil {
+		return demoResult{}, err
+	}
+	bucket, err := local.Open(site.store())
+	if err != nil {
+		return demoResult{}, err
+	}
+	defer bucket.Close()
+	s, err := newSupervisor(site.logs(), o.NoRestart, out.notice)
+	if err != nil {
+		return demoResult{}, err
+	}
+	running, stop := context.WithCancel(ctx)
+	defer s.wait()
+	defer stop()
+	s.keep(running, demoCoordinator, "coordinator", "serve", "--config", filepath.Join(site.coordinatorDir(), "atrium.yaml"), "--"+stdinFlag)
+	for _, name := range site.Hospitals {
+		s.keep(running, name, "hospital", "run", "--config", filepath.Join(site.hospitalDir(name), "atrium.yaml"), "--"+stdinFlag)
+	}
+	f := newFollower(bucket, charter)
+	if err := followToEnd(ctx, site, f, s, out); err != nil {
+		return demoResult{}, err
+	}
+	stop()
+	s.wait()
+	checkpoint, _, err := roundlog.ReadCheckpoint(ctx, bucket, charter.LogKey)
+	if err != nil {
+		return demoResult{}, err
+	}
+	head := demoLog{Size: checkpoint.Size, Root: federation.Digest(checkpoint.Root).String()}
+	return collectResult(site, f, head, s.gone, started)
+}
+
+const (
+	demoCoordinator = "coordinator"
+	followInterval  = 50 * time.Millisecond
+)
+
+// followToEnd shows progress until every hospital that is still there has reported.
+func followToEnd(ctx context.Context, site demoSite, f *follower, s *supervisor, out *output) error {
+	defer out.progressEnds()
+	ticker := time.NewTicker(followInterval)
+	defer ticker.Stop()
+	for {
+		if _, err := f.advance(ctx); err != nil && ctx.Err() == nil {
+			return err
+		}
+		out.progress(demoProgress(site, f))
+		if f.state.Finished != "" && reported(site, f, s) {
+			return nil
+		}
+		if err := hopeless(site, f, s); err != nil {
+			return err
+		}
+		select {
+		case <-ticker.C:
+		case err := <-s.failed:
+			return err
+		case <-ctx.Done():
+			return errors.New("interrupted")
+		}
+	}
+}
+
+// reported: each hospital whose process is there wrote its report on the last version.
+func reported(site demoSite, f *follower, s *supervisor) bool {
+	for _, name := range site.Hospitals {
+		r, err := client.ReadReport(filepath.Join(site.hospitalDir(name), "state"))
+		if s.gone(name) == "" && (err != nil || r.Version != f.state.Model.Number) {
+			return false
+		}
+	}
+	return true
+}
+
+// hopeless says why the demonstration cannot end any more, after processes were lost.
+func hopeless(site demoSite, f *follower, s *supervisor) error {
+	if s.gone(demoCoordinator) != "" {
+		return errors.New("the coordinator is gone: nothing is lost, it goes on when it is started again")
+	}
+	var lost []string
+	for _, name := range site.Hospitals {
+		if s.gone(name) != "" {
+			lost = append(lost, name)
+		}
+	}
+	left := len(site.Hospitals) - len(lost)
+	need := max(f.charter.MinCohort, f.charter.Threshold)
+	if f.state.Finished == "" && len(lost) > 0 && left < need {
+		return fmt.Errorf("%s gone: %d hospitals are left and a round needs %d (minimum cohort %d, %d of %d custodians); what was done is kept",
+			strings.Join(lost, " and "), left, need, f.charter.MinCohort, f.charter.Threshold, len(f.charter.Custodians))
+	}
+	return nil
+}
+
+// demoProgress is one line about where the federation stands.
+func demoProgress(site demoSite, f *follower) string {
+	s := f.state
+	line := fmt.Sprintf("train round %d of %d", s.Trained, site.Plan.Schedule.Rounds)
+	if n := len(f.evaluations); n > 0 && f.evaluations[n-1].AUC != nil {
+		line += fmt.Sprintf(", AUC %.3f after %d", *f.evaluations[n-1].AUC, f.evaluations[n-1].Trained)
+	}
+	switch {
+	case s.Finished != "":
+		return line + ": hospitals score it at home"
+	case s.Round.Phase.Running():
+		return fmt.Sprintf("%s: %s, %s, %s", line, s.Round.Kind, s.Round.Phase, round.Waiting(s))
+	case f.lastReason != "" && s.Round.Phase == round.Abandoned:
+		return line + ": " + f.lastReason
+	}
+	return line
+}

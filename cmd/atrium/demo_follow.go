@@ -1,0 +1,86 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"atrium/coordinator/federation"
+	"atrium/coordinator/opening"
+	"atrium/coordinator/round"
+	"atrium/storage"
+	"atrium/storage/roundlog"
+)
+
+// follower reads a log that grows, batch by batch, with no key: the demonstration
+// learns how it goes from the same objects as an auditor.
+type follower struct {
+	bucket  storage.Bucket
+	charter federation.Charter
+	next    int64
+	state   round.State
+
+	evaluations []evaluationAt
+	abandoned   int
+	lastReason  string
+}
+
+// evaluationAt is the encrypted evaluation after a number of train rounds.
+type evaluationAt struct {
+	Trained int
+	opening.Evaluation
+}
+
+func newFollower(bucket storage.Bucket, charter federation.Charter) *follower {
+	return &follower{bucket: bucket, charter: charter, state: round.State{Charter: charter}}
+}
+
+// advance reads what was committed since; it reports whether there was anything.
+func (f *follower) advance(ctx context.Context) (bool, error) {
+	moved := false
+	for {
+		data, err := storage.GetAtMost(ctx, f.bucket, storage.Batch(f.next), roundlog.MaxBatchBytes)
+		if errors.Is(err, storage.ErrNotFound) {
+			return moved, nil
+		}
+		if err != nil {
+			return moved, err
+		}
+		batch, err := roundlog.VerifyBatch(data, f.charter.LogKey)
+		if err != nil {
+			return moved, fmt.Errorf("%s: %w", storage.Batch(f.next), err)
+		}
+		for _, raw := range batch.Entries {
+			if err := f.apply(ctx, raw); err != nil {
+				return moved, fmt.Errorf("%s: %w", storage.Batch(f.next), err)
+			}
+		}
+		f.next++
+		moved = true
+	}
+}
+
+func (f *follower) apply(ctx context.Context, raw []byte) error {
+	e, err := round.DecodeEntry(raw)
+	if err != nil {
+		return err
+	}
+	if f.state, err = round.Apply(f.state, e); err != nil {
+		return err
+	}
+	switch {
+	case e.Kind == round.Abandon:
+		f.abandoned, f.lastReason = f.abandoned+1, fmt.Sprintf("round %d was abandoned: %s", e.Round, e.Reason)
+	case e.Kind == round.Publish && f.state.Round.Kind == federation.Evaluate:
+		blob, err := storage.GetBlob(ctx, f.bucket, e.Blob, federation.MaxManifestBytes)
+		if err != nil {
+			return err
+		}
+		result, err := opening.DecodeResult(blob)
+		if err != nil || result.Evaluation == nil {
+			return errors.Join(err, errors.New("result of an evaluate round has no evaluation"))
+		}
+		f.evaluations = append(f.evaluations, evaluationAt{f.state.Trained, *result.Evaluation})
+	}
+	return nil
+}

@@ -1,0 +1,261 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"atrium/client/dataset"
+	"atrium/coordinator/federation"
+	"atrium/coordinator/planfile"
+	"atrium/coordinator/setup"
+)
+
+// demoOptions is what the flags of `atrium demo` say.
+type demoOptions struct {
+	Keep      string // directory; empty: a temporary one
+	Data      string // directory of <hospital>_train.csv and <hospital>_test.csv; empty: generated cohorts
+	PlanFile  string // empty: the built-in cardiology plan
+	Model     string // logistic or mlp; empty: the plan's
+	JSON      string // file for the result
+	Listen    string // host:port; empty: a free port on 127.0.0.1
+	Hospitals int    // 0: as many as the data has, or 4
+	Rounds    int    // 0: the plan's
+	Seed      uint64
+	SeedGiven bool // by a flag; else a demonstration that goes on keeps its own
+	NoRestart bool
+}
+
+// demoSite is the directory of one demonstration. Its file demo.json makes it possible
+// to go on after an interruption.
+type demoSite struct {
+	Dir       string          `json:"-"`
+	Seed      uint64          `json:"seed"`
+	Data      string          `json:"data"` // absolute; of the CSV files
+	Hospitals []string        `json:"hospitals"`
+	Plan      federation.Plan `json:"-"`
+}
+
+const (
+	demoFile       = "demo.json"
+	demoFederation = "federation" // folder that `coordinator init` would write
+	demoHidden     = 16           // units of the hidden layer that --model mlp means
+	demoHospitals  = 4
+)
+
+func (s demoSite) coordinatorDir() string { return filepath.Join(s.Dir, demoFederation, "coordinator") }
+func (s demoSite) store() string          { return filepath.Join(s.coordinatorDir(), "state") }
+func (s demoSite) logs() string           { return filepath.Join(s.Dir, "logs") }
+func (s demoSite) hospitalDir(name string) string {
+	return filepath.Join(s.Dir, demoFederation, "hospitals", name)
+}
+
+// openDemoSite creates the directory of a demonstration, or takes up the one that an
+// interrupted demonstration left; resumed says which.
+func openDemoSite(ctx context.Context, o demoOptions) (site demoSite, resumed bool, err error) {
+	if o.Keep != "" {
+		site, err := loadDemoSite(o.Keep)
+		if err == nil {
+			return site, true, site.sameAs(o)
+		}
+		if !errors.Is(err, fs.ErrNotExist) {
+			return demoSite{}, false, err
+		}
+	}
+	site, err = planDemoSite(o)
+	if err != nil {
+		return demoSite{}, false, err
+	}
+	if site.Dir == "" {
+		if site.Dir, err = os.MkdirTemp("", "atrium-demo-"); err != nil {
+			return demoSite{}, false, err
+		}
+	} else if err := requireEmpty(site.Dir); err != nil {
+		return demoSite{}, false, err
+	}
+	return site, false, site.create(ctx, o)
+}
+
+// requireEmpty makes a directory, and refuses one that holds something else.
+func requireEmpty(dir string) error {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return err
+	}
+	entries, err := os.ReadDir(dir)
+	if err == nil && len(entries) > 0 {
+		return fmt.Errorf("%s: is not empty and not the directory of a demonstration", dir)
+	}
+	return err
+}
+
+func loadDemoSite(dir string) (demoSite, error) {
+	b, err := os.ReadFile(filepath.Join(dir, demoFile))
+	if err != nil {
+		return demoSite{}, err
+	}
+	site := demoSite{Dir: dir}
+	if err := json.Unmarshal(b, &site); err != nil {
+		return site, fmt.Errorf("%s: %w", filepath.Join(dir, demoFile), err)
+	}
+	site.Plan, err = setup.LoadPlan(filepath.Join(site.coordinatorDir(), "plan.yaml"))
+	return site, err
+}
+
+// sameAs refuses flags that say something else than the demonstration which goes on.
+func (s demoSite) sameAs(o demoOptions) error {
+	data, err := filepath.Abs(o.Data)
+	switch {
+	case err != nil:
+		return err
+	case o.Rounds != 0 && o.Rounds != s.Plan.Schedule.Rounds:
+		return usageError(fmt.Errorf("--rounds %d: the demonstration in %s has %d; choose another --keep", o.Rounds, s.Dir, s.Plan.Schedule.Rounds))
+	case o.Hospitals != 0 && o.Hospitals != len(s.Hospitals):
+		return usageError(fmt.Errorf("--hospitals %d: the demonstration in %s has %d; choose another --keep", o.Hospitals, s.Dir, len(s.Hospitals)))
+	case o.Data != "" && data != s.Data:
+		return usageError(fmt.Errorf("--data %s: the demonstration in %s uses %s; choose another --keep", o.Data, s.Dir, s.Data))
+	case o.Model != "" && o.Model != s.Plan.Model.Kind:
+		return usageError(fmt.Errorf("--model %s: the demonstration in %s trains %s; choose another --keep", o.Model, s.Dir, s.Plan.Model.Kind))
+	case o.SeedGiven && o.Seed != s.Seed:
+		return usageError(fmt.Errorf("--seed %d: the demonstration in %s has %d; choose another --keep", o.Seed, s.Dir, s.Seed))
+	}
+	return nil
+}
+
+// planDemoSite works out plan, records and hospitals, and reads every file once, so
+// that whatever is wrong with them is said before anything is made.
+func planDemoSite(o demoOptions) (demoSite, error) {
+	site := demoSite{Seed: o.Seed, Plan: planfile.Cardiology()}
+	var err error
+	if o.PlanFile != "" {
+		if site.Plan, err = setup.LoadPlan(o.PlanFile); err != nil {
+			return site, err
+		}
+	}
+	if o.Rounds > 0 {
+		site.Plan.Schedule.Rounds = o.Rounds
+	}
+	if o.Model != "" && o.Model != site.Plan.Model.Kind {
+		site.Plan.Model = federation.Model{Kind: o.Model}
+		if o.Model == federation.MLP {
+			site.Plan.Model.Hidden = []int{demoHidden}
+		}
+	}
+	if err := site.Plan.Validate(); err != nil {
+		return site, err
+	}
+	if o.Keep != "" {
+		if site.Dir, err = filepath.Abs(o.Keep); err != nil {
+			return site, err
+		}
+	}
+	if o.Data == "" {
+		for i := range cmp.Or(o.Hospitals, demoHospitals) {
+			site.Hospitals = append(site.Hospitals, dataset.Generate(o.Seed, i).Name)
+		}
+		return site, nil
+	}
+	return site, site.findRecords(o)
+}
+
+// findRecords lists the hospitals of a data directory and reads their files.
+func (s *demoSite) findRecords(o demoOptions) error {
+	var err error
+	if s.Data, err = filepath.Abs(o.Data); err != nil {
+		return err
+	}
+	entries, err := os.ReadDir(s.Data)
+	if err != nil {
+		return err
+	}
+	for _, e := range entries {
+		if name, ok := strings.CutSuffix(e.Name(), "_train.csv"); ok {
+			s.Hospitals = append(s.Hospitals, name)
+		}
+	}
+	slices.Sort(s.Hospitals)
+	switch {
+	case len(s.Hospitals) < 3:
+		return fmt.Errorf("%s: holds the records of %d hospitals (<hospital>_train.csv with <hospital>_test.csv): a federation needs 3", o.Data, len(s.Hospitals))
+	case o.Hospitals > len(s.Hospitals):
+		return fmt.Errorf("%s: holds the records of %d hospitals, --hospitals asks for %d", o.Data, len(s.Hospitals), o.Hospitals)
+	case o.Hospitals > 0:
+		s.Hospitals = s.Hospitals[:o.Hospitals]
+	}
+	for _, name := range s.Hospitals {
+		train, test := s.records(name)
+		for _, file := range []string{train, test} {
+			if _, err := dataset.Read(file, s.Plan, dataset.Options{}); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func (s demoSite) records(name string) (train, test string) {
+	return filepath.Join(s.Data, name+"_train.csv"), filepath.Join(s.Data, name+"_test.csv")
+}
+
+// create writes records, certificates, keys, charter and log.
+func (s *demoSite) create(ctx context.Context, o demoOptions) error {
+	if s.Data == "" {
+		s.Data = filepath.Join(s.Dir, "data")
+		if err := os.MkdirAll(s.Data, 0o700); err != nil {
+			return err
+		}
+		for i, name := range s.Hospitals {
+			if err := dataset.Generate(s.Seed, i).WriteCSV(s.Data, name); err != nil {
+				return err
+			}
+		}
+	}
+	address := o.Listen
+	if address == "" {
+		free, err := freeAddress()
+		if err != nil {
+			return err
+		}
+		address = free
+	} else if err := requireFree(address); err != nil {
+		return err
+	}
+	_, err := setup.Init(ctx, setup.Options{Dir: filepath.Join(s.Dir, demoFederation), Federation: "demo", Hospitals: s.Hospitals,
+		Address: address, Plan: s.Plan, ShowNames: true, Data: s.records, RoundingSeed: &s.Seed})
+	if err != nil {
+		return err
+	}
+	if err := os.MkdirAll(s.logs(), 0o700); err != nil {
+		return err
+	}
+	b, err := json.MarshalIndent(s, "", "  ")
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(filepath.Join(s.Dir, demoFile), append(b, '\n'), 0o600)
+}
+
+// freeAddress asks the system for a port on loopback.
+func freeAddress() (string, error) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return "", err
+	}
+	return l.Addr().String(), l.Close()
+}
+
+// requireFree says early and in one line that a port is taken.
+func requireFree(address string) error {
+	l, err := net.Listen("tcp", address)
+	if err != nil {
+		return fmt.Errorf("--listen %s: %w", address, err)
+	}
+	return l.Close()
+}

@@ -1,0 +1,118 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"slices"
+	"strconv"
+
+	"github.com/spf13/cobra"
+
+	"atrium/client"
+	"atrium/coordinator/setup"
+)
+
+func newHospitalCommand() *cobra.Command {
+	return group("hospital", "A hospital's side", newRunCommand(), newHospitalStatusCommand())
+}
+
+func newRunCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "run [FOLDER]",
+		Short: "Run a hospital's daemon in a federation",
+		Long: `Asks the coordinator for work over outbound connections only, trains on the records
+that data.train names, encrypts, submits, and does a custodian's part, until a signal
+ends it. policy.yaml decides what is computed here and what leaves.
+
+FOLDER is the folder of an atrium.yaml and stands for --config.`,
+		Example: `  atrium hospital run fed/hospitals/a
+  ATRIUM_DATA_TRAIN=/srv/records/train.csv atrium hospital run --config /etc/atrium/atrium.yaml`,
+		Args: oneFolder,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			c, err := loadConfig(cmd, args, hospitalSettings)
+			if err != nil {
+				return err
+			}
+			return runDaemon(cmd, func(ctx context.Context) error { return runHospital(ctx, cmd, c) })
+		},
+	}
+	addSettings(cmd, hospitalSettings)
+	addStdinFlag(cmd)
+	return cmd
+}
+
+func runHospital(ctx context.Context, cmd *cobra.Command, c config) (err error) {
+	cfg, err := loadHospital(cmd, c)
+	if err != nil {
+		return err
+	}
+	d, err := client.Open(cfg)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, d.Close()) }()
+	return d.Run(ctx)
+}
+
+// loadHospital reads the files of a daemon.
+func loadHospital(cmd *cobra.Command, c config) (client.Config, error) {
+	cfg := client.Config{Name: c.text("name"), Addresses: c.items("coordinator"), State: c.text("state"),
+		Train: c.text("data.train"), Test: c.text("data.test")}
+	err := c.require("name", "coordinator", "charter", "plan", "policy", "identity_key",
+		"tls.cert", "tls.key", "tls.ca", "state", "data.train", "data.test")
+	if err != nil {
+		return cfg, err
+	}
+	if cfg.Logger, err = c.logger(cmd); err != nil {
+		return cfg, err
+	}
+	if text := c.text("rounding_seed"); text != "" {
+		seed, err := strconv.ParseUint(text, 10, 64)
+		if err != nil {
+			return cfg, fmt.Errorf("rounding_seed %q: want a whole number from 0 to 2^64-1", text)
+		}
+		cfg.RoundingSeed = &seed
+	}
+	if cfg.Charter, err = setup.LoadCharter(c.text("charter")); err != nil {
+		return cfg, err
+	}
+	if cfg.Plan, err = setup.LoadPlan(c.text("plan")); err != nil {
+		return cfg, err
+	}
+	if cfg.Policy, err = setup.LoadPolicy(c.text("policy")); err != nil {
+		return cfg, err
+	}
+	if !slices.Contains(cfg.Policy.Plans, cfg.Plan.Digest()) {
+		cfg.Logger.Warn("the policy does not approve the plan: no round of it will be joined",
+			"plan", cfg.Plan.Digest().String(), "policy", c.text("policy"))
+	}
+	if cfg.Identity, err = setup.LoadIdentity(c.text("identity_key")); err != nil {
+		return cfg, err
+	}
+	return cfg, loadTLS(&cfg, c)
+}
+
+func loadTLS(cfg *client.Config, c config) error {
+	cert, err := setup.LoadKeyPair(c.text("tls.cert"), c.text("tls.key"))
+	if err != nil {
+		return err
+	}
+	pool, err := setup.LoadPool(c.text("tls.ca"))
+	if err != nil {
+		return err
+	}
+	server := c.text("server_name")
+	for _, address := range cfg.Addresses {
+		host, _, err := net.SplitHostPort(address)
+		if err != nil {
+			return fmt.Errorf("coordinator %q: want host:port", address)
+		}
+		if server == "" {
+			server = host
+		}
+	}
+	cfg.TLS = client.ClientTLS(cert, pool, server)
+	return nil
+}

@@ -1,0 +1,147 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"syscall"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"atrium/client"
+)
+
+func newHospitalStatusCommand() *cobra.Command {
+	var asJSON bool
+	cmd := &cobra.Command{
+		Use:   "status [FOLDER]",
+		Short: "Say what a hospital's daemon does and how good the model is here",
+		Long: `Reads what the daemon wrote in its state directory; it asks nobody else.
+
+FOLDER is the folder of an atrium.yaml and stands for --config.`,
+		Example: `  atrium hospital status fed/hospitals/a
+  atrium hospital status --state /var/lib/atrium --json`,
+		Args: oneFolder,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			c, err := loadConfig(cmd, args, hospitalSettings)
+			if err != nil {
+				return err
+			}
+			if err := c.require("state"); err != nil {
+				return err
+			}
+			s, err := readHospital(c.text("state"))
+			if err != nil {
+				return err
+			}
+			if asJSON {
+				return newOutput(cmd).json(s)
+			}
+			newOutput(cmd).hospital(s, time.Now())
+			return nil
+		},
+	}
+	addSettings(cmd, hospitalSettings, "state")
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print one JSON object")
+	return cmd
+}
+
+// hospitalStatus is what a state directory says; a part is null when the daemon has not
+// written it yet.
+type hospitalStatus struct {
+	State   string         `json:"state"`
+	Running bool           `json:"running"`
+	Daemon  *client.Status `json:"daemon"`
+	Report  *client.Report `json:"report"`
+}
+
+func readHospital(state string) (hospitalStatus, error) {
+	out := hospitalStatus{State: state}
+	if _, err := os.Stat(state); err != nil {
+		return out, fmt.Errorf("state: %w", err)
+	}
+	status, err := client.ReadStatus(state)
+	if err == nil {
+		out.Daemon = &status
+	} else if !errors.Is(err, fs.ErrNotExist) {
+		return out, err
+	}
+	report, err := client.ReadReport(state)
+	if err == nil {
+		out.Report = &report
+	} else if !errors.Is(err, fs.ErrNotExist) {
+		return out, err
+	}
+	out.Running, err = locked(filepath.Join(state, "journal"))
+	return out, err
+}
+
+// locked reports whether a daemon holds its journal. A daemon that starts in the same
+// instant would take this look for another daemon.
+func locked(journal string) (bool, error) {
+	f, err := os.Open(journal)
+	if errors.Is(err, fs.ErrNotExist) {
+		return false, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	defer f.Close() // and with it the lock
+	err = syscall.Flock(int(f.Fd()), syscall.LOCK_SH|syscall.LOCK_NB)
+	return errors.Is(err, syscall.EWOULDBLOCK), nil
+}
+
+// hospital prints a hospital's status.
+func (o *output) hospital(s hospitalStatus, now time.Time) {
+	running := "not running"
+	if s.Running {
+		running = "running"
+	}
+	if s.Daemon == nil {
+		o.pairs([][2]string{{"daemon", running + ", it has written no status yet"}, {"state", s.State}})
+		return
+	}
+	d := s.Daemon
+	connected := "no"
+	if s.Running && d.Connected {
+		connected = "yes"
+	}
+	o.pairs([][2]string{
+		{"hospital", d.Hospital},
+		{"pseudonym", d.Pseudonym},
+		{"federation", d.Federation},
+		{"daemon", running},
+		{"doing", fmt.Sprintf("%s, round %d, since %s", d.Doing, d.Round, since(d.Since, now))},
+		{"connected", connected},
+		{"last error", d.LastError},
+		{"sent", fmt.Sprintf("%d bytes", d.BytesSent)},
+	})
+	if r := s.Report; r != nil {
+		o.line("")
+		o.pairs([][2]string{
+			{"version", fmt.Sprintf("%d (%s)", r.Version, r.Reason)},
+			{"records", fmt.Sprintf("%d to train, %d to test, in %d rounds", r.Rows, r.TestRows, r.Rounds)},
+			{"AUC here", fmt.Sprintf("%s, alone %s", score(r.AUC), score(r.AUCAlone))},
+			{"accuracy here", fmt.Sprintf("%.3f, alone %.3f", r.Accuracy, r.AccuracyAlone)},
+		})
+	}
+}
+
+func since(stamp string, now time.Time) string {
+	t, err := time.Parse(time.RFC3339, stamp)
+	if err != nil {
+		return stamp
+	}
+	return fmt.Sprintf("%s (%s ago)", stamp, max(0, now.Sub(t)).Round(time.Second))
+}
+
+// score prints an AUC, which a single class does not have.
+func score(auc *float64) string {
+	if auc == nil {
+		return "–"
+	}
+	return fmt.Sprintf("%.3f", *auc)
+}

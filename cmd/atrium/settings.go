@@ -1,0 +1,57 @@
+package main
+
+// setting is one key that a configuration file, the environment and a flag can give.
+// Its environment variable is ATRIUM_ and the key in capitals, dots as underscores; its
+// flag is the key with dashes.
+type setting struct {
+	key   string
+	value string // default
+	path  bool   // a relative one in a file starts at the file's folder
+	list  bool   // a list in a file, commas elsewhere
+	usage string
+}
+
+// configKey names the configuration file itself; it is no key of a file.
+const configKey = "config"
+
+var logSettings = []setting{
+	{key: "log.level", value: "info", usage: "debug, info, warn or error"},
+	{key: "log.format", value: "text", usage: "text or json"},
+}
+
+var tlsSettings = []setting{
+	{key: "tls.cert", path: true, usage: "own TLS certificate, PEM"},
+	{key: "tls.key", path: true, usage: "its private key, PEM, mode 0600"},
+	{key: "tls.ca", path: true, usage: "authority of the other side's certificates, PEM"},
+}
+
+var coordinatorSettings = join([]setting{
+	{key: "listen", value: "127.0.0.1:7443", usage: "`address` to listen on"},
+	{key: "storage", path: true, usage: "`directory` of the log and all that it names"},
+	{key: "charter", path: true, usage: "charter `file`"},
+	{key: "countersignatures", path: true, usage: "`file` of the hospitals' signatures over the charter"},
+	{key: "plan", path: true, usage: "training plan `file`"},
+	{key: "log_key", path: true, usage: "signing key of the log, mode 0600"},
+}, tlsSettings, logSettings)
+
+var hospitalSettings = join([]setting{
+	{key: "name", usage: "`name` of this hospital in its own files and logs"},
+	{key: "coordinator", list: true, usage: "`addresses` of the coordinator, tried in turn"},
+	{key: "server_name", usage: "`name` in the coordinator's certificate, if it is not the address"},
+	{key: "charter", path: true, usage: "pinned charter `file`"},
+	{key: "plan", path: true, usage: "approved training plan `file`"},
+	{key: "policy", path: true, usage: "`file` of what this hospital allows"},
+	{key: "identity_key", path: true, usage: "this hospital's signing key, PEM, mode 0600"},
+	{key: "state", path: true, usage: "`directory` of journal and reports"},
+	{key: "data.train", path: true, usage: "CSV `file` of training records"},
+	{key: "data.test", path: true, usage: "CSV `file` of records for evaluation"},
+	{key: "rounding_seed", usage: "repeatable rounding from this `seed`, for demonstrations only"},
+}, tlsSettings, logSettings)
+
+func join(lists ...[]setting) []setting {
+	var all []setting
+	for _, l := range lists {
+		all = append(all, l...)
+	}
+	return all
+}

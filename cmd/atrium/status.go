@@ -1,0 +1,126 @@
+package main
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"atrium/coordinator"
+	"atrium/coordinator/federation"
+	"atrium/coordinator/round"
+	"atrium/coordinator/setup"
+)
+
+func newCoordinatorStatusCommand() *cobra.Command {
+	var asJSON bool
+	cmd := &cobra.Command{
+		Use:   "status [FOLDER]",
+		Short: "Say where a federation stands, from its storage",
+		Long: `Reads the log in the storage directory and verifies it by the charter's key. It needs
+no key of its own and no running coordinator, and may run beside one.
+
+FOLDER is the folder of an atrium.yaml and stands for --config; --storage alone is
+enough, but then nothing but the log itself says which charter it follows.`,
+		Example: `  atrium coordinator status fed/coordinator
+  atrium coordinator status --storage fed/coordinator/state --json`,
+		Args: oneFolder,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			c, err := loadConfig(cmd, args, coordinatorSettings)
+			if err != nil {
+				return err
+			}
+			if err := c.require("storage"); err != nil {
+				return err
+			}
+			i, err := inspect(cmd, c)
+			if err != nil {
+				return err
+			}
+			if asJSON {
+				return newOutput(cmd).json(i)
+			}
+			newOutput(cmd).inspection(i)
+			return nil
+		},
+	}
+	addSettings(cmd, coordinatorSettings, "storage", "charter")
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print one JSON object")
+	return cmd
+}
+
+func inspect(cmd *cobra.Command, c config) (coordinator.Inspection, error) {
+	var pinned federation.Digest
+	if file := c.text("charter"); file != "" {
+		charter, err := setup.LoadCharter(file)
+		if err != nil {
+			return coordinator.Inspection{}, err
+		}
+		pinned = charter.Digest()
+	}
+	bucket, err := openStorage(c.text("storage"))
+	if err != nil {
+		return coordinator.Inspection{}, err
+	}
+	defer bucket.Close()
+	i, err := coordinator.Inspect(cmd.Context(), bucket, pinned)
+	if err != nil {
+		return i, fmt.Errorf("storage %s: %w", c.text("storage"), err)
+	}
+	return i, nil
+}
+
+// inspection prints where a federation stands.
+func (o *output) inspection(i coordinator.Inspection) {
+	o.pairs([][2]string{
+		{"federation", i.Federation},
+		{"charter", i.Charter.String()},
+		{"plan", fmt.Sprintf("%s %s", i.Plan, i.PlanDigest.Short())},
+		{"trained", fmt.Sprintf("%d of %d rounds", i.Trained, i.Rounds)},
+		{"finished", i.Finished},
+		{"round", roundText(i)},
+		{"waiting for", i.Waiting},
+		{"version", versionText(i)},
+		{"log", fmt.Sprintf("size %d, root %s", i.LogSize, i.LogRoot)},
+		{"last entry", fmt.Sprintf("%s, number %d", i.LastEntry, i.Entries-1)},
+	})
+	if i.Phase.Running() {
+		o.hospitals(i.Hospitals)
+	}
+	for _, a := range i.Abandonments {
+		o.line("abandoned round %d (%s) at %s: %s", a.Round, a.Kind, a.Time, a.Reason)
+	}
+}
+
+func roundText(i coordinator.Inspection) string {
+	if i.Phase == round.None {
+		return "none yet"
+	}
+	return fmt.Sprintf("%d, %s, %s; %d done", i.Round, i.Kind, i.Phase, i.Done)
+}
+
+func versionText(i coordinator.Inspection) string {
+	if i.Version == 0 {
+		return "none yet"
+	}
+	return fmt.Sprintf("%d, snapshot %s", i.Version, i.Snapshot)
+}
+
+// hospitals prints each one's part in the round under way.
+func (o *output) hospitals(list []coordinator.InspectedHospital) {
+	rows := [][]string{{"hospital", "name", "part"}}
+	for _, h := range list {
+		parts := []string{"has not joined"}
+		if h.Joined {
+			parts[0] = "joined"
+		}
+		if h.Submitted {
+			parts = append(parts, "submitted")
+		}
+		if h.Custodian {
+			parts = append(parts, "custodian")
+		}
+		rows = append(rows, []string{string(h.ID), h.Name, strings.Join(parts, ", ")})
+	}
+	o.table(rows)
+}
