@@ -238,7 +238,9 @@ func (c *Coordinator) next(ctx context.Context) time.Duration {
 		}
 		c.start(ctx, t)
 	}
-	wake = earlier(wake, round.Wake(c.current.State))
+	if at := round.Wake(c.current.State); at.After(w.Now) { // one that is past was dealt with above
+		wake = earlier(wake, at)
+	}
 	if wake.IsZero() {
 		return time.Hour
 	}

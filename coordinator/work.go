@@ -52,12 +52,7 @@ func (c *Coordinator) WorkFor(ctx context.Context, v *View, id federation.Hospit
 }
 
 func tasksFor(s round.State, id federation.HospitalID, p Poll) []round.Task {
-	tasks := round.HospitalTasks(s, id)
-	r := s.Round
-	if j, joined := r.Join(id); r.Phase == round.Gathering && joined && j.Instance != p.Incarnation {
-		tasks = append(tasks, round.Task{ID: fmt.Sprintf("%s/%s/%s/%s", round.TaskJoin, id, r.Header, p.Incarnation),
-			Kind: round.TaskJoin, Hospital: id, Round: r.Number})
-	}
+	tasks := round.TasksFor(s, id, p.Incarnation)
 	if s.Finished != "" && p.Adopted < s.Model.Number {
 		tasks = append(tasks, round.Task{ID: fmt.Sprintf("%s/%s/%d", TaskAdopt, id, s.Model.Number), Kind: TaskAdopt, Hospital: id})
 	}
