@@ -2,10 +2,8 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"os"
 	"path/filepath"
 	"strings"
 	"time"
@@ -71,6 +69,11 @@ DIR/logs/pids to try it.`,
 // runDemo runs a demonstration from its directory to its table.
 func runDemo(ctx context.Context, o demoOptions, out *output) error {
 	started := time.Now()
+	file, err := newResultFile(o.JSON)
+	if err != nil {
+		return err
+	}
+	defer file.discard()
 	site, resumed, err := openDemoSite(ctx, o)
 	if err != nil {
 		return err
@@ -80,14 +83,8 @@ func runDemo(ctx context.Context, o demoOptions, out *output) error {
 	if err != nil {
 		return fmt.Errorf("%w\n%s", err, demoAdvice(site))
 	}
-	if o.JSON != "" {
-		b, err := json.MarshalIndent(result, "", "  ")
-		if err != nil {
-			return err
-		}
-		if err := os.WriteFile(o.JSON, append(b, '\n'), 0o644); err != nil {
-			return err
-		}
+	if err := file.write(result); err != nil {
+		return err
 	}
 	showDemoResult(out, result)
 	return nil
