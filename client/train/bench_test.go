@@ -14,7 +14,7 @@ func BenchmarkRound(b *testing.B) {
 	for _, m := range models {
 		b.Run(m.name, func(b *testing.B) {
 			tr := mustNew(b, m.model, 13, 200)
-			base := Init(m.model, 13, 1)
+			base := initial(m.model, 13, 1)
 			local := federation.Local{LearningRate: 0.1, Steps: 10}
 			for b.Loop() {
 				if _, _, err := tr.Train(background, base, x, y, 200, local, 1); err != nil {

@@ -14,5 +14,5 @@
 // records. Every random choice comes from the seed that the caller gives.
 //
 // A Trainer keeps its graphs and is not safe for concurrent use; different Trainers
-// are. Layout, Count and Init are pure.
+// are.
 package train

@@ -165,7 +165,7 @@ func federate(t *testing.T, g golden, train map[string]part, rounds, steps int, 
 		trainers[h] = tr
 	}
 	local := federation.Local{Optimiser: "sgd", LearningRate: rate, Steps: steps}
-	base := Init(model, len(g.Features), 0)
+	base := initial(model, len(g.Features), 0)
 	for round := range rounds {
 		sum, weight := make([]float64, len(base)), 0.0
 		for _, h := range hospitals {

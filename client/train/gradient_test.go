@@ -77,7 +77,7 @@ func TestGradientsAgreeWithFiniteDifferences(t *testing.T) {
 		for _, graphRows := range []int{1, 3, 7, 9} {
 			rng := rand.New(rand.NewPCG(5, uint64(graphRows)))
 			x, y := records(rng, rows, inputs)
-			base := Init(m.model, inputs, 11)
+			base := initial(m.model, inputs, 11)
 			for i := range base {
 				base[i] += float32(0.1 * rng.NormFloat64())
 			}

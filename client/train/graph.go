@@ -19,12 +19,12 @@ import (
 // or gradient.
 type graph struct {
 	rows, inputs int
-	params       []float32 // flat, in Layout order; the nodes' tensors share it
+	params       []float32 // flat, in the order of federation.Model.Tensors; the nodes' tensors share it
 	x            []float32 // rows × inputs
 	y, weight    []float32 // rows; nil without gradients
 
 	machine G.VM
-	nodes   G.Nodes // parameter nodes in Layout order
+	nodes   G.Nodes // parameter nodes in that order
 	logits  G.Value // rows × 1
 	losses  G.Value // rows × 1, weighted; nil without gradients
 	ran     bool    // gradients exist
@@ -39,7 +39,7 @@ var building sync.Mutex
 func newGraph(model federation.Model, inputs, rows int, gradients bool) (*graph, error) {
 	building.Lock()
 	defer building.Unlock()
-	g := &graph{rows: rows, inputs: inputs, params: make([]float32, Count(model, inputs)), x: make([]float32, rows*inputs)}
+	g := &graph{rows: rows, inputs: inputs, params: make([]float32, model.ParameterCount(inputs)), x: make([]float32, rows*inputs)}
 	e := G.NewGraph()
 	logits, err := g.forward(e, layers(model, inputs))
 	if err != nil {

@@ -1,11 +1,7 @@
 package train
 
 import (
-	"crypto/sha256"
-	"encoding/binary"
-	"encoding/hex"
 	"errors"
-	"math"
 	"testing"
 
 	"atrium/coordinator/federation"
@@ -16,67 +12,29 @@ import (
 func TestLayout(t *testing.T) {
 	for _, c := range []struct {
 		model federation.Model
-		want  []Tensor
+		want  []federation.Tensor
 		count int
 	}{
-		{federation.Model{Kind: federation.Logistic}, []Tensor{{"weight", []int{13}}, {"bias", []int{1}}}, 14},
-		{federation.Model{Kind: federation.MLP, Hidden: []int{16, 4}}, []Tensor{
-			{"layer1.weight", []int{13, 16}}, {"layer1.bias", []int{16}},
-			{"layer2.weight", []int{16, 4}}, {"layer2.bias", []int{4}},
-			{"layer3.weight", []int{4, 1}}, {"layer3.bias", []int{1}},
+		{federation.Model{Kind: federation.Logistic}, []federation.Tensor{{Name: "weight", Shape: []int{13}}, {Name: "bias", Shape: []int{1}}}, 14},
+		{federation.Model{Kind: federation.MLP, Hidden: []int{16, 4}}, []federation.Tensor{
+			{Name: "layer1.weight", Shape: []int{13, 16}}, {Name: "layer1.bias", Shape: []int{16}},
+			{Name: "layer2.weight", Shape: []int{16, 4}}, {Name: "layer2.bias", Shape: []int{4}},
+			{Name: "layer3.weight", Shape: []int{4, 1}}, {Name: "layer3.bias", Shape: []int{1}},
 		}, 297},
 	} {
-		if diff := cmp.Diff(c.want, Layout(c.model, 13)); diff != "" {
+		if diff := cmp.Diff(c.want, c.model.Tensors(13)); diff != "" {
 			t.Error(diff)
 		}
 		size := 0
-		for _, tensor := range Layout(c.model, 13) {
+		for _, tensor := range c.model.Tensors(13) {
 			size += tensor.Size()
 		}
-		if got := Count(c.model, 13); got != c.count || got != size {
+		if got := c.model.ParameterCount(13); got != c.count || got != size {
 			t.Errorf("%d parameters, layout %d, want %d", got, size, c.count)
 		}
 		if diff := cmp.Diff(c.want, mustNew(t, c.model, 13, 2).Parameters()); diff != "" {
 			t.Error(diff)
 		}
-	}
-}
-
-func TestInit(t *testing.T) {
-	if diff := cmp.Diff(make([]float32, 14), Init(federation.Model{Kind: federation.Logistic}, 13, 7)); diff != "" {
-		t.Error(diff)
-	}
-	model := federation.Model{Kind: federation.MLP, Hidden: []int{200, 8}}
-	params := Init(model, 13, 7)
-	at := 0
-	for _, l := range layers(model, 13) {
-		var square float64
-		for _, w := range params[at : at+l.in*l.out] {
-			square += float64(w) * float64(w) / float64(l.in*l.out)
-		}
-		if want := 2 / float64(l.in); l.out > 1 && math.Abs(square/want-1) > 0.15 {
-			t.Errorf("layer %v: variance %v, want %v", l, square, want)
-		}
-		at += l.in * l.out
-		if diff := cmp.Diff(make([]float32, l.out), params[at:at+l.out]); diff != "" {
-			t.Errorf("layer %v: bias %s", l, diff)
-		}
-		at += l.out
-	}
-	if cmp.Equal(params, Init(model, 13, 8)) {
-		t.Error("another seed gives the same parameters")
-	}
-}
-
-// Version 0 of an mlp is part of a federation's history: its bytes are fixed.
-func TestInitBytesAreFixed(t *testing.T) {
-	h := sha256.New()
-	if err := binary.Write(h, binary.LittleEndian, Init(models[1].model, 13, 1)); err != nil {
-		t.Fatal(err)
-	}
-	const want = "3547ed032fd6e71bd2ae8daefad7f6e864999b68abc7b28569fb1db3f6c74b9a"
-	if got := hex.EncodeToString(h.Sum(nil)); got != want {
-		t.Errorf("digest %s, want %s", got, want)
 	}
 }
 

@@ -23,8 +23,8 @@ var (
 // used by two goroutines at once. The same arguments give the same bytes, whatever
 // was called before.
 type Trainer interface {
-	// Parameters describes the flat parameter vector, as Layout does.
-	Parameters() []Tensor
+	// Parameters describes the flat parameter vector, as federation.Model.Tensors does.
+	Parameters() []federation.Tensor
 
 	// Train starts at base and returns the change of each parameter after one round of
 	// local training on rows records: x row-major and normalised, y of 0 and 1. seed
@@ -62,20 +62,20 @@ func New(model federation.Model, inputs, rows int) (Trainer, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &network{layout: Layout(model, inputs), inputs: inputs, learn: learn, score: score}, nil
+	return &network{layout: model.Tensors(inputs), inputs: inputs, learn: learn, score: score}, nil
 }
 
 // network is the Trainer of every model that is dense layers.
 type network struct {
-	layout       []Tensor
+	layout       []federation.Tensor
 	inputs       int
 	learn, score *graph // nil once closed
 }
 
-func (n *network) Parameters() []Tensor {
-	out := make([]Tensor, len(n.layout))
+func (n *network) Parameters() []federation.Tensor {
+	out := make([]federation.Tensor, len(n.layout))
 	for i, t := range n.layout {
-		out[i] = Tensor{Name: t.Name, Shape: append([]int(nil), t.Shape...)}
+		out[i] = federation.Tensor{Name: t.Name, Shape: append([]int(nil), t.Shape...)}
 	}
 	return out
 }

@@ -70,7 +70,7 @@ func TestTrainIsAFunctionOfItsArguments(t *testing.T) {
 	rng := rand.New(rand.NewPCG(8, 0))
 	for _, m := range models {
 		x, y := records(rng, 20, 5)
-		base := Init(m.model, 5, 1)
+		base := initial(m.model, 5, 1)
 		local := federation.Local{LearningRate: 0.3, Epochs: 2, Batch: 6}
 		first, _, err := mustNew(t, m.model, 5, 6).Train(background, base, x, y, 20, local, 4)
 		if err != nil {
@@ -99,7 +99,7 @@ func TestTrainIsAFunctionOfItsArguments(t *testing.T) {
 		if cmp.Equal(first, other) {
 			t.Errorf("%s: another seed trains in the same order", m.name)
 		}
-		if diff := cmp.Diff(Init(m.model, 5, 1), base); diff != "" {
+		if diff := cmp.Diff(initial(m.model, 5, 1), base); diff != "" {
 			t.Errorf("%s: base changed: %s", m.name, diff)
 		}
 	}
@@ -129,7 +129,7 @@ func TestScoreAgreesWithTheReference(t *testing.T) {
 func TestNoRecordsAndOneClass(t *testing.T) {
 	for _, m := range models {
 		tr := mustNew(t, m.model, 2, 0)
-		base := Init(m.model, 2, 1)
+		base := initial(m.model, 2, 1)
 		delta, loss, err := tr.Train(background, base, nil, nil, 0, federation.Local{LearningRate: 1, Steps: 3}, 1)
 		if err != nil || loss != 0 {
 			t.Errorf("%s, no records: loss %v, error %v", m.name, loss, err)
@@ -233,7 +233,7 @@ func TestTrainersSideBySide(t *testing.T) {
 				return
 			}
 			defer tr.Close()
-			deltas[i], _, err = tr.Train(background, Init(models[1].model, 4, 2), x, y, 16, federation.Local{LearningRate: 0.1, Steps: 20, Batch: 5}, 3)
+			deltas[i], _, err = tr.Train(background, initial(models[1].model, 4, 2), x, y, 16, federation.Local{LearningRate: 0.1, Steps: 20, Batch: 5}, 3)
 			if err != nil {
 				t.Error(err)
 			}
@@ -253,7 +253,7 @@ func TestMemoryIsFlatOverRounds(t *testing.T) {
 	for _, m := range models {
 		x, y := records(rng, 50, 13)
 		tr := mustNew(t, m.model, 13, 50)
-		base := Init(m.model, 13, 1)
+		base := initial(m.model, 13, 1)
 		rounds := func(n int) {
 			for i := range n {
 				if _, _, err := tr.Train(background, base, x, y, 50, federation.Local{LearningRate: 0.1, Steps: 10}, uint64(i)); err != nil {

@@ -44,15 +44,15 @@ func (t Tensor) Size() int {
 	return n
 }
 
-// Tensors lists the model's parameters in the order of the flat vector: weight
-// (inputs × units, or inputs for the one output) and bias of each layer.
-func (p Plan) Tensors() []Tensor {
-	inputs := len(p.Features)
-	if p.Model.Kind == Logistic {
+// Tensors lists a model's parameters in the order of the flat vector: weight [inputs]
+// and bias [1] of a logistic model; layerN.weight [inputs of the layer, units] and
+// layerN.bias [units] of an mlp, N from 1, the last with one unit.
+func (m Model) Tensors(inputs int) []Tensor {
+	if m.Kind == Logistic {
 		return []Tensor{{"weight", []int{inputs}}, {"bias", []int{1}}}
 	}
 	var list []Tensor
-	for i, units := range append(append([]int(nil), p.Model.Hidden...), 1) {
+	for i, units := range append(append([]int(nil), m.Hidden...), 1) {
 		list = append(list, Tensor{fmt.Sprintf("layer%d.weight", i+1), []int{inputs, units}},
 			Tensor{fmt.Sprintf("layer%d.bias", i+1), []int{units}})
 		inputs = units
@@ -60,14 +60,20 @@ func (p Plan) Tensors() []Tensor {
 	return list
 }
 
-// ParameterCount is the length of the flat parameter vector.
-func (p Plan) ParameterCount() int {
+// ParameterCount is the length of a model's flat parameter vector.
+func (m Model) ParameterCount(inputs int) int {
 	n := 0
-	for _, t := range p.Tensors() {
+	for _, t := range m.Tensors(inputs) {
 		n += t.Size()
 	}
 	return n
 }
+
+// Tensors lists the parameters of the plan's model.
+func (p Plan) Tensors() []Tensor { return p.Model.Tensors(len(p.Features)) }
+
+// ParameterCount is the length of the plan's flat parameter vector.
+func (p Plan) ParameterCount() int { return p.Model.ParameterCount(len(p.Features)) }
 
 // Format is the vector of one kind of round: which values a hospital sends, in which
 // precision and within which bounds. Statistics use 32 bits, so that rounding does not
