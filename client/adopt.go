@@ -29,6 +29,8 @@ func (d *Daemon) adopt(ctx context.Context, w *atriumpb.Work) error {
 	if err != nil {
 		return err
 	}
+	d.model = model{}
+	d.letGo() // it is not held beside the other
 	alone, err := d.scoreAlone(ctx)
 	if err != nil {
 		return err
@@ -85,6 +87,7 @@ func (d *Daemon) scoreAlone(ctx context.Context) ([]float64, error) {
 		for j, v := range delta {
 			params[j] += v
 		}
+		d.letGo()
 	}
 	if x, _, err = d.test.Inputs(norm); err != nil {
 		return nil, err
@@ -144,7 +147,7 @@ func readJSON[T any](path string) (T, error) {
 // loadStatus takes up what the run before counted, and the version it adopted.
 func (d *Daemon) loadStatus() {
 	if s, err := ReadStatus(d.cfg.State); err == nil {
-		d.status.BytesSent = s.BytesSent
+		d.status.BytesSent, d.status.Refused = s.BytesSent, s.Refused
 	}
 	d.status.Hospital, d.status.Pseudonym, d.status.Federation = d.cfg.Name, string(d.self), d.cfg.Charter.Federation
 	if r, err := ReadReport(d.cfg.State); err == nil && r.Federation == d.cfg.Charter.Federation {
@@ -158,11 +161,15 @@ func (d *Daemon) loadStatus() {
 // and nothing depends on it.
 func (d *Daemon) note(doing string, err error) {
 	d.status.Doing, d.status.Round, d.status.Since = doing, d.live.header.Round, federation.FormatTime(time.Now())
+	quiet := err == nil && d.status.LastError == "" && time.Since(d.noted) < noteEvery
 	d.status.BytesSent, d.status.LastError = d.link.sent.Load(), ""
 	if err != nil {
-		d.status.LastError = err.Error()
-		d.status.Connected = false
+		d.status.LastError = sentence(err)
 	}
+	if quiet { // tasks follow one another within milliseconds
+		return
+	}
+	d.noted = time.Now()
 	if err := writeJSON(filepath.Join(d.cfg.State, StatusFile), d.status); err != nil {
 		d.cfg.Logger.Warn("status", "error", err)
 	}

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 
 	"atrium/client/policy"
+	"atrium/client/train"
 	"atrium/coordinator/federation"
 )
 
@@ -28,6 +29,10 @@ type Config struct {
 	// RoundingSeed makes stochastic rounding repeatable, for demonstrations: the stream
 	// then follows from seed, name and question. It protects nothing and hides nothing.
 	RoundingSeed *uint64
+
+	// Trainer replaces local training, for benchmarks of everything else. The Daemon
+	// closes it. Nil is training by the plan.
+	Trainer train.Trainer
 }
 
 // Validate checks that nothing is missing and that the identity is in the charter.

@@ -34,6 +34,9 @@ func (d *Daemon) acknowledge(ctx context.Context, w *atriumpb.Work) error {
 	if err := participant.MayOpen(d.state, d.live.manifest, candidate); err != nil {
 		return err
 	}
+	if err := d.judgeGroups(candidate); err != nil {
+		return err
+	}
 	if d.live.key == nil {
 		return participant.ErrRestarted
 	}
@@ -47,15 +50,31 @@ func (d *Daemon) acknowledge(ctx context.Context, w *atriumpb.Work) error {
 	return d.link.send(ctx, "acknowledgement", federation.Encode(signed))
 }
 
+// judgeGroups asks the hospital's policy about every group that is summed.
+func (d *Daemon) judgeGroups(s federation.Submitters) error {
+	for _, group := range s.Set() {
+		if len(group) == 0 {
+			continue
+		}
+		if err := d.cfg.Policy.JudgeGroup(d.cfg.Charter, d.self, group); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // openEnvelopes verifies every submission of a candidate and opens its envelope. A
 // message that does not fit the candidate or the manifest is the coordinator's doing
 // and refuses the whole; an envelope that cannot be read is a complaint.
 func (d *Daemon) openEnvelopes(ctx context.Context, candidate federation.Submitters) ([]federation.HospitalID, error) {
+	ctx, cancel := context.WithCancel(ctx) // ends the stream on every way out
+	defer cancel()
 	stream, err := d.link.api.Envelopes(ctx, &atriumpb.EnvelopesRequest{Federation: d.link.federation, Candidate: digestBytes(candidate.Digest())})
 	if err != nil {
 		return nil, err
 	}
-	d.live.shares = map[federation.Digest][]uint16{}
+	d.live.shares = nil // those of another candidate
+	shares := map[federation.Submitter][]uint16{}
 	unreadable := []federation.HospitalID{}
 	for _, group := range candidate.Groups {
 		for _, member := range group {
@@ -75,9 +94,15 @@ func (d *Daemon) openEnvelopes(ctx context.Context, candidate federation.Submitt
 				unreadable = append(unreadable, member.Hospital)
 				continue
 			}
-			d.live.shares[member.Submission] = share
+			shares[member] = share
 		}
 	}
+	if _, err := stream.Recv(); err == nil {
+		return nil, fmt.Errorf("more envelopes than submitters: %w", ErrDishonest)
+	} else if !errors.Is(err, io.EOF) {
+		return nil, err
+	}
+	d.live.shares = shares
 	slices.Sort(unreadable)
 	return unreadable, nil
 }
@@ -86,7 +111,10 @@ func digestBytes(d federation.Digest) []byte { return d[:] }
 
 func (d *Daemon) openEnvelope(member federation.Submitter, item *atriumpb.EnvelopeItem) ([]uint16, error) {
 	lie := func(what string, err error) error {
-		return fmt.Errorf("submission of %s: %s: %w", member.Hospital, what, errors.Join(ErrDishonest, err))
+		if err != nil {
+			return fmt.Errorf("submission of %s: %s: %w: %w", member.Hospital, what, ErrDishonest, err)
+		}
+		return fmt.Errorf("submission of %s: %s: %w", member.Hospital, what, ErrDishonest)
 	}
 	s, digest, err := envelope.DecodeMessage[federation.Submission](d.cfg.Charter, item.GetSigned())
 	if err != nil || digest != member.Submission || s.Hospital != member.Hospital {
@@ -118,6 +146,9 @@ func (d *Daemon) answer(ctx context.Context, w *atriumpb.Work) error {
 		return err
 	}
 	if m, ok := d.state.Recall(manifest); ok && m.Answered() {
+		if asked := federation.Sum(w.GetSubmitters()); asked != m.Submitters {
+			return fmt.Errorf("answer for S %s: manifest %s: %w for S %s", asked.Short(), manifest.Short(), participant.ErrAnswered, m.Submitters.Short())
+		}
 		return d.sendAnswer(ctx, m.Answer)
 	}
 	if err := d.ensureManifest(ctx, w); err != nil {
@@ -132,6 +163,9 @@ func (d *Daemon) answer(ctx context.Context, w *atriumpb.Work) error {
 		return err
 	}
 	if err := participant.MayAnswer(d.state, d.live.manifest, s); err != nil {
+		return err
+	}
+	if err := d.judgeGroups(s); err != nil {
 		return err
 	}
 	if d.live.key == nil || d.live.shares == nil {
@@ -187,9 +221,10 @@ func (d *Daemon) keepAnswer(ctx context.Context, w *atriumpb.Work, s federation.
 		}
 		var sum []uint16
 		for _, member := range group {
-			share, ok := d.live.shares[member.Submission]
+			share, ok := d.live.shares[member] // by hospital too: one submission is summed once, as its own
 			if !ok {
-				return federation.Digest{}, fmt.Errorf("S names a submission of %s that was not opened here: %w", member.Hospital, ErrDishonest)
+				return federation.Digest{}, fmt.Errorf("S names submission %s of %s, which was not opened here: %w",
+					member.Submission.Short(), member.Hospital, ErrDishonest)
 			}
 			if sum == nil {
 				sum = make([]uint16, len(share))
@@ -244,6 +279,7 @@ func (d *Daemon) burn(ctx context.Context, w *atriumpb.Work) error {
 	}
 	err = d.persist(participant.BurnManifest(d.state, w.GetRound(), manifest))
 	if errors.Is(err, participant.ErrAnswered) {
+		d.refused(w, err)
 		m, _ := d.state.Recall(manifest)
 		return d.sendAnswer(ctx, m.Answer)
 	}

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"log/slog"
 	mathrand "math/rand/v2"
-	"os"
 	"path/filepath"
 	"time"
 
@@ -34,10 +33,15 @@ type Daemon struct {
 	trainer train.Trainer
 	link    *link
 	live    live
+	model   model // the snapshot used last
+	wire    []byte
+	fields  []uint32 // memory of one segment, as wire is; cleared
 	skip    map[string]time.Time
 	rounds  int // rounds with an update of ours, in this run
 	adopted uint64
 	status  Status
+	noted   time.Time // when status was written
+	pruned  time.Time // when the store was
 }
 
 // live is what dies with the process or with the round.
@@ -46,7 +50,7 @@ type live struct {
 	join     []byte               // signed Join, to be sent again unchanged
 	header   federation.Header
 	manifest federation.VerifiedManifest
-	shares   map[federation.Digest][]uint16 // opened for the candidate, by submission
+	shares   map[federation.Submitter][]uint16 // opened for the candidate
 }
 
 // Open reads records, journal and store, and checks everything that can be checked
@@ -66,7 +70,10 @@ func Open(cfg Config) (*Daemon, error) {
 	if d.test, err = dataset.Read(cfg.Test, cfg.Plan, dataset.Options{}); err != nil {
 		return nil, err
 	}
-	if err := os.MkdirAll(cfg.State, 0o700); err != nil {
+	if err := local.MakeFolders(cfg.State); err != nil {
+		return nil, err
+	}
+	if err := checkFrozen(cfg.State); err != nil {
 		return nil, err
 	}
 	d.journal, d.state, err = openJournal(cfg.State, participant.State{Self: d.self, Charter: cfg.Charter})
@@ -88,15 +95,14 @@ func (d *Daemon) open() error {
 	if err != nil {
 		return err
 	}
-	rows := d.cfg.Plan.Local.Batch
-	if rows == 0 {
-		rows = max(d.train.Rows, 1)
-	}
-	if d.trainer, err = train.New(d.cfg.Plan.Model, len(d.cfg.Plan.Features), rows); err != nil {
+	if d.trainer, err = d.newTrainer(); err != nil {
 		return err
 	}
 	var incarnation federation.Digest
 	if _, err := rand.Read(incarnation[:]); err != nil {
+		return err
+	}
+	if err := d.persist(participant.Pin(d.state)); err != nil {
 		return err
 	}
 	if err := d.persist(participant.Start(incarnation), nil); err != nil {
@@ -105,6 +111,17 @@ func (d *Daemon) open() error {
 	d.loadStatus()
 	d.link, err = dial(d.cfg, d.status.BytesSent)
 	return err
+}
+
+func (d *Daemon) newTrainer() (train.Trainer, error) {
+	if d.cfg.Trainer != nil {
+		return d.cfg.Trainer, nil
+	}
+	rows := d.cfg.Plan.Local.Batch
+	if rows == 0 {
+		rows = max(d.train.Rows, 1)
+	}
+	return train.New(d.cfg.Plan.Model, len(d.cfg.Plan.Features), rows)
 }
 
 // Close releases files and connections.
@@ -161,8 +178,11 @@ func (d *Daemon) Run(ctx context.Context) error {
 		case ctx.Err() != nil:
 			return nil
 		case errors.As(err, &stop):
+			d.status.Connected = false
+			d.note(d.status.Doing, err)
 			return err
 		}
+		d.status.Connected = false
 		d.note("waiting for the coordinator", err)
 		if failures == 0 {
 			d.cfg.Logger.Warn("coordinator", "error", err)
@@ -205,6 +225,9 @@ func (d *Daemon) step(ctx context.Context) error {
 	}
 	d.note(work.GetKind(), nil)
 	err = d.perform(ctx, work)
+	if frozen := d.freeze(err); frozen != nil {
+		return frozen
+	}
 	var stop fatal
 	switch {
 	case err == nil, ctx.Err() != nil:
@@ -214,17 +237,13 @@ func (d *Daemon) step(ctx context.Context) error {
 	case status.Code(err) == codes.FailedPrecondition:
 		d.cfg.Logger.Debug("stale", "task", work.GetKind(), "round", work.GetRound(), "error", err)
 	default:
-		d.note(work.GetKind(), err)
-		d.cfg.Logger.Warn("task", "task", work.GetKind(), "round", work.GetRound(), "error", err)
+		d.refused(work, err)
 	}
-	d.skipTask(work.GetId())
+	if len(d.skip) >= maxSkip { // it would come again at once
+		return fmt.Errorf("%d tasks failed within %s, the last: %w", maxSkip, skipTime, err)
+	}
+	d.skip[work.GetId()] = time.Now().Add(skipTime)
 	return nil
-}
-
-func (d *Daemon) skipTask(id string) {
-	if len(d.skip) < maxSkip {
-		d.skip[id] = time.Now().Add(skipTime)
-	}
 }
 
 // skipped lists tasks that failed a moment ago, and when the first may be tried again.

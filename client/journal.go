@@ -95,6 +95,9 @@ func (j *journal) add(entries []participant.Entry) error {
 	var lines []byte
 	for _, e := range entries {
 		body := federation.Encode(e)
+		if len(body) > participant.MaxEntryBytes {
+			return fmt.Errorf("write %s: entry %s of %d bytes could not be read again: %w", j.path, e.Kind, len(body), ErrJournal)
+		}
 		lines = fmt.Appendf(lines, "%08x %s\n", crc32.ChecksumIEEE(body), body)
 	}
 	if _, err := j.file.Write(lines); err != nil {

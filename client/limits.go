@@ -4,7 +4,14 @@ import "time"
 
 const (
 	chunkBytes     = 1 << 20  // of an upload
-	maxReply       = 34 << 20 // largest message accepted: work with the S of a full roster
+	firstBytes     = 32 << 10 // of them, sent before the coordinator has room for more
+	maxRetryAfter  = 30 * time.Second
+	maxAttempts    = 6                      // to go on with a download after nothing arrived
+	stepFields     = 8192                   // fields of an update that are converted at a time
+	noteEvery      = 500 * time.Millisecond // the status file is written at most so often
+	pruneEvery     = time.Minute            // as is what earlier rounds left deleted
+	largeModel     = 4_000_000              // parameters
+	maxReply       = 34 << 20               // largest message accepted: work with the S of a full roster
 	backoffFirst   = 200 * time.Millisecond
 	backoffLimit   = 15 * time.Second // full jitter below this after repeated failures
 	skipTime       = 5 * time.Second  // before a task that failed is asked for again

@@ -8,17 +8,18 @@ import (
 	"sync/atomic"
 	"time"
 
+	"google.golang.org/genproto/googleapis/rpc/errdetails"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/backoff"
+	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/credentials"
 	"google.golang.org/grpc/keepalive"
 	"google.golang.org/grpc/resolver"
 	"google.golang.org/grpc/resolver/manual"
 	"google.golang.org/grpc/stats"
+	"google.golang.org/grpc/status"
 
 	"atrium/coordinator/atriumpb"
-	"atrium/coordinator/federation"
-	"atrium/storage"
 )
 
 // link is the connection to the coordinator; it counts what is sent.
@@ -73,64 +74,66 @@ func (l *link) send(ctx context.Context, kind string, signed []byte) error {
 	return err
 }
 
-// fetch downloads a content-addressed object and verifies it. A broken connection is
-// resumed from what arrived.
-func (l *link) fetch(ctx context.Context, digest federation.Digest, limit int) ([]byte, error) {
-	var data []byte
-	for attempt := 0; ; attempt++ {
-		err := l.fetchFrom(ctx, digest, limit, &data)
-		if err == nil {
-			break
-		}
-		if attempt == 3 || ctx.Err() != nil {
-			return nil, fmt.Errorf("fetch %s: %w", digest.Short(), err)
-		}
-	}
-	if federation.Sum(data) != digest {
-		return nil, fmt.Errorf("fetch %s: %w", digest.Short(), storage.ErrDigest)
-	}
-	return data, nil
-}
-
-func (l *link) fetchFrom(ctx context.Context, digest federation.Digest, limit int, data *[]byte) error {
-	stream, err := l.api.Fetch(ctx, &atriumpb.FetchRequest{Federation: l.federation, Digest: digest[:], Offset: int64(len(*data))})
-	if err != nil {
-		return err
-	}
+// putSegment uploads one segment of an update in chunks, which read gives. When the
+// coordinator has no room for it now it is sent later, as it asks.
+func (l *link) putSegment(ctx context.Context, first *atriumpb.SegmentChunk, read func(offset, length int64) ([]byte, error)) error {
 	for {
-		chunk, err := stream.Recv()
-		if errors.Is(err, io.EOF) {
-			return nil
-		}
-		if err != nil {
+		err := l.trySegment(ctx, first, read)
+		wait, ok := retryAfter(err)
+		if !ok {
 			return err
 		}
-		if len(*data)+len(chunk.GetData()) > limit {
-			return fmt.Errorf("more than %d bytes: %w", limit, storage.ErrTooLarge)
+		if err := pause(ctx, wait+jitter(1)); err != nil {
+			return err
 		}
-		*data = append(*data, chunk.GetData()...)
 	}
 }
 
-// putSegment uploads one segment of an update in chunks.
-func (l *link) putSegment(ctx context.Context, header, root, digest federation.Digest, index int, data []byte) error {
+// trySegment sends a small first chunk and the others only once the coordinator, which
+// may have many hospitals to serve, has made room for them.
+func (l *link) trySegment(ctx context.Context, first *atriumpb.SegmentChunk, read func(offset, length int64) ([]byte, error)) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
 	stream, err := l.api.PutSegment(ctx)
 	if err != nil {
 		return err
 	}
-	chunk := &atriumpb.SegmentChunk{Federation: l.federation, Header: header[:], UpdateRoot: root[:], Index: int32(index),
-		Digest: digest[:], Size: int64(len(data))}
-	for {
-		n := min(len(data), chunkBytes)
-		chunk.Data, data = data[:n], data[n:]
-		if err := stream.Send(chunk); err != nil && !errors.Is(err, io.EOF) { // EOF: CloseAndRecv has the reason
+	length := int64(chunkBytes)
+	if first.GetSize() > chunkBytes {
+		length = firstBytes
+	}
+	chunk := &atriumpb.SegmentChunk{Federation: l.federation, Header: first.GetHeader(), UpdateRoot: first.GetUpdateRoot(),
+		Index: first.GetIndex(), Digest: first.GetDigest(), Size: first.GetSize()}
+	for offset := int64(0); ; length = chunkBytes {
+		if chunk.Data, err = read(offset, min(length, first.GetSize()-offset)); err != nil {
 			return err
 		}
-		if len(data) == 0 {
+		if err := stream.Send(chunk); errors.Is(err, io.EOF) {
+			break // CloseAndRecv has the reason
+		} else if err != nil {
+			return err
+		}
+		if offset += int64(len(chunk.GetData())); offset >= first.GetSize() || len(chunk.GetData()) == 0 {
 			break
+		}
+		if header, err := stream.Header(); err != nil || header == nil {
+			break // refused
 		}
 		chunk = &atriumpb.SegmentChunk{}
 	}
 	_, err = stream.CloseAndRecv()
 	return err
+}
+
+// retryAfter returns how long the coordinator asks to wait, if that is what it answered.
+func retryAfter(err error) (time.Duration, bool) {
+	if status.Code(err) != codes.ResourceExhausted {
+		return 0, false
+	}
+	for _, detail := range status.Convert(err).Details() {
+		if info, ok := detail.(*errdetails.RetryInfo); ok {
+			return min(max(info.GetRetryDelay().AsDuration(), 0), maxRetryAfter), true
+		}
+	}
+	return 0, false
 }

@@ -3,6 +3,7 @@ package client
 import (
 	"context"
 	"slices"
+	"time"
 
 	"atrium/coordinator/federation"
 	"atrium/privacy/envelope"
@@ -10,8 +11,14 @@ import (
 )
 
 // prune deletes what is kept of rounds on other questions than the one that opens: the
-// coordinator asks for those no more. The journal keeps what must be remembered.
+// coordinator asks for those no more. The journal keeps what must be remembered. Where
+// rounds are short it does so once in a while: to look through the store takes longer
+// than to write into it.
 func (d *Daemon) prune(ctx context.Context, questions []string) error {
+	if time.Since(d.pruned) < pruneEvery {
+		return nil
+	}
+	d.pruned = time.Now()
 	keep := map[string]bool{}
 	for _, m := range d.state.Memory {
 		if !slices.ContainsFunc(m.Questions, func(q string) bool { return slices.Contains(questions, q) }) {

@@ -33,7 +33,8 @@ type Status struct {
 	Connected  bool   `json:"connected"`
 	Doing      string `json:"doing"`
 	Round      uint64 `json:"round"`
-	Since      string `json:"since"` // RFC 3339, UTC
-	LastError  string `json:"last_error,omitempty"`
+	Since      string `json:"since"`                // RFC 3339, UTC
+	LastError  string `json:"last_error,omitempty"` // a sentence; of what it does now
+	Refused    string `json:"refused,omitempty"`    // what it refused last, when and why
 	BytesSent  int64  `json:"bytes_sent"`
 }

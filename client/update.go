@@ -35,11 +35,11 @@ func (d *Daemon) update(ctx context.Context, w *atriumpb.Work) error {
 	if err := d.judge(d.live.header); err != nil {
 		return err
 	}
-	vector, err := d.compute(ctx, d.live.header)
+	values, err := d.compute(ctx, d.live.header)
 	if err != nil {
 		return err
 	}
-	submission, err := d.seal(ctx, vector)
+	submission, err := d.seal(ctx, values)
 	if err != nil {
 		return err
 	}
@@ -47,24 +47,24 @@ func (d *Daemon) update(ctx context.Context, w *atriumpb.Work) error {
 		return err
 	}
 	d.rounds++
+	d.letGo()
 	return d.upload(ctx, d.live.manifest.Header, submission)
 }
 
 // seal quantises, encrypts and shares: it stores the ciphertext, the envelopes and the
-// signed submission, and returns the digest of the last. The one-time key lives and
-// dies in here.
-func (d *Daemon) seal(ctx context.Context, vector []float64) (federation.Digest, error) {
+// signed submission, and returns the digest of the last. One segment at a time is in
+// memory. The one-time key lives and dies in here.
+func (d *Daemon) seal(ctx context.Context, values contribution) (federation.Digest, error) {
 	h, m := d.live.header, d.live.manifest
 	params, err := opening.Parameters(h.Ring)
 	if err != nil {
 		return federation.Digest{}, err
 	}
-	fields := make([]uint32, h.Format.Count())
+	if have := len(values.delta) + len(values.values); have != h.Format.Count() {
+		return federation.Digest{}, fmt.Errorf("%d values, the header has %d: %w", have, h.Format.Count(), federation.ErrHeader)
+	}
 	rounding, err := d.rounding(h)
 	if err != nil {
-		return federation.Digest{}, err
-	}
-	if _, err := h.Format.Quantise(fields, vector, rounding); err != nil {
 		return federation.Digest{}, err
 	}
 	key, err := params.NewKey(rand.Reader)
@@ -74,9 +74,13 @@ func (d *Daemon) seal(ctx context.Context, vector []float64) (federation.Digest,
 	defer key.Erase()
 	group, _ := m.Cohort(d.self)
 	s := federation.Submission{V: 1, Manifest: m.Digest, Hospital: d.self, Group: group}
+	wire, fields := d.wire, d.fields
 	for _, segment := range params.Segments(opening.SegmentTarget) {
 		from, to := params.Fields(segment.First, segment.Last)
-		wire, err := params.EncryptBlocks(nil, segment.First, segment.Last, federation.PublicSeed(m.Digest, group), key, fields[from:to], rand.Reader)
+		if fields, err = quantise(fields, h.Format, values, from, to, rounding); err != nil {
+			return federation.Digest{}, err
+		}
+		wire, err = params.EncryptBlocks(wire[:0], segment.First, segment.Last, federation.PublicSeed(m.Digest, group), key, fields, rand.Reader)
 		if err != nil {
 			return federation.Digest{}, err
 		}
@@ -86,6 +90,8 @@ func (d *Daemon) seal(ctx context.Context, vector []float64) (federation.Digest,
 		}
 		s.Segments = append(s.Segments, digest)
 	}
+	clear(fields)
+	d.wire, d.fields = wire, fields
 	envelopes, err := d.sealShares(key, m, s.UpdateRoot())
 	if err != nil {
 		return federation.Digest{}, err
@@ -98,6 +104,22 @@ func (d *Daemon) seal(ctx context.Context, vector []float64) (federation.Digest,
 		s.Envelopes = append(s.Envelopes, digest)
 	}
 	return d.keepSubmission(ctx, s, envelopes)
+}
+
+// quantise returns fields [from, to) of a contribution, in dst if it is large enough.
+func quantise(dst []uint32, f fixedpoint.Format, values contribution, from, to int, rounding *fixedpoint.Rounding) ([]uint32, error) {
+	dst = slices.Grow(dst[:0], to-from)[:to-from]
+	step := make([]float64, stepFields)
+	defer clear(step)
+	for at := from; at < to; at += len(step) {
+		step = step[:min(stepFields, to-at)]
+		values.read(step, at)
+		part := f.Range(at, at+len(step))
+		if _, err := part.Quantise(dst[at-from:at-from+len(step)], step, rounding); err != nil {
+			return nil, err
+		}
+	}
+	return dst, nil
 }
 
 // sealShares shares the one-time key and seals each custodian's share to its one-round key.
@@ -130,7 +152,7 @@ func (d *Daemon) keepSubmission(ctx context.Context, s federation.Submission, en
 	if err := d.store.Delete(ctx, name); err != nil {
 		return federation.Digest{}, fatal{err}
 	}
-	if err := storage.PutOnce(ctx, d.store, name, federation.Encode(envelopes)); err != nil {
+	if err := storage.PutOnce(ctx, d.store, name, envelope.MarshalBundle(envelopes)); err != nil {
 		return federation.Digest{}, fatal{err}
 	}
 	signed := envelope.SignMessage(d.cfg.Identity, d.cfg.Charter.Federation, s)
@@ -160,11 +182,7 @@ func (d *Daemon) upload(ctx context.Context, header, submission federation.Diges
 		if slices.Contains(held.GetIndexes(), int32(index)) {
 			continue
 		}
-		data, err := storage.GetBlob(ctx, d.store, digest, federation.MaxSegmentBytes)
-		if err != nil {
-			return err
-		}
-		if err := d.link.putSegment(ctx, header, root, digest, index, data); err != nil {
+		if err := d.uploadSegment(ctx, header, root, digest, index); err != nil {
 			return err
 		}
 	}
@@ -176,12 +194,26 @@ func (d *Daemon) upload(ctx context.Context, header, submission federation.Diges
 	if err != nil {
 		return err
 	}
-	envelopes, err := federation.Decode[[][]byte](raw, len(raw))
+	envelopes, err := envelope.UnmarshalBundle(raw)
 	if err != nil {
 		return err
 	}
 	_, err = d.link.api.Submit(ctx, &atriumpb.SubmitRequest{Federation: d.link.federation, Signed: blob, Envelopes: envelopes})
 	return err
+}
+
+// uploadSegment sends a segment from the store, where it is read piece by piece. That it
+// is still what was signed the coordinator finds out: it takes nothing else.
+func (d *Daemon) uploadSegment(ctx context.Context, header, root, digest federation.Digest, index int) error {
+	name := storage.Blob(digest)
+	info, err := d.store.Stat(ctx, name)
+	if err != nil {
+		return err
+	}
+	first := &atriumpb.SegmentChunk{Header: header[:], UpdateRoot: root[:], Digest: digest[:], Index: int32(index), Size: info.Size}
+	return d.link.putSegment(ctx, first, func(offset, length int64) ([]byte, error) {
+		return d.store.Get(ctx, name, offset, length)
+	})
 }
 
 // rounding returns the stream of stochastic rounding: from crypto/rand, or repeatable

@@ -9,10 +9,13 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 
+	"atrium/aggregation/fixedpoint"
 	"atrium/client/participant"
 	"atrium/client/policy"
+	"atrium/client/train"
 	"atrium/coordinator/atriumpb"
 	"atrium/coordinator/federation"
+	"atrium/coordinator/opening"
 	"atrium/privacy/envelope"
 	"atrium/storage/roundlog"
 )
@@ -41,7 +44,11 @@ func (d *Daemon) perform(ctx context.Context, w *atriumpb.Work) error {
 	case "join":
 		return d.join(ctx, w)
 	case "update":
-		return d.orDecline(ctx, w, federation.RoleUpdate, d.update(ctx, w))
+		err := d.mayUpdate(ctx, w)
+		if err == nil {
+			err = d.update(ctx, w)
+		}
+		return d.orDecline(ctx, w, federation.RoleUpdate, err)
 	case "acknowledge":
 		return d.orDecline(ctx, w, federation.RoleCustodian, d.acknowledge(ctx, w))
 	case "answer":
@@ -54,21 +61,34 @@ func (d *Daemon) perform(ctx context.Context, w *atriumpb.Work) error {
 	return unknownTask(w.GetKind())
 }
 
-// orDecline tells the coordinator when this run of the daemon can no longer do its part,
-// because the keys of the run before are gone or because a rule forbids it.
-func (d *Daemon) orDecline(ctx context.Context, w *atriumpb.Work, role string, err error) error {
-	reason := ""
-	var refusal *policy.Refusal
-	switch {
-	case errors.Is(err, participant.ErrRestarted), errors.Is(err, participant.ErrNotJoined), errors.Is(err, participant.ErrNotOurs):
-		reason = "the daemon restarted since it joined"
-	case errors.Is(err, participant.ErrOtherAnswer):
-		reason = "another set of hospitals was answered on this question"
-	case errors.As(err, &refusal):
-		reason = "policy rule " + refusal.Rule
-	default:
+// mayUpdate checks the manifest of an update that is not fixed yet: this hospital is in
+// its cohort, with as many hospitals that it knows as its policy wants.
+func (d *Daemon) mayUpdate(ctx context.Context, w *atriumpb.Work) error {
+	digest, err := asDigest(w.GetManifest())
+	if err != nil {
 		return err
 	}
+	if m, _ := d.state.Recall(digest); !m.Submission.IsZero() {
+		return nil // it is sent again as it is
+	}
+	if err := d.ensureManifest(ctx, w); err != nil {
+		return err
+	}
+	if err := participant.MaySubmit(d.state, d.live.manifest); err != nil {
+		return err
+	}
+	group, _ := d.live.manifest.Cohort(d.self)
+	return d.cfg.Policy.JudgeGroup(d.cfg.Charter, d.self, d.live.manifest.Groups[group])
+}
+
+// orDecline tells the coordinator when this run of the daemon does not do its part,
+// because the keys of the run before are gone or because a rule forbids it.
+func (d *Daemon) orDecline(ctx context.Context, w *atriumpb.Work, role string, err error) error {
+	reason, decline := d.reason(err)
+	if !decline {
+		return err
+	}
+	d.refused(w, err)
 	header := federation.Sum(w.GetHeader())
 	if sent := d.decline(ctx, header, role, reason); sent != nil {
 		return sent
@@ -77,6 +97,25 @@ func (d *Daemon) orDecline(ctx context.Context, w *atriumpb.Work, role string, e
 		return d.decline(ctx, header, federation.RoleCustodian, reason)
 	}
 	return nil
+}
+
+// reason says in the words of the hospital's own rules why it declines, if it does.
+func (d *Daemon) reason(err error) (reason string, decline bool) {
+	var refusal *policy.Refusal
+	switch {
+	case errors.As(err, &refusal):
+		return "policy rule " + refusal.Rule, true
+	case errors.Is(err, participant.ErrRestarted), errors.Is(err, participant.ErrNotJoined) && d.state.Live.Header.IsZero():
+		return "the daemon restarted since it joined", true
+	case errors.Is(err, train.ErrNotFinite), errors.Is(err, fixedpoint.ErrNotFinite):
+		return "the update was not finite", true
+	}
+	for _, rule := range []error{participant.ErrNotJoined, participant.ErrNotOurs, participant.ErrOtherAnswer, participant.ErrClosed} {
+		if errors.Is(err, rule) {
+			return rule.Error(), true
+		}
+	}
+	return "", false
 }
 
 func (d *Daemon) decline(ctx context.Context, header federation.Digest, role, reason string) error {
@@ -99,7 +138,14 @@ func (d *Daemon) join(ctx context.Context, w *atriumpb.Work) error {
 	veto := d.judge(h)
 	var refusal *policy.Refusal
 	if errors.As(veto, &refusal) && (refusal.Rule != "min_records" || !d.state.IsCustodian()) {
+		d.refused(w, veto)
 		return d.decline(ctx, digest, federation.RoleUpdate, "policy rule "+refusal.Rule)
+	}
+	if err := federation.CheckHeader(d.cfg.Charter, d.cfg.Plan, h); err != nil {
+		return err
+	}
+	if err := opening.CheckRing(h.Ring); err != nil {
+		return fmt.Errorf("join round %d: %w", h.Round, err)
 	}
 	if err := d.checkBase(ctx, h); err != nil {
 		return err
@@ -108,13 +154,17 @@ func (d *Daemon) join(ctx context.Context, w *atriumpb.Work) error {
 	if err != nil {
 		return err
 	}
-	if checkpoint.Size != h.Checkpoint.Size || federation.Digest(checkpoint.Root) != h.Checkpoint.Root {
+	if checkpoint.Size < d.state.Seen.Size || checkpoint.Size != h.Checkpoint.Size || federation.Digest(checkpoint.Root) != h.Checkpoint.Root {
 		return fmt.Errorf("join round %d: its header names another checkpoint: %w", h.Round, participant.ErrRollback)
+	}
+	entries, err := participant.JoinHeader(d.state, d.cfg.Plan, h)
+	if err != nil {
+		return err
 	}
 	if err := d.prune(ctx, h.Questions); err != nil {
 		return err
 	}
-	if err := d.persist(participant.JoinHeader(d.state, d.cfg.Plan, h)); err != nil {
+	if err := d.persist(entries, nil); err != nil {
 		return err
 	}
 	if err := d.signJoin(h, digest, w.GetCheckpoint()); err != nil {

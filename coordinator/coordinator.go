@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"slices"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -57,6 +58,7 @@ type Coordinator struct {
 	view     atomic.Pointer[View]
 
 	uploads       uploads
+	places        *places
 	manifestCache atomic.Pointer[federation.VerifiedManifest]
 
 	// The rest is owned by Run's goroutine.
@@ -111,8 +113,17 @@ func (c *Coordinator) Charter() federation.Charter { return c.cfg.Charter }
 // Bucket returns the federation's storage.
 func (c *Coordinator) Bucket() storage.Bucket { return c.cfg.Bucket }
 
-// Run leads the federation until ctx ends or the log cannot be written any more.
+// Run leads the federation until ctx ends or the log cannot be written any more. A commit
+// that ctx interrupts may have happened: the next start finds out.
 func (c *Coordinator) Run(ctx context.Context) error {
+	err := c.run(ctx)
+	if ctx.Err() != nil {
+		return nil
+	}
+	return err
+}
+
+func (c *Coordinator) run(ctx context.Context) error {
 	if err := c.commit(ctx, []request{{event: round.Led{}, reply: make(chan error, 1)}}); err != nil {
 		return fmt.Errorf("take the lead: %w", err)
 	}
@@ -193,12 +204,30 @@ func (c *Coordinator) decide(list []request, w round.When) (View, []round.Entry,
 			answers[i] = err
 			continue
 		}
+		c.noteWait(next, r.event, decided)
 		for _, e := range decided {
 			next = c.after(next, e, c.log.Size()+int64(len(entries)))
 			entries = append(entries, e)
 		}
 	}
 	return next, entries, answers
+}
+
+// noteWait tells the operator why a sum that was opened, or was not, ends nothing yet.
+func (c *Coordinator) noteWait(v View, ev round.Event, decided []round.Entry) {
+	if len(decided) > 0 {
+		return
+	}
+	reason := ""
+	switch ev := ev.(type) {
+	case round.OpeningFailed:
+		reason = ev.Reason
+	case round.SumOpened:
+		reason = ev.Note
+	default:
+		return
+	}
+	c.cfg.Logger.Warn("sum waits for more answers", "round", v.State.Round.Number, "answers", len(v.State.Round.Answers), "reason", reason)
 }
 
 // after applies one entry and keeps what goes with it. An entry that the machine just
@@ -211,6 +240,7 @@ func (c *Coordinator) after(v View, e round.Entry, index int64) View {
 	v.State = state
 	if e.Kind == round.Select {
 		v.SelectEntry, v.SelectIndex = e.Encode(), index
+		v = v.ask(e, index)
 	}
 	if e.Kind == round.Publish && e.Version > 0 {
 		v.PublishEntry, v.PublishIndex = e, index
@@ -228,8 +258,8 @@ func (c *Coordinator) when() (round.When, time.Time) {
 // next starts what is owed and returns how long nothing will be owed by itself.
 func (c *Coordinator) next(ctx context.Context) time.Duration {
 	w, wake := c.when()
-	for _, t := range round.Pending(c.current.State, w) {
-		if t.Hospital != "" || c.running[t.ID] || c.failed[t.ID] {
+	for _, t := range round.OwnTasks(c.current.State, w) {
+		if c.running[t.ID] || c.failed[t.ID] || (t.Kind == round.TaskPublish && c.opening()) {
 			continue
 		}
 		if at, ok := c.retry[t.ID]; ok && w.Now.Before(at) {
@@ -245,6 +275,16 @@ func (c *Coordinator) next(ctx context.Context) time.Duration {
 		return time.Hour
 	}
 	return max(wake.Sub(w.Now), time.Millisecond)
+}
+
+// opening reports whether a sum is being opened: one at a time, whatever answers come.
+func (c *Coordinator) opening() bool {
+	for id := range c.running {
+		if strings.HasPrefix(id, string(round.TaskPublish)+"/") {
+			return true
+		}
+	}
+	return false
 }
 
 func earlier(a, b time.Time) time.Time {

@@ -9,6 +9,7 @@ import (
 	"atrium/coordinator/opening"
 	"atrium/coordinator/round"
 	"atrium/privacy/envelope"
+	"atrium/privacy/shamir"
 	"atrium/storage"
 	"atrium/storage/roundlog"
 )
@@ -25,10 +26,12 @@ var (
 func received[T envelope.Message](ctx context.Context, c *Coordinator, from federation.HospitalID, blob []byte) (T, federation.Digest, error) {
 	var zero T
 	m, digest, err := envelope.DecodeMessage[T](c.cfg.Charter, blob)
-	if err != nil {
+	switch {
+	case errors.Is(err, envelope.ErrSignature), errors.Is(err, envelope.ErrSigner):
 		return zero, digest, err
-	}
-	if m.From() != from {
+	case err != nil:
+		return zero, digest, fmt.Errorf("message from %s: %w: %w", from, ErrContent, err)
+	case m.From() != from:
 		return zero, digest, fmt.Errorf("message of %s from %s: %w", m.From(), from, ErrNotYours)
 	}
 	return m, digest, nil
@@ -61,7 +64,16 @@ func (c *Coordinator) Join(ctx context.Context, from federation.HospitalID, blob
 	if err := c.keep(ctx, blob); err != nil {
 		return err
 	}
-	return c.Submit(ctx, round.JoinVerified{VerifiedJoin: federation.VerifiedJoin{Join: join, Blob: digest}})
+	err = c.Submit(ctx, round.JoinVerified{VerifiedJoin: federation.VerifiedJoin{Join: join, Blob: digest}})
+	if !errors.Is(err, round.ErrOldJournal) {
+		return err
+	}
+	latest, _ := c.View().State.LatestJoin(from)
+	later, failed := storage.GetBlob(ctx, c.cfg.Bucket, latest.Blob, federation.MaxMessageBytes)
+	if failed != nil {
+		return errors.Join(err, failed)
+	}
+	return &OldJournal{Later: later, Err: err}
 }
 
 // Decline takes a signed Decline.
@@ -106,16 +118,13 @@ func (c *Coordinator) Answer(ctx context.Context, from federation.HospitalID, bl
 	if err != nil {
 		return err
 	}
-	if len(shareSums) != len(a.ShareSums) {
-		return fmt.Errorf("answer of %s: %d share sums for %d digests: %w", from, len(shareSums), len(a.ShareSums), ErrContent)
+	if err := c.checkAnswer(ctx, a, shareSums); err != nil {
+		return err
 	}
 	if err := c.verifyAnswerCosignature(ctx, a); err != nil {
 		return err
 	}
-	for g, sum := range shareSums {
-		if a.ShareSums[g].IsZero() != (len(sum) == 0) || (len(sum) > 0 && federation.Sum(sum) != a.ShareSums[g]) {
-			return fmt.Errorf("answer of %s: share sum of group %d: %w", from, g, ErrContent)
-		}
+	for _, sum := range shareSums {
 		if len(sum) > 0 {
 			if err := c.keep(ctx, sum); err != nil {
 				return err
@@ -126,6 +135,42 @@ func (c *Coordinator) Answer(ctx context.Context, from federation.HospitalID, bl
 		return err
 	}
 	return c.Submit(ctx, round.AnswerVerified{Answer: a, Blob: digest})
+}
+
+// checkAnswer refuses an answer that was not asked for, and one that nothing could be done
+// with: share sums that are not those it names, not one a group of S, or malformed.
+func (c *Coordinator) checkAnswer(ctx context.Context, a federation.Answer, shareSums [][]byte) error {
+	asked, ok := c.View().Asked[a.Manifest]
+	if !ok || a.Submitters != asked.Submitters {
+		return fmt.Errorf("answer of %s for S %s under manifest %s: %w", a.Custodian, a.Submitters.Short(), a.Manifest.Short(), round.ErrStale)
+	}
+	refuse := func(what string, args ...any) error {
+		return fmt.Errorf("answer of %s: %s: %w", a.Custodian, fmt.Sprintf(what, args...), ErrContent)
+	}
+	switch {
+	case a.Checkpoint.Size <= asked.Index:
+		return refuse("its checkpoint of size %d is from before entry %d, which names S", a.Checkpoint.Size, asked.Index)
+	case len(a.ShareSums) != len(asked.Kept) || len(shareSums) != len(asked.Kept):
+		return refuse("%d share sums with %d digests for %d groups", len(shareSums), len(a.ShareSums), len(asked.Kept))
+	}
+	header, err := opening.Header(ctx, c.cfg.Bucket, asked.Header)
+	if err != nil {
+		return err
+	}
+	for g, sum := range shareSums {
+		switch digest := a.ShareSums[g]; {
+		case digest.IsZero() == asked.Kept[g] || (len(sum) > 0) != asked.Kept[g]:
+			return refuse("share sum of group %d: there is one for each group of S", g)
+		case len(sum) == 0:
+			continue
+		case federation.Sum(sum) != digest:
+			return refuse("share sum of group %d is not the one that was signed", g)
+		}
+		if _, err := shamir.Unmarshal(sum, 1<<header.Ring.LogN); err != nil {
+			return refuse("share sum of group %d: %v", g, err)
+		}
+	}
+	return nil
 }
 
 // verifyAnswerCosignature checks an answer's cosignature against the log: the auditor
@@ -162,13 +207,4 @@ func (c *Coordinator) verifiedManifest(ctx context.Context, digest federation.Di
 	}
 	c.manifestCache.Store(&m)
 	return m, nil
-}
-
-// segmentSizes lists the byte sizes of an update's segments in the round under way.
-func segmentSizes(h federation.Header) ([]int, error) {
-	params, err := opening.Parameters(h.Ring)
-	if err != nil {
-		return nil, err
-	}
-	return params.SegmentPlan(opening.SegmentTarget), nil
 }

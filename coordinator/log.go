@@ -68,7 +68,7 @@ func Open(ctx context.Context, cfg Config) (*Coordinator, error) {
 		return nil, err
 	}
 	cfg = cfg.withDefaults()
-	c := &Coordinator{cfg: cfg, presence: newPresence(cfg.Now), requests: make(chan request),
+	c := &Coordinator{cfg: cfg, presence: newPresence(cfg.Now), places: newPlaces(maxPlaces, placeWait), requests: make(chan request),
 		results: make(chan string), running: map[string]bool{}, retry: map[string]time.Time{}, failed: map[string]bool{}}
 	v := View{State: round.State{Charter: cfg.Charter}}
 	log, err := roundlog.Open(ctx, cfg.Bucket, cfg.Key, func(b roundlog.Batch) error {
@@ -256,9 +256,12 @@ func (c *Coordinator) report(entries []round.Entry) {
 			c.cfg.Logger.Info("round opened", append(attrs, "kind", e.RoundKind)...)
 		case round.Publish:
 			c.cfg.Logger.Info("round done", append(attrs, "version", e.Version)...)
+			if e.Reason != "" || len(e.Custodians) > 0 {
+				c.cfg.Logger.Warn("round done in part", append(attrs, "left_out", e.Reason, "wrong_share_sums", e.Custodians)...)
+			}
 		case round.Abandon:
 			c.cfg.Logger.Warn("round abandoned", append(attrs, "reason", e.Reason)...)
-		case round.Discard, round.Declined:
+		case round.Discard, round.Declined, round.Refuse:
 			c.cfg.Logger.Warn(string(e.Kind), append(attrs, "hospital", e.Hospital, "reason", e.Reason)...)
 		case round.Finish:
 			c.cfg.Logger.Info("plan finished", "reason", e.Reason)

@@ -145,39 +145,51 @@ func (c *Coordinator) putSubmitters(ctx context.Context, t round.Task, v View) (
 // openSum opens the sum of the round with the answers so far, stores the outcome and
 // submits it. When the answers are not enough the machine is told so.
 func (c *Coordinator) openSum(ctx context.Context, t round.Task, v View) error {
-	record, err := opening.Load(ctx, c.cfg.Bucket, c.cfg.Charter, v.State.Round)
+	letGo(v.Plan)
+	record, err := opening.LoadMessages(ctx, c.cfg.Bucket, c.cfg.Charter, v.State.Round)
 	if err != nil {
 		return err
 	}
-	sum, err := opening.Open(ctx, c.cfg.Bucket, record.Round, record.Answers)
+	sum, err := opening.OpenAndKeep(ctx, c.cfg.Bucket, record.Round, record.Answers, func(ctx context.Context, digest federation.Digest, blob []byte) error {
+		return storage.PutOnce(ctx, c.cfg.Bucket, storage.Blob(digest), blob)
+	})
 	if errors.Is(err, opening.ErrNotOpened) {
 		return c.end(ctx, v, round.OpeningFailed{Round: t.Round, Answers: len(record.Answers), Reason: err.Error()})
 	} else if err != nil {
 		return err
 	}
-	outcome, err := opening.Conclude(record.Round, sum, record.Base)
+	letGo(v.Plan)
+	base, err := opening.Base(ctx, c.cfg.Bucket, record.Round)
+	if err != nil {
+		return err
+	}
+	outcome, err := opening.Conclude(record.Round, sum, base)
 	if err != nil {
 		return c.end(ctx, v, round.OpeningFailed{Round: t.Round, Answers: len(c.cfg.Charter.Custodians), Reason: err.Error()})
 	}
-	for _, ciphertext := range sum.Encrypted {
-		if _, err := storage.PutBlob(ctx, c.cfg.Bucket, ciphertext); err != nil {
-			return err
-		}
-	}
-	ev := round.SumOpened{Round: t.Round, Used: sum.Used, Wrong: sum.Wrong, Note: sum.Note()}
+	ev := round.SumOpened{Round: t.Round, Answers: len(record.Answers), Used: sum.Used, Wrong: sum.Wrong, Note: sum.Note()}
 	for _, g := range sum.Groups {
 		if g.Reason == "" {
 			ev.Groups = append(ev.Groups, g.Group)
 		}
 	}
+	return c.publishSum(ctx, v, ev, outcome)
+}
+
+// publishSum stores the outcome of a round and submits the event that names it.
+func (c *Coordinator) publishSum(ctx context.Context, v View, ev round.SumOpened, outcome opening.Outcome) error {
+	letGo(v.Plan)
+	var err error
 	if ev.Result, err = storage.PutBlob(ctx, c.cfg.Bucket, federation.Encode(outcome.Result)); err != nil {
 		return err
 	}
 	if outcome.Snapshot != nil {
 		ev.Parameters = models.ParametersDigest(*outcome.Snapshot)
-		if ev.Snapshot, err = models.Put(ctx, c.cfg.Bucket, models.Encode(*outcome.Snapshot)); err != nil {
+		if ev.Snapshot, err = models.Store(ctx, c.cfg.Bucket, *outcome.Snapshot); err != nil {
 			return err
 		}
+		outcome.Snapshot = nil
+		letGo(v.Plan)
 	}
 	return c.end(ctx, v, ev)
 }

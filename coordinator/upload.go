@@ -90,6 +90,9 @@ func (c *Coordinator) PutSegment(ctx context.Context, from federation.HospitalID
 	if !c.uploads.admit(header, from, root) {
 		return fmt.Errorf("segment of %s: %w: more than %d updates in one round", from, ErrBounds, maxRoots)
 	}
+	if err := c.checkSegment(from, header, index, data); err != nil {
+		return err
+	}
 	name, err := storage.UpdateSegment(header, string(from), root, index)
 	if err != nil {
 		return err
@@ -134,6 +137,9 @@ func (c *Coordinator) SubmitUpdate(ctx context.Context, from federation.Hospital
 		return err
 	}
 	v := c.View()
+	if have, ok := v.State.Round.Update(from); ok && have != digest && s.Manifest == v.State.Round.Manifest {
+		return fmt.Errorf("update of %s: submission %s, not %s: %w", from, digest.Short(), have.Short(), round.ErrConflict)
+	}
 	if s.Manifest != v.State.Round.Manifest || s.Manifest.IsZero() {
 		return fmt.Errorf("update of %s: %w", from, round.ErrStale)
 	}
@@ -175,7 +181,11 @@ func (c *Coordinator) holdsSegments(ctx context.Context, header federation.Diges
 		if c.uploads.has(name, s.Segments[index]) {
 			continue
 		}
-		if _, err := storage.GetVerified(ctx, c.cfg.Bucket, name, s.Segments[index], int64(size)); err != nil {
+		_, err = storage.GetVerified(ctx, c.cfg.Bucket, name, s.Segments[index], int64(size))
+		if err != nil && !errors.Is(err, storage.ErrNotFound) && !errors.Is(err, storage.ErrDigest) {
+			return err // our own trouble
+		}
+		if err != nil {
 			return fmt.Errorf("update of %s: segment %d: %w: %w", s.Hospital, index, ErrContent, err)
 		}
 		c.uploads.note(header, name, s.Segments[index])
@@ -199,7 +209,7 @@ func (c *Coordinator) keepEnvelopes(ctx context.Context, s federation.Submission
 	if err != nil {
 		return err
 	}
-	return storage.PutOnce(ctx, c.cfg.Bucket, name, federation.Encode(envelopes))
+	return storage.PutOnce(ctx, c.cfg.Bucket, name, envelope.MarshalBundle(envelopes))
 }
 
 // EnvelopesFor calls send with each submission of a candidate and the envelope in it
@@ -237,13 +247,11 @@ func (c *Coordinator) sendEnvelope(ctx context.Context, manifest federation.Dige
 	if err != nil {
 		return err
 	}
-	raw, err := c.cfg.Bucket.Get(ctx, name, 0, -1)
+	sealed, err := envelope.FromBundle(func(offset, length int64) ([]byte, error) {
+		return c.cfg.Bucket.Get(ctx, name, offset, length)
+	}, index)
 	if err != nil {
-		return err
+		return fmt.Errorf("envelopes of %s: %w", member.Hospital, err)
 	}
-	list, err := federation.Decode[[][]byte](raw, len(raw))
-	if err != nil || index >= len(list) {
-		return fmt.Errorf("envelopes of %s: %w", member.Hospital, errors.Join(err, ErrContent))
-	}
-	return send(signed, list[index])
+	return send(signed, sealed)
 }

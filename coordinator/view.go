@@ -18,8 +18,35 @@ type View struct {
 	SelectIndex      int64
 	PublishEntry     round.Entry // of the newest version
 	PublishIndex     int64
+	Asked            map[federation.Digest]Asked // by manifest: what may be answered, also late
 
 	changed chan struct{} // closed when a newer View is there
+}
+
+// Asked is what custodians may answer under one manifest.
+type Asked struct {
+	Header     federation.Digest
+	Submitters federation.Digest // S
+	Index      int64             // of the entry that names S
+	Kept       []bool            // by group: whether it is summed
+}
+
+// ask returns the View with one more S to answer, and without those that no attempt is
+// known of any more.
+func (v View) ask(e round.Entry, index int64) View {
+	r := v.State.Round
+	asked := Asked{Header: r.Header, Submitters: e.Blob, Index: index}
+	for _, group := range r.S {
+		asked.Kept = append(asked.Kept, len(group) > 0)
+	}
+	known := map[federation.Digest]Asked{r.Manifest: asked}
+	for _, a := range v.State.Attempts {
+		if old, ok := v.Asked[a.Manifest]; ok {
+			known[a.Manifest] = old
+		}
+	}
+	v.Asked = known
+	return v
 }
 
 // Changed is closed when the View is out of date.

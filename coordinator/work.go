@@ -2,6 +2,7 @@ package coordinator
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 
@@ -17,6 +18,10 @@ type Poll struct {
 	Adopted     uint64            // newest version whose local report it wrote
 	Skip        []string          // tasks that failed there and are not wanted now
 }
+
+// ErrAhead: the hospital says that it saw more of the log than there is. It is wrong, or
+// the coordinator works on an older copy of its store.
+var ErrAhead = errors.New("the hospital saw a longer log")
 
 // TaskAdopt asks a hospital to score the last version of a finished plan at home.
 const TaskAdopt round.TaskKind = "adopt"
@@ -96,6 +101,10 @@ func (c *Coordinator) submitters(ctx context.Context, w *Work, digest federation
 func (c *Coordinator) prove(ctx context.Context, w *Work, seen, size, index int64) error {
 	var failed error
 	err := c.onLoop(ctx, func() {
+		if have := c.log.Size(); seen > have {
+			failed = fmt.Errorf("%w: %d entries, this one has %d", ErrAhead, seen, have)
+			return
+		}
 		older, newer := min(seen, size), max(seen, size)
 		if older > 0 {
 			proof, err := c.log.ProveConsistency(older, newer)

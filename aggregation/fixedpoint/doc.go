@@ -3,9 +3,9 @@
 //
 // A Format fixes the number of bits of a field and, for consecutive segments
 // of the vector, how a value becomes a field. Rounding is stochastic, so that
-// the expected value of a dequantised field is the clamped input. Pack lays
-// fields of one width side by side as a bit string of up to 192 bits; Width
-// gives the width that the sum of a whole group never overflows.
+// the expected value of a dequantised field is the clamped input. A Packing lays
+// fields of one width side by side in numbers of up to 192 bits; Width gives
+// the width that the sum of a whole group never overflows.
 //
 // The package does not clip by norm, draw privacy noise, encrypt or choose a
 // format. It decides nothing about a value outside its range but to clamp and

@@ -14,6 +14,4 @@ const (
 	// overflows or vanishes.
 	MinClip = 1e-30
 	MaxClip = 1e30
-	// PackedBits bounds the bits that Pack lays side by side.
-	PackedBits = 192
 )

@@ -2,42 +2,141 @@ package fixedpoint
 
 import "fmt"
 
-// Pack sets limbs to the little-endian bit string in which field i occupies
-// bits i*width to (i+1)*width-1 of limbs[0], limbs[1], limbs[2]. Every field
-// is below 2^width. It panics when the string exceeds PackedBits.
-func Pack(limbs *[3]uint64, fields []uint32, width int) {
-	checkPacking(len(fields), width)
-	*limbs = [3]uint64{}
-	offset := uint(0)
-	for _, field := range fields {
-		word, shift := offset>>6, offset&63
-		limbs[word] |= uint64(field) << shift
-		if high := uint64(field) >> (64 - shift); high != 0 {
-			limbs[word+1] |= high
+// Packing lays the fields of a vector side by side in large numbers, its
+// coefficients: the first PerCoefficient fields in the first, and so on. Field
+// i of a coefficient occupies Width bits from bit Offset+i*Width on. A
+// coefficient is three little-endian words of WordBits bits, Width to 64,
+// which stand in three slices at the coefficient's index.
+type Packing struct {
+	PerCoefficient, Width, Offset, WordBits int
+}
+
+// Coefficients returns how many coefficients hold count fields.
+func (g Packing) Coefficients(count int) int {
+	return (count + g.PerCoefficient - 1) / g.PerCoefficient
+}
+
+// place is where a field of a coefficient lies.
+type place struct {
+	word        int
+	shift, rest uint // bits below it in the word, and from it to the word's end
+	split       bool // it goes on in the next word
+}
+
+func (g Packing) place(i int) place {
+	at := g.Offset + i*g.Width
+	p := place{word: at / g.WordBits, shift: uint(at % g.WordBits)}
+	p.rest = uint(g.WordBits) - p.shift
+	p.split = p.rest < uint(g.Width)
+	return p
+}
+
+// Pack sets the coefficients of the fields, each below 2^Width; what has no
+// field is 0.
+func (g Packing) Pack(words *[3][]uint64, fields []uint32) {
+	count := g.Coefficients(len(fields))
+	g.check(words, count)
+	for i := range words {
+		clear(words[i][:count])
+	}
+	for i := range g.PerCoefficient {
+		p := g.place(i)
+		if low := words[p.word][:count]; p.split {
+			packSplit(low, words[p.word+1][:count], fields, uint(i), uint(g.PerCoefficient), p)
+		} else {
+			packWhole(low, fields, uint(i), uint(g.PerCoefficient), p.shift)
 		}
-		offset += uint(width)
 	}
 }
 
-// Unpack writes the first len(dst) fields of width bits of limbs into dst.
-// It panics when they exceed PackedBits.
-func Unpack(dst []uint64, limbs *[3]uint64, width int) {
-	checkPacking(len(dst), width)
-	mask := uint64(1)<<width - 1
-	offset := uint(0)
-	for i := range dst {
-		word, shift := offset>>6, offset&63
-		field := limbs[word] >> shift
-		if shift+uint(width) > 64 {
-			field |= limbs[word+1] << (64 - shift)
+// packWhole adds every step-th field from at on to a word each.
+func packWhole(low []uint64, fields []uint32, at, step, shift uint) {
+	shift &= 63
+	for c, v := range low {
+		if at >= uint(len(fields)) {
+			return
 		}
-		dst[i] = field & mask
-		offset += uint(width)
+		low[c] = v | uint64(fields[at])<<shift
+		at += step
 	}
 }
 
-func checkPacking(count, width int) {
-	if width < 1 || width > 64 || count*width > PackedBits {
-		panic(fmt.Sprintf("fixedpoint: pack %d fields of %d bits", count, width))
+// packSplit adds every step-th field from at on to two words each.
+func packSplit(low, high []uint64, fields []uint32, at, step uint, p place) {
+	shift, rest := p.shift&63, p.rest&63
+	mask := uint64(1)<<rest - 1
+	high = high[:len(low)]
+	for c, v := range low {
+		if at >= uint(len(fields)) {
+			return
+		}
+		field := uint64(fields[at])
+		low[c] = v | field&mask<<shift
+		high[c] |= field >> rest
+		at += step
+	}
+}
+
+// Unpack writes the fields of the coefficients into dst and reports whether
+// all of them are at most largest, which is below 2^63.
+func (g Packing) Unpack(dst []uint64, words *[3][]uint64, largest uint64) bool {
+	count := g.Coefficients(len(dst))
+	g.check(words, count)
+	over := uint64(0)
+	for i := range g.PerCoefficient {
+		p := g.place(i)
+		if low := words[p.word][:count]; p.split {
+			over |= g.unpackSplit(dst, low, words[p.word+1][:count], uint(i), p, largest)
+		} else {
+			over |= g.unpackWhole(dst, low, uint(i), p.shift, largest)
+		}
+	}
+	return over>>63 == 0
+}
+
+// unpackWhole takes every PerCoefficient-th field from at on out of a word
+// each. The top bit of its result is set when one is above largest.
+func (g Packing) unpackWhole(dst, low []uint64, at, shift uint, largest uint64) (over uint64) {
+	step, mask := uint(g.PerCoefficient), uint64(1)<<g.Width-1
+	shift &= 63
+	for _, v := range low {
+		if at >= uint(len(dst)) {
+			break
+		}
+		v = v >> shift & mask
+		over |= largest - v
+		dst[at] = v
+		at += step
+	}
+	return over
+}
+
+// unpackSplit is unpackWhole for two words each.
+func (g Packing) unpackSplit(dst, low, high []uint64, at uint, p place, largest uint64) (over uint64) {
+	step, mask := uint(g.PerCoefficient), uint64(1)<<g.Width-1
+	shift, rest := p.shift&63, p.rest&63
+	high = high[:len(low)]
+	for c, v := range low {
+		if at >= uint(len(dst)) {
+			break
+		}
+		v = (v>>shift | high[c]<<rest) & mask
+		over |= largest - v
+		dst[at] = v
+		at += step
+	}
+	return over
+}
+
+// check panics on what a caller must have made right.
+func (g Packing) check(words *[3][]uint64, count int) {
+	if g.PerCoefficient < 1 || g.Width < 1 || g.Width > 63 || g.Offset < 0 || g.WordBits < g.Width || g.WordBits > 64 ||
+		g.Offset+g.PerCoefficient*g.Width > 3*g.WordBits {
+		panic(fmt.Sprintf("fixedpoint: packing %+v", g))
+	}
+	for i := range words {
+		if len(words[i]) < count {
+			panic(fmt.Sprintf("fixedpoint: %d words for %d coefficients", len(words[i]), count))
+		}
 	}
 }

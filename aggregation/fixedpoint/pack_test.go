@@ -3,6 +3,7 @@ package fixedpoint
 import (
 	"math/big"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"testing"
 
@@ -11,65 +12,96 @@ import (
 
 func contains(err error, s string) bool { return err != nil && strings.Contains(err.Error(), s) }
 
-// naivePack is Pack's twin: sum of field<<(i*width).
-func naivePack(fields []uint32, width int) [3]uint64 {
+// naivePack is Pack's twin for one coefficient: sum of field<<(offset+i*width).
+func naivePack(g Packing, fields []uint32) *big.Int {
 	sum := new(big.Int)
 	for i, f := range fields {
 		v := new(big.Int).SetUint64(uint64(f))
-		sum.Or(sum, v.Lsh(v, uint(i*width)))
+		sum.Or(sum, v.Lsh(v, uint(g.Offset+i*g.Width)))
 	}
-	var buf [24]byte
-	sum.FillBytes(buf[:])
-	var limbs [3]uint64
-	for i := range limbs {
-		limbs[i] = new(big.Int).SetBytes(buf[24-8*(i+1) : 24-8*i]).Uint64()
+	return sum
+}
+
+// words returns room for count coefficients, filled with rubbish.
+func words(count int) (w [3][]uint64) {
+	for i := range w {
+		w[i] = make([]uint64, count)
+		for j := range w[i] {
+			w[i][j] = ^uint64(0)
+		}
 	}
-	return limbs
+	return w
+}
+
+func toBig(g Packing, w *[3][]uint64, i int) *big.Int {
+	v := new(big.Int)
+	for j := 2; j >= 0; j-- {
+		v.Lsh(v, uint(g.WordBits)).Add(v, new(big.Int).SetUint64(w[j][i]))
+	}
+	return v
+}
+
+func setBig(g Packing, w *[3][]uint64, i int, v *big.Int) {
+	mask := new(big.Int).SetUint64(^uint64(0) >> (64 - g.WordBits))
+	for j := range w {
+		w[j][i] = new(big.Int).And(new(big.Int).Rsh(v, uint(g.WordBits*j)), mask).Uint64()
+	}
 }
 
 func TestPackAgainstNaive(t *testing.T) {
 	rng := rand.New(rand.NewPCG(10, 11))
-	for width := 1; width <= 64; width++ {
-		for range 200 {
-			k := 1 + rng.IntN(PackedBits/width)
-			fields, want := make([]uint32, k), make([]uint64, k)
+	for width := 1; width <= 62; width++ {
+		for range 100 {
+			g := Packing{Width: width, WordBits: width + rng.IntN(65-width)}
+			g.Offset = rng.IntN(3*g.WordBits - width + 1)
+			g.PerCoefficient = 1 + rng.IntN((3*g.WordBits-g.Offset)/width)
+			fields := make([]uint32, 1+rng.IntN(3*g.PerCoefficient))
+			want := make([]uint64, len(fields))
 			for i := range fields {
 				fields[i] = uint32(rng.Uint64() & (1<<min(width, 32) - 1))
 				want[i] = uint64(fields[i])
 			}
-			limbs := [3]uint64{1, 2, 3}
-			Pack(&limbs, fields, width)
-			if diff := cmp.Diff(naivePack(fields, width), limbs); diff != "" {
-				t.Fatalf("width %d: (-want +got):\n%s", width, diff)
+			count := g.Coefficients(len(fields))
+			w := words(count + 1)
+			g.Pack(&w, fields)
+			for i := range count {
+				own := fields[i*g.PerCoefficient : min((i+1)*g.PerCoefficient, len(fields))]
+				if naive := naivePack(g, own); naive.Cmp(toBig(g, &w, i)) != 0 {
+					t.Fatalf("%+v: coefficient %d of %v is %v, want %v", g, i, fields, toBig(g, &w, i), naive)
+				}
 			}
-			got := make([]uint64, k)
-			Unpack(got, &limbs, width)
+			got := make([]uint64, len(fields))
+			largest := slices.Max(want)
+			if !g.Unpack(got, &w, largest) {
+				t.Fatalf("%+v: %v not at most %d", g, want, largest)
+			}
 			if diff := cmp.Diff(want, got); diff != "" {
-				t.Fatalf("width %d: (-want +got):\n%s", width, diff)
+				t.Fatalf("%+v: (-want +got):\n%s", g, diff)
+			}
+			if largest > 0 && g.Unpack(got, &w, largest-1) {
+				t.Fatalf("%+v: %v at most %d", g, want, largest-1)
 			}
 		}
 	}
 }
 
-// TestPackedSumsStayApart adds the packed strings of a full group of the
+// TestPackedSumsStayApart adds the packed numbers of a full group of the
 // largest fields: no field reaches its neighbour.
 func TestPackedSumsStayApart(t *testing.T) {
 	for _, bits := range []int{8, 16, 24, 32} {
 		for _, group := range []int{2, 3, 10, 128, 129, 1170} {
-			width := Width(bits, group)
-			k := PackedBits / width
-			fields := make([]uint32, k)
+			g := Packing{Width: Width(bits, group), Offset: 11, WordBits: 64}
+			g.PerCoefficient = (192 - 11) / g.Width
+			fields := make([]uint32, g.PerCoefficient)
 			for i := range fields {
 				fields[i] = uint32(Max(bits))
 			}
-			packed := naivePack(fields, width)
-			total := new(big.Int).Mul(limbsToBig(packed), big.NewInt(int64(group)))
-			if total.BitLen() > k*width {
-				t.Fatalf("%d bits, group %d: sum has %d bits", bits, group, total.BitLen())
+			total := new(big.Int).Mul(naivePack(g, fields), big.NewInt(int64(group)))
+			sum, got := words(1), make([]uint64, len(fields))
+			setBig(g, &sum, 0, total)
+			if !g.Unpack(got, &sum, uint64(group)*Max(bits)) {
+				t.Fatalf("%d bits, group %d: a field is too large in %v", bits, group, got)
 			}
-			sum := bigToLimbs(total)
-			got := make([]uint64, k)
-			Unpack(got, &sum, width)
 			for i, u := range got {
 				if u != uint64(group)*Max(bits) {
 					t.Fatalf("%d bits, group %d: field %d sums to %d", bits, group, i, u)
@@ -79,36 +111,34 @@ func TestPackedSumsStayApart(t *testing.T) {
 	}
 }
 
-func limbsToBig(l [3]uint64) *big.Int {
-	v := new(big.Int)
-	for i := 2; i >= 0; i-- {
-		v.Lsh(v, 64).Or(v, new(big.Int).SetUint64(l[i]))
-	}
-	return v
-}
-
-func bigToLimbs(v *big.Int) (l [3]uint64) {
-	mask := new(big.Int).SetUint64(1<<64 - 1)
-	for i := range l {
-		l[i] = new(big.Int).And(new(big.Int).Rsh(v, uint(64*i)), mask).Uint64()
-	}
-	return l
-}
-
 func TestPackDoesNotAllocate(t *testing.T) {
-	fields, out := []uint32{1, 2, 3, 4, 5, 6}, make([]uint64, 6)
-	var limbs [3]uint64
-	if n := testing.AllocsPerRun(100, func() { Pack(&limbs, fields, 20); Unpack(out, &limbs, 20) }); n != 0 {
+	g := Packing{PerCoefficient: 6, Width: 20, Offset: 11, WordBits: 62}
+	fields, out, w := make([]uint32, 60), make([]uint64, 60), words(10)
+	if n := testing.AllocsPerRun(100, func() { g.Pack(&w, fields); g.Unpack(out, &w, 5) }); n != 0 {
 		t.Errorf("%v allocations", n)
 	}
 }
 
-func TestPackRefusesTooMuch(t *testing.T) {
-	defer func() {
-		if recover() == nil {
-			t.Error("packing 200 bits did not panic")
-		}
-	}()
-	var limbs [3]uint64
-	Pack(&limbs, make([]uint32, 10), 20)
+func TestPackPanics(t *testing.T) {
+	for name, g := range map[string]Packing{
+		"too long":         {PerCoefficient: 10, Width: 20, WordBits: 62},
+		"too long with it": {PerCoefficient: 9, Width: 20, Offset: 13, WordBits: 64},
+		"no fields":        {Width: 20, WordBits: 62},
+		"no width":         {PerCoefficient: 1, WordBits: 62},
+		"wide":             {PerCoefficient: 1, Width: 64, WordBits: 64},
+		"wider than words": {PerCoefficient: 1, Width: 20, WordBits: 19},
+		"long words":       {PerCoefficient: 1, Width: 20, WordBits: 65},
+		"negative offset":  {PerCoefficient: 1, Width: 20, Offset: -1, WordBits: 64},
+		"no room":          {PerCoefficient: 3, Width: 20, WordBits: 64},
+	} {
+		func() {
+			defer func() {
+				if recover() == nil {
+					t.Errorf("%s did not panic", name)
+				}
+			}()
+			w := words(3)
+			g.Pack(&w, make([]uint32, 10))
+		}()
+	}
 }

@@ -32,9 +32,7 @@ func (o overlay) Get(ctx context.Context, name string, offset, length int64) ([]
 }
 
 // openSums opens a round whose ciphertexts were retired from the ciphertext sums that
-// the coordinator left: what it says the sum was, opened and checked as ever. It is the
-// same code on another round: in each group one member has the sum as its ciphertext
-// and every other an encryption of nothing, all zero, so that they add up to the sum.
+// the coordinator left: what it says the sum was, opened and checked as ever.
 func (r *replayer) openSums(ctx context.Context, s step, record opening.Record) (opening.Sum, error) {
 	raw, err := r.blob(ctx, s.entry.Blob, federation.MaxManifestBytes, s.name())
 	if err != nil {
@@ -44,56 +42,54 @@ func (r *replayer) openSums(ctx context.Context, s step, record opening.Record) 
 	if err != nil {
 		return opening.Sum{}, s.wrong(err)
 	}
-	attested := record.Round
-	attested.Submissions = map[federation.HospitalID]federation.Submission{}
-	bucket := overlay{r.bucket, map[string][]byte{}}
-	for g, members := range attested.Submitters.Groups {
+	lists := make([]opening.List, len(result.Groups))
+	for g, members := range record.Round.Submitters.Groups {
 		if len(members) == 0 {
 			continue
 		}
-		what := fmt.Sprintf("ciphertext sum of group %d in round %d", g, s.entry.Round)
-		sum, err := r.blob(ctx, result.Groups[g].Ciphertext, storage.MaxObjectBytes, what)
-		if err != nil {
+		if lists[g], err = r.sumList(ctx, s, result.Groups[g]); err != nil {
 			return opening.Sum{}, err
 		}
-		size := 0
-		for _, n := range r.now.sizes {
-			size += n
-		}
-		if len(sum) != size {
-			return opening.Sum{}, contrary(storage.Blob(result.Groups[g].Ciphertext), what, "%d bytes, not %d", len(sum), size)
-		}
-		nothing := make([]byte, len(sum))
-		nothing[0] = sum[0] // the version byte
-		for i, m := range members {
-			ciphertext := nothing
-			if i == 0 {
-				ciphertext = sum
-			}
-			attested.Submissions[m.Hospital], err = r.pretend(bucket, record.Round.Submissions[m.Hospital], ciphertext)
-			if err != nil {
-				return opening.Sum{}, err
-			}
-		}
 	}
-	return opening.Open(ctx, bucket, attested, record.Answers)
+	return opening.OpenSums(ctx, r.bucket, record.Round, record.Answers, lists)
 }
 
-// pretend puts a ciphertext into the bucket as that of a submission.
-func (r *replayer) pretend(bucket overlay, s federation.Submission, ciphertext []byte) (federation.Submission, error) {
-	var segments [][]byte
-	s.Segments = nil
-	for _, size := range r.now.sizes {
-		segments = append(segments, ciphertext[:size])
-		s.Segments = append(s.Segments, federation.Sum(ciphertext[:size]))
-		ciphertext = ciphertext[size:]
+// sumList reads which objects a group's ciphertext sum consists of.
+func (c *checker) sumList(ctx context.Context, s step, g opening.GroupResult) (opening.List, error) {
+	object, what := storage.Blob(g.Ciphertext), sumName(s, g)
+	raw, err := c.blob(ctx, g.Ciphertext, opening.MaxListBytes, what)
+	if err != nil {
+		return opening.List{}, err
 	}
-	for i, data := range segments {
-		name, err := storage.UpdateSegment(r.now.digest, string(s.Hospital), s.UpdateRoot(), i)
+	list, err := opening.DecodeList(raw)
+	if err != nil {
+		return list, wrong(object, what, err)
+	}
+	if len(list.Segments) != len(c.now.sizes) {
+		return list, contrary(object, what, "%d segments, not %d", len(list.Segments), len(c.now.sizes))
+	}
+	return list, nil
+}
+
+// checkSum checks that a group's ciphertext sum is there, segment by segment.
+func (c *checker) checkSum(ctx context.Context, s step, g opening.GroupResult) error {
+	list, err := c.sumList(ctx, s, g)
+	if err != nil {
+		return err
+	}
+	for i, digest := range list.Segments {
+		what := fmt.Sprintf("segment %d of the %s", i, sumName(s, g))
+		raw, err := c.blob(ctx, digest, int64(c.now.sizes[i]), what)
 		if err != nil {
-			return s, err
+			return err
 		}
-		bucket.objects[name] = data
+		if len(raw) != c.now.sizes[i] {
+			return contrary(storage.Blob(digest), what, "%d bytes, not %d", len(raw), c.now.sizes[i])
+		}
 	}
-	return s, nil
+	return nil
+}
+
+func sumName(s step, g opening.GroupResult) string {
+	return fmt.Sprintf("ciphertext sum of group %d in round %d", g.Group, s.entry.Round)
 }

@@ -70,7 +70,7 @@ func (c *checker) checkJoin(ctx context.Context, s step) error {
 		return err
 	}
 	_, custodian := c.charter.Point(j.Hospital)
-	known, again := s.before.Round.Join(j.Hospital)
+	known, again := s.before.LatestJoin(j.Hospital)
 	switch {
 	case j.Header != c.now.digest:
 		return s.contrary("it names header %s, not %s", j.Header.Short(), c.now.digest.Short())

@@ -36,8 +36,7 @@ func (c *checker) checkPublish(ctx context.Context, s step) error {
 		if g.Ciphertext.IsZero() {
 			continue
 		}
-		what := fmt.Sprintf("ciphertext sum of group %d in round %d", g.Group, s.entry.Round)
-		if _, err := c.blob(ctx, g.Ciphertext, storage.MaxObjectBytes, what); err != nil {
+		if err := c.checkSum(ctx, s, g); err != nil {
 			return err
 		}
 	}

@@ -126,11 +126,16 @@ func (t *teller) hospital(s step) {
 		add(&story.Discarded)
 	case round.Declined:
 		story.Declined = append(story.Declined, Declined{t.nameOf(e.Hospital), e.Role, e.Reason})
+	case round.Refuse:
+		story.Refused = append(story.Refused, Declined{t.nameOf(e.Hospital), e.Role, e.Reason})
 	case round.Acknowledge:
 		add(&story.Acked)
 	case round.Select:
 		story.Dropped, story.Excused = t.names(e.Hospitals), t.names(e.Custodians)
-		story.S = t.names(slices.Concat(s.after.Round.S...))
+		story.S, story.Groups = t.names(slices.Concat(s.after.Round.S...)), nil
+		for _, group := range s.after.Round.S {
+			story.Groups = append(story.Groups, t.names(group))
+		}
 	case round.Answer:
 		if story.Phase == round.Abandoned {
 			add(&story.Late)

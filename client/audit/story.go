@@ -42,10 +42,12 @@ type Story struct {
 	Submitted  []string
 	Discarded  []string // updates that came too late
 	Declined   []Declined
-	Acked      []string // custodians that acknowledged the candidate
-	Dropped    []string // submitters whose envelopes too many custodians could not read
-	Excused    []string // custodians that could not read a submitter who stayed
+	Refused    []Declined // what the coordinator says it could not take, and why
+	Acked      []string   // custodians that acknowledged the candidate
+	Dropped    []string   // submitters whose envelopes too many custodians could not read
+	Excused    []string   // custodians that could not read a submitter who stayed
 	S          []string
+	Groups     [][]string // of S, one a group of the charter; a dropped group is empty
 	Answered   []string
 	Late       []string // custodians that answered after the round was abandoned
 	Burned     []string // custodians that promised never to answer

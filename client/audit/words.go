@@ -81,10 +81,19 @@ func (s Story) Text(threshold int) []string {
 	for _, d := range s.Declined {
 		say("declined", "%s, as %s: %q", d.Hospital, d.Role, d.Reason)
 	}
+	for _, d := range s.Refused {
+		say("refused", "%s, as %s: %q", d.Hospital, d.Role, d.Reason)
+	}
 	some("acknowledged", s.Acked, fmt.Sprintf(" (%d custodians, %d must answer)", s.custodians, threshold))
 	some("dropped", s.Dropped, ": more custodians than the charter allows for could not read it")
 	some("excused", s.Excused, ": could not read a submitter who stayed")
-	some("S", s.S, fmt.Sprintf(" (%d)", len(s.S)))
+	if len(s.Groups) > 1 {
+		for g, names := range s.Groups {
+			say(fmt.Sprintf("S, group %d", g), "%s (%d)", list(names), len(names))
+		}
+	} else {
+		some("S", s.S, fmt.Sprintf(" (%d)", len(s.S)))
+	}
 	some("answered", s.Answered, "")
 	some("wrong", s.Wrong, ": share sums disagree with the sum, or a dealer in S gave wrong shares")
 	return append(lines, s.ending()...)
@@ -103,8 +112,14 @@ func (s Story) ending() []string {
 	if s.Version > 0 {
 		say("snapshot", s.Snapshot.String())
 	}
-	if s.Note != "" {
-		say("left out", s.Note)
+	if s.Result != nil && len(s.Result.Groups) > 1 {
+		for _, g := range s.Result.Groups {
+			if g.Reason == "" {
+				say(fmt.Sprintf("group %d", g.Group), fmt.Sprintf("%d hospitals in the sum", g.Submitters))
+			} else {
+				say(fmt.Sprintf("group %d", g.Group), "left out: "+g.Reason)
+			}
+		}
 	}
 	if s.Reason != "" {
 		say("abandoned", s.Reason)

@@ -10,7 +10,7 @@ import (
 
 // Refusals. Each leaves the state as it was.
 var (
-	ErrRollback    = errors.New("the coordinator shows an older log than before")
+	ErrRollback    = errors.New("the coordinator shows an older log than before, or another")
 	ErrNotJoined   = errors.New("this run of the daemon did not join that header")
 	ErrNotOurs     = errors.New("the manifest does not carry our own join")
 	ErrRestarted   = errors.New("the one-round key is gone: the daemon restarted since it joined")
@@ -19,6 +19,8 @@ var (
 	ErrAnswered    = errors.New("this manifest was answered")
 	ErrOtherAnswer = errors.New("another set of hospitals was answered on this question")
 	ErrNotMember   = errors.New("not in the cohort or not a custodian")
+	ErrEpoch       = errors.New("of another charter epoch than this hospital's memory")
+	ErrClosed      = errors.New("this hospital closed the epoch")
 )
 
 func entry(kind EntryKind, d federation.Digest) Entry { return Entry{V: 1, Kind: kind, Digest: d} }
@@ -48,6 +50,9 @@ func JoinHeader(s State, plan federation.Plan, h federation.Header) ([]Entry, er
 	if err := federation.CheckHeader(s.Charter, plan, h); err != nil {
 		return nil, err
 	}
+	if !s.Closed.IsZero() {
+		return nil, fmt.Errorf("join round %d: %w", h.Round, ErrClosed)
+	}
 	if h.Checkpoint.Size > s.Seen.Size {
 		return nil, fmt.Errorf("join round %d: its checkpoint was not verified: %w", h.Round, ErrRollback)
 	}
@@ -59,8 +64,11 @@ func JoinHeader(s State, plan federation.Plan, h federation.Header) ([]Entry, er
 // AcceptManifest decides whether to take part under a manifest: it must name the
 // header that this run joined, carry this run's own Join, and hold for the charter.
 func AcceptManifest(s State, round uint64, m federation.VerifiedManifest) ([]Entry, error) {
-	if m.Header != s.Live.Header || s.Live.Header.IsZero() {
+	if s.Live.Header.IsZero() {
 		return nil, fmt.Errorf("manifest %s: %w", m.Digest.Short(), ErrNotJoined)
+	}
+	if m.Header != s.Live.Header {
+		return nil, fmt.Errorf("manifest %s of header %s, not of %s: %w", m.Digest.Short(), m.Header.Short(), s.Live.Header.Short(), ErrNotJoined)
 	}
 	own := slices.IndexFunc(m.Joins, func(j federation.VerifiedJoin) bool { return j.Hospital == s.Self })
 	if own < 0 || m.Joins[own].Incarnation != s.Live.Incarnation || m.Joins[own].Counter != s.Counter {
@@ -88,6 +96,22 @@ func AcceptManifest(s State, round uint64, m federation.VerifiedManifest) ([]Ent
 	return []Entry{e}, nil
 }
 
+// MaySubmit reports whether this hospital is to send an update under a manifest: it
+// verified it in this run and is in its cohort.
+func MaySubmit(s State, m federation.VerifiedManifest) error {
+	fail := func(err error) error { return fmt.Errorf("submit under manifest %s: %w", m.Digest.Short(), err) }
+	if s.Live.Manifest != m.Digest || m.Digest.IsZero() {
+		return fail(ErrRestarted)
+	}
+	if _, ok := m.Cohort(s.Self); !ok {
+		return fail(ErrNotMember)
+	}
+	if memory, _ := s.Recall(m.Digest); memory.Burned {
+		return fail(ErrBurned)
+	}
+	return nil
+}
+
 // Submit fixes the one submission of a manifest; ciphertext, envelopes and signature
 // are on disk.
 func Submit(s State, manifest, submission federation.Digest) ([]Entry, error) {
@@ -113,6 +137,9 @@ func MayOpen(s State, m federation.VerifiedManifest, submitters federation.Submi
 	if m.Custodian(s.Self) == nil {
 		return fail(ErrNotMember)
 	}
+	if !s.Closed.IsZero() {
+		return fail(ErrClosed)
+	}
 	if s.Live.Manifest != m.Digest || m.Digest.IsZero() {
 		return fail(ErrRestarted)
 	}
@@ -131,11 +158,16 @@ func MayAnswer(s State, m federation.VerifiedManifest, submitters federation.Sub
 	if err := MayOpen(s, m, submitters); err != nil {
 		return err
 	}
-	asked, set := s.Live.Questions, submitters.Set()
+	asked, set := s.Live.Questions, federation.SetDigest(submitters.Set())
 	for _, old := range s.Memory {
-		if old.Answered() && !old.Certified && overlap(old.Questions, asked) && !sameSet(old.Set, set) {
+		if old.Answered() && !old.Certified && !old.Past && !old.given().Allows(asked, set) {
 			return fmt.Errorf("answer under manifest %s: %w under manifest %s of round %d, and no burn certificate shows that it cannot be opened",
 				m.Digest.Short(), ErrOtherAnswer, old.Manifest.Short(), old.Round)
+		}
+	}
+	for _, old := range s.Bound {
+		if !old.Allows(asked, set) {
+			return fmt.Errorf("answer under manifest %s: %w under manifest %s of an earlier epoch", m.Digest.Short(), ErrOtherAnswer, old.Manifest.Short())
 		}
 	}
 	return nil
@@ -160,12 +192,26 @@ func BurnManifest(s State, round uint64, manifest federation.Digest) ([]Entry, e
 	if !s.IsCustodian() {
 		return nil, fmt.Errorf("burn manifest %s: %w", manifest.Short(), ErrNotMember)
 	}
-	if m, ok := s.Recall(manifest); ok && m.Answered() {
-		return nil, fmt.Errorf("burn manifest %s: %w", manifest.Short(), ErrAnswered)
-	} else if ok && m.Burned {
+	if err := s.mayBurn(manifest); err != nil {
+		return nil, fmt.Errorf("burn manifest %s: %w", manifest.Short(), err)
+	}
+	if m, _ := s.Recall(manifest); m.Burned {
 		return nil, nil
 	}
 	e := entry(Burned, manifest)
 	e.Round = round
 	return []Entry{e}, nil
+}
+
+// mayBurn: what this hospital answered it cannot burn, and what an earlier epoch
+// answered is for the custodians of that epoch to burn, by their closing statements.
+func (s State) mayBurn(manifest federation.Digest) error {
+	m, _ := s.Recall(manifest)
+	switch {
+	case m.Answered():
+		return ErrAnswered
+	case m.Past, slices.ContainsFunc(s.Bound, func(b Bound) bool { return b.Manifest == manifest }):
+		return ErrEpoch
+	}
+	return nil
 }

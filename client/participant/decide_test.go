@@ -219,6 +219,13 @@ func TestJournalRefusals(t *testing.T) {
 		"second answer":          {w.answer(t, 0), Entry{V: 1, Kind: Answered, Digest: w.m.Digest, Message: d}},
 		"burn after an answer":   {w.answer(t, 0), Entry{V: 1, Kind: Burned, Digest: w.m.Digest}},
 		"answer without message": {w.s, Entry{V: 1, Kind: Answered, Digest: w.m.Digest}},
+		"pinned to epoch 2":      {w.s, Entry{V: 1, Kind: Pinned, Digest: d, Epoch: 2}},
+		"pinned to nothing":      {w.s, Entry{V: 1, Kind: Pinned, Epoch: 1}},
+		"closed another epoch":   {w.s, Entry{V: 1, Kind: Closed, Digest: d, Message: d}},
+		"closed with nothing":    {w.s, Entry{V: 1, Kind: Closed}},
+		"inherited nothing":      {w.s, Entry{V: 1, Kind: Inherited, Epoch: 2}},
+		"inherited into now":     {w.s, Entry{V: 1, Kind: Inherited, Answer: &federation.Answered{}}},
+		"began the first epoch":  {w.s, Entry{V: 1, Kind: Began, Digest: d, Epoch: 1}},
 	} {
 		before := federation.Encode(c.s.Memory)
 		s, err := Apply(c.s, c.e)
@@ -274,6 +281,8 @@ func FuzzDecodeEntry(f *testing.F) {
 		{V: 1, Kind: Verified, Digest: d, Round: 4, Certified: []federation.Digest{d}},
 		{V: 1, Kind: Answered, Digest: d, Message: d, Submitters: d, Set: [][]federation.HospitalID{{"h-a"}, {}}},
 		{V: 1, Kind: Burned, Digest: d}, {V: 2, Kind: Burned},
+		{V: 1, Kind: Pinned, Digest: d, Epoch: 1}, {V: 1, Kind: Closed, Digest: d, Message: d}, {V: 1, Kind: Began, Digest: d, Epoch: 2},
+		{V: 1, Kind: Inherited, Digest: d, Epoch: 2, Answer: &federation.Answered{Manifest: d, Questions: []string{"train/x"}, Set: d, Released: d}},
 	} {
 		f.Add(federation.Encode(e))
 	}
@@ -290,4 +299,88 @@ func FuzzDecodeEntry(f *testing.F) {
 			t.Errorf("apply %s: %v", b, err)
 		}
 	})
+}
+
+// TestDifferences: what can be put together from several sums of one question is refused
+// at the second one: S without a hospital, two disjoint sets, their union with one more,
+// and the same by statistics over other features.
+func TestDifferences(t *testing.T) {
+	c := testCharter(7, 5, 4, 1)
+	ids := c.Groups[0]
+	age, both := testPlan(), testPlan()
+	both.Features = append(both.Features, federation.Feature{Name: "sex", Min: 0, Max: 1, Missing: federation.MissingMean})
+	other := testPlan()
+	other.Name, other.Privacy.Bits = "other", 24
+	statistics := func(p federation.Plan, round uint64) federation.Header {
+		h := testHeader(c, p, round)
+		h.Kind, h.Version, h.Base, h.Parameters, h.Format = federation.Statistics, 0, federation.Digest{}, federation.Digest{}, p.Format(federation.Statistics)
+		h.Questions = p.Questions(h.Kind, h.Parameters)
+		h.Ring = federation.Ring{Count: h.Format.Count(), Bits: h.Format.Bits, GroupSize: c.LargestGroup()}
+		return h
+	}
+	version := testHeader(c, testPlan(), 2)
+	version.Version, version.Base = 7, federation.Sum([]byte("the same parameters in another snapshot"))
+	for name, x := range map[string]struct {
+		plans   [2]federation.Plan
+		headers [2]federation.Header
+		sets    [2][]federation.HospitalID
+		want    error
+	}{
+		"S, then S without one":              {[2]federation.Plan{age, age}, [2]federation.Header{testHeader(c, age, 1), testHeader(c, age, 2)}, [2][]federation.HospitalID{ids, ids[1:]}, ErrOtherAnswer},
+		"A, then B apart from it":            {[2]federation.Plan{age, age}, [2]federation.Header{testHeader(c, age, 1), testHeader(c, age, 2)}, [2][]federation.HospitalID{ids[:3], ids[3:6]}, ErrOtherAnswer},
+		"A, then all of A and B and one":     {[2]federation.Plan{age, age}, [2]federation.Header{testHeader(c, age, 1), testHeader(c, age, 2)}, [2][]federation.HospitalID{ids[:3], ids}, ErrOtherAnswer},
+		"on a version with these parameters": {[2]federation.Plan{age, age}, [2]federation.Header{testHeader(c, age, 1), version}, [2][]federation.HospitalID{ids, ids[1:]}, ErrOtherAnswer},
+		"under another plan and format":      {[2]federation.Plan{age, other}, [2]federation.Header{testHeader(c, age, 1), testHeader(c, other, 2)}, [2][]federation.HospitalID{ids, ids[1:]}, ErrOtherAnswer},
+		"statistics of age, then age and sex": {[2]federation.Plan{age, both}, [2]federation.Header{statistics(age, 1), statistics(both, 2)},
+			[2][]federation.HospitalID{ids, ids[1:]}, ErrOtherAnswer},
+		"statistics of both, then age": {[2]federation.Plan{both, age}, [2]federation.Header{statistics(both, 1), statistics(age, 2)},
+			[2][]federation.HospitalID{ids, ids[1:]}, ErrOtherAnswer},
+		"the same S of both": {[2]federation.Plan{age, both}, [2]federation.Header{statistics(age, 1), statistics(both, 2)},
+			[2][]federation.HospitalID{ids, ids}, nil},
+	} {
+		s := mustApply(t, State{Self: c.Custodians[0], Charter: c}, Start(federation.Sum([]byte("run 1"))), nil)
+		seen, err := See(s, federation.TreeHead{Size: 1})
+		s = mustApply(t, s, seen, err)
+		for i := range 2 {
+			entries, err := JoinHeader(s, x.plans[i], x.headers[i])
+			s = mustApply(t, s, entries, err)
+			m := testManifest(c, x.headers[i], federation.Join{V: 1, Header: x.headers[i].Digest(), Hospital: s.Self, Counter: s.Counter, Incarnation: s.Live.Incarnation}, name+string(rune('0'+i)))
+			entries, err = AcceptManifest(s, x.headers[i].Round, m)
+			s = mustApply(t, s, entries, err)
+			entries, err = AnswerWith(s, m, submittersOf(m.Digest, x.sets[i]...), federation.Sum([]byte("answer")))
+			if i == 1 {
+				if !errors.Is(err, x.want) {
+					t.Errorf("%s: got %v, want %v", name, err, x.want)
+				}
+				continue
+			}
+			s = mustApply(t, s, entries, err)
+		}
+	}
+}
+
+// TestMaySubmit: an update is made under the manifest of this run, in its cohort.
+func TestMaySubmit(t *testing.T) {
+	w := newWorld(t)
+	if err := MaySubmit(w.s, w.m); err != nil {
+		t.Errorf("a member of the cohort: %v", err)
+	}
+	outside := w.m
+	outside.Groups = [][]federation.HospitalID{w.s.Charter.Groups[0][1:]}
+	if w.s.Self != w.s.Charter.Groups[0][0] {
+		t.Fatal("the test takes the first of the group out")
+	}
+	for name, c := range map[string]struct {
+		s    State
+		m    federation.VerifiedManifest
+		want error
+	}{
+		"outside the cohort": {w.s, outside, ErrNotMember},
+		"after a restart":    {restarted(t, w.s), w.m, ErrRestarted},
+		"after a burn":       {burned(t, w.s, w.m.Digest), w.m, ErrBurned},
+	} {
+		if err := MaySubmit(c.s, c.m); !errors.Is(err, c.want) {
+			t.Errorf("%s: %v, want %v", name, err, c.want)
+		}
+	}
 }

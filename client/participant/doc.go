@@ -19,6 +19,12 @@
 // never answer, which leaves fewer than t. Manifests that it verified but did not
 // answer need none. The tests explore this exhaustively for m = 3, 4 and 5.
 //
+// A charter epoch ends with closing statements: a custodian erases its key, says what it
+// answered, and does nothing more in that epoch (CloseEpoch). The next one begins with the
+// union of at least t of these (BeginEpoch, federation.CheckTransition); every custodian,
+// also one that is new, is bound by it as by its own answers, and burns of a later epoch
+// say nothing about manifests of an earlier one. A journal belongs to one charter (Pin).
+//
 // The package does no I/O, reads no clock and checks no signature; events carry
 // verified values. Values may be shared between goroutines.
 package participant

@@ -20,6 +20,10 @@ const (
 	Submitted EntryKind = "submitted" // Digest: manifest; Message: signed submission
 	Answered  EntryKind = "answered"  // Digest: manifest; Message: signed answer; Submitters, Set
 	Burned    EntryKind = "burned"    // Digest: manifest
+	Pinned    EntryKind = "pinned"    // Digest: charter; Epoch: its own. The first entry of a journal
+	Closed    EntryKind = "closed"    // Digest: charter; Message: signed closing statement
+	Inherited EntryKind = "inherited" // Answer: of an earlier epoch; Epoch: the one that begins
+	Began     EntryKind = "began"     // Digest: charter; Epoch: its own
 )
 
 // Entry is one line of a hospital's journal.
@@ -35,10 +39,13 @@ type Entry struct {
 	Message    federation.Digest         `json:"message,omitzero"`
 	Submitters federation.Digest         `json:"submitters,omitzero"`
 	Set        [][]federation.HospitalID `json:"set,omitempty"`
+	Epoch      uint64                    `json:"epoch,omitempty"`
+	Answer     *federation.Answered      `json:"answer,omitempty"`
 }
 
-// MaxEntryBytes bounds one journal entry: a set names up to 1,170 hospitals.
-const MaxEntryBytes = 1 << 20
+// MaxEntryBytes bounds one journal entry: a set names up to 1,170 hospitals, a plan of
+// 4,096 features asks three questions about each.
+const MaxEntryBytes = 3 << 19
 
 // ErrEntry: the journal is not one that this machine wrote.
 var ErrEntry = errors.New("journal entry does not fit")
@@ -86,6 +93,8 @@ func Apply(s State, e Entry) (State, error) {
 		}
 		s = s.remember(Memory{Manifest: e.Digest, Round: e.Round})
 		return s.change(e.Digest, func(m *Memory) { m.Burned = true })
+	case Pinned, Closed, Inherited, Began:
+		return applyEpoch(s, e)
 	default:
 		return s, fmt.Errorf("%w: unknown kind %q", ErrEntry, e.Kind)
 	}
@@ -96,7 +105,9 @@ func applyVerified(s State, e Entry) State {
 	s.Live.Manifest = e.Digest
 	s = s.remember(Memory{Manifest: e.Digest, Round: e.Round, Questions: e.Questions})
 	for _, d := range e.Certified {
-		s, _ = s.change(d, func(m *Memory) { m.Certified = true }) // unknown: nothing of ours depends on it
+		// Unknown: nothing of ours depends on it. Of an earlier epoch: burns by the
+		// custodians of this one say nothing about it.
+		s, _ = s.change(d, func(m *Memory) { m.Certified = !m.Past })
 	}
 	return s
 }

@@ -14,6 +14,17 @@ type State struct {
 	Counter uint64 // of the last Join
 	Live    Live
 	Memory  []Memory // one a manifest, oldest first
+
+	Pinned federation.Digest // charter of the epoch that this memory belongs to
+	Epoch  uint64
+	Closed federation.Digest // signed closing statement of that epoch; zero while it is open
+	Bound  []Bound           // what custodians answered in earlier epochs
+}
+
+// Bound is an answer of an earlier epoch that holds in this one.
+type Bound struct {
+	Epoch uint64 // that it was brought into
+	federation.Answered
 }
 
 // Live is what holds for this run of the daemon only; a start clears it.
@@ -35,10 +46,16 @@ type Memory struct {
 	Answer     federation.Digest         // signed answer
 	Burned     bool
 	Certified  bool // a burn certificate for it was verified
+	Past       bool // of an earlier epoch: what still holds of it is in State.Bound
 }
 
 // Answered reports whether an answer was given under this manifest.
 func (m Memory) Answered() bool { return !m.Answer.IsZero() }
+
+// given is the answer under this manifest as the next epoch would hear of it.
+func (m Memory) given() federation.Answered {
+	return federation.Answered{Manifest: m.Manifest, Questions: m.Questions, Set: federation.SetDigest(m.Set)}
+}
 
 // Recall returns the memory of a manifest.
 func (s State) Recall(manifest federation.Digest) (Memory, bool) {
@@ -54,9 +71,3 @@ func (s State) IsCustodian() bool {
 	_, ok := s.Charter.Point(s.Self)
 	return ok
 }
-
-func overlap(a, b []string) bool {
-	return slices.ContainsFunc(a, func(q string) bool { return slices.Contains(b, q) })
-}
-
-func sameSet(a, b [][]federation.HospitalID) bool { return slices.EqualFunc(a, b, slices.Equal) }

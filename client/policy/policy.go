@@ -16,6 +16,7 @@ type Policy struct {
 	MinRecords int                    // fewest own records that are used; 0: the plan's
 	MinBits    int                    // coarsest precision allowed; 0: any
 	Paused     bool                   // nothing leaves
+	Peers      []string               // hospitals that count in a sum, by pseudonym or identity-key fingerprint; none: all of the charter
 }
 
 // Refusal is a veto of the hospital; Rule is the key of its policy file.
@@ -36,6 +37,11 @@ func (p Policy) Validate() error {
 	for _, k := range p.Kinds {
 		if k != federation.Statistics && k != federation.Train && k != federation.Evaluate {
 			return fmt.Errorf("%w: kinds: %q is no round kind", ErrPolicy, k)
+		}
+	}
+	for _, peer := range p.Peers {
+		if _, err := federation.ParseDigest(peer); err != nil && !federation.HospitalID(peer).Valid() {
+			return fmt.Errorf("%w: peers: %.80q is neither a pseudonym nor the fingerprint of an identity key (64 hexadecimal digits)", ErrPolicy, peer)
 		}
 	}
 	if p.MinCohort < 0 || p.MinRecords < 0 || p.MinBits < 0 || p.MinBits > 32 {

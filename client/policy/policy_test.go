@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"bytes"
 	"errors"
 	"testing"
 
@@ -36,9 +37,39 @@ func TestJudge(t *testing.T) {
 }
 
 func TestValidate(t *testing.T) {
-	for _, p := range []Policy{{Kinds: []federation.RoundKind{"gossip"}}, {MinCohort: -1}, {MinBits: 33}} {
+	for _, p := range []Policy{{Kinds: []federation.RoundKind{"gossip"}}, {MinCohort: -1}, {MinBits: 33}, {Peers: []string{"northgate"}}} {
 		if err := p.Validate(); !errors.Is(err, ErrPolicy) {
 			t.Errorf("%+v: got %v", p, err)
+		}
+	}
+}
+
+func TestJudgeGroup(t *testing.T) {
+	var members []federation.Member
+	for i := range 6 {
+		key := bytes.Repeat([]byte{byte(i)}, 32)
+		members = append(members, federation.Member{ID: federation.NewHospitalID("test", key), IdentityKey: key, TLSKey: federation.Sum(key)})
+	}
+	c, err := federation.NewCharter("test", "log", members, false) // K = 3
+	if err != nil {
+		t.Fatal(err)
+	}
+	id := func(i int) federation.HospitalID { return c.Members[i].ID }
+	two := []string{string(id(1)), c.Members[2].Fingerprint().String()}
+	for name, x := range map[string]struct {
+		peers   []string
+		group   []federation.HospitalID
+		refused string
+	}{
+		"nobody is pinned":           {nil, []federation.HospitalID{id(3), id(4), id(5)}, ""},
+		"two known and this one":     {two, []federation.HospitalID{id(0), id(1), id(2), id(5)}, ""},
+		"two known without this one": {two, []federation.HospitalID{id(1), id(2), id(3), id(4)}, "refused by policy rule peers: of the 4 hospitals in the sum 2 are known here, 3 are needed"},
+		"strangers beside this one":  {two, []federation.HospitalID{id(0), id(2), id(4), id(5)}, "refused by policy rule peers: of the 4 hospitals in the sum 2 are known here, 3 are needed"},
+		"a pin of someone else":      {[]string{"h-aaaaaaaaaaaaaaaa"}, []federation.HospitalID{id(0), id(1), id(2)}, "refused by policy rule peers: of the 3 hospitals in the sum 1 are known here, 3 are needed"},
+	} {
+		err := Policy{Peers: x.peers}.JudgeGroup(c, id(0), x.group)
+		if (err == nil) != (x.refused == "") || (err != nil && err.Error() != x.refused) {
+			t.Errorf("%s: got %v, want %q", name, err, x.refused)
 		}
 	}
 }

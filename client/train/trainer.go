@@ -112,6 +112,9 @@ func (n *network) Train(ctx context.Context, base, x, y []float32, rows int, loc
 	for i, p := range n.learn.params {
 		delta[i] = p - base[i]
 	}
+	if err := n.checkFinite(delta); err != nil { // a difference of two finite numbers need not be
+		return nil, 0, fmt.Errorf("change of parameters: %w", err)
+	}
 	return delta, loss, nil
 }
 

@@ -44,6 +44,9 @@ func envName(key string) string {
 // before ATRIUM_CONFIG and stands for --config.
 func loadConfig(cmd *cobra.Command, args []string, list []setting) (config, error) {
 	c := config{viper.New(), list}
+	if err := checkEnvironment(os.Environ()); err != nil {
+		return c, err
+	}
 	for _, s := range list {
 		c.values.SetDefault(s.key, s.value)
 		if err := c.values.BindEnv(s.key, envName(s.key)); err != nil {
@@ -60,6 +63,21 @@ func loadConfig(cmd *cobra.Command, args []string, list []setting) (config, erro
 		return c, err
 	}
 	return c, c.read(file)
+}
+
+// checkEnvironment refuses a variable that looks like a setting and is none.
+func checkEnvironment(environ []string) error {
+	known := []string{envName(configKey)}
+	for _, s := range slices.Concat(coordinatorSettings, hospitalSettings) {
+		known = append(known, envName(s.key))
+	}
+	for _, variable := range environ {
+		name, value, _ := strings.Cut(variable, "=")
+		if strings.HasPrefix(name, "ATRIUM_") && value != "" && !slices.Contains(known, name) {
+			return fmt.Errorf("environment: %s is no setting: they are %s", name, strings.Join(known, ", "))
+		}
+	}
+	return nil
 }
 
 func configFile(cmd *cobra.Command, args []string) (string, error) {

@@ -59,6 +59,7 @@ func serve(ctx context.Context, cmd *cobra.Command, c config) error {
 	if err != nil {
 		return err
 	}
+	tuneCollector(plan)
 	tlsConfig, err := serverTLS(c)
 	if err != nil {
 		return err

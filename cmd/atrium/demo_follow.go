@@ -23,6 +23,7 @@ type follower struct {
 	evaluations []evaluationAt
 	abandoned   int
 	lastReason  string
+	each        func(round.Entry) error // sees every entry; may be nil
 }
 
 // evaluationAt is the encrypted evaluation after a number of train rounds.
@@ -67,6 +68,11 @@ func (f *follower) apply(ctx context.Context, raw []byte) error {
 	}
 	if f.state, err = round.Apply(f.state, e); err != nil {
 		return err
+	}
+	if f.each != nil {
+		if err := f.each(e); err != nil {
+			return err
+		}
 	}
 	switch {
 	case e.Kind == round.Abandon:

@@ -39,7 +39,8 @@ type demoOptions struct {
 type demoSite struct {
 	Dir       string          `json:"-"`
 	Seed      uint64          `json:"seed"`
-	Data      string          `json:"data"` // absolute; of the CSV files
+	Data      string          `json:"data"`    // absolute; of the CSV files
+	Address   string          `json:"address"` // of the coordinator
 	Hospitals []string        `json:"hospitals"`
 	Plan      federation.Plan `json:"-"`
 }
@@ -81,7 +82,11 @@ func openDemoSite(ctx context.Context, o demoOptions) (site demoSite, resumed bo
 	} else if err := requireEmpty(site.Dir); err != nil {
 		return demoSite{}, false, err
 	}
-	return site, false, site.create(ctx, o)
+	address, err := demoAddress(o.Listen)
+	if err != nil {
+		return demoSite{}, false, err
+	}
+	return site, false, site.create(ctx, address)
 }
 
 // requireEmpty makes a directory, and refuses one that holds something else.
@@ -101,7 +106,10 @@ func loadDemoSite(dir string) (demoSite, error) {
 	if err != nil {
 		return demoSite{}, err
 	}
-	site := demoSite{Dir: dir}
+	site := demoSite{}
+	if site.Dir, err = filepath.Abs(dir); err != nil {
+		return site, err
+	}
 	if err := json.Unmarshal(b, &site); err != nil {
 		return site, fmt.Errorf("%s: %w", filepath.Join(dir, demoFile), err)
 	}
@@ -112,9 +120,19 @@ func loadDemoSite(dir string) (demoSite, error) {
 // sameAs refuses flags that say something else than the demonstration which goes on.
 func (s demoSite) sameAs(o demoOptions) error {
 	data, err := filepath.Abs(o.Data)
-	switch {
-	case err != nil:
+	if err != nil {
 		return err
+	}
+	if o.PlanFile != "" {
+		plan, err := setup.LoadPlan(o.PlanFile)
+		if err != nil {
+			return err
+		}
+		if plan.Digest() != s.Plan.Digest() {
+			return usageError(fmt.Errorf("--plan %s: the demonstration in %s has another plan; choose another --keep", o.PlanFile, s.Dir))
+		}
+	}
+	switch {
 	case o.Rounds != 0 && o.Rounds != s.Plan.Schedule.Rounds:
 		return usageError(fmt.Errorf("--rounds %d: the demonstration in %s has %d; choose another --keep", o.Rounds, s.Dir, s.Plan.Schedule.Rounds))
 	case o.Hospitals != 0 && o.Hospitals != len(s.Hospitals):
@@ -123,6 +141,8 @@ func (s demoSite) sameAs(o demoOptions) error {
 		return usageError(fmt.Errorf("--data %s: the demonstration in %s uses %s; choose another --keep", o.Data, s.Dir, s.Data))
 	case o.Model != "" && o.Model != s.Plan.Model.Kind:
 		return usageError(fmt.Errorf("--model %s: the demonstration in %s trains %s; choose another --keep", o.Model, s.Dir, s.Plan.Model.Kind))
+	case o.Listen != "" && o.Listen != s.Address:
+		return usageError(fmt.Errorf("--listen %s: the demonstration in %s listens on %s; choose another --keep", o.Listen, s.Dir, s.Address))
 	case o.SeedGiven && o.Seed != s.Seed:
 		return usageError(fmt.Errorf("--seed %d: the demonstration in %s has %d; choose another --keep", o.Seed, s.Dir, s.Seed))
 	}
@@ -204,42 +224,54 @@ func (s demoSite) records(name string) (train, test string) {
 	return filepath.Join(s.Data, name+"_train.csv"), filepath.Join(s.Data, name+"_test.csv")
 }
 
-// create writes records, certificates, keys, charter and log.
-func (s *demoSite) create(ctx context.Context, o demoOptions) error {
+// create writes records, certificates, keys, charter and log beside the directory and
+// moves it into place as a whole, so that what was interrupted is not in the way.
+func (s *demoSite) create(ctx context.Context, address string) error {
+	s.Address = address
+	build, err := os.MkdirTemp(filepath.Dir(s.Dir), "."+filepath.Base(s.Dir)+"-")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(build) // nothing is there any more when it was moved
 	if s.Data == "" {
 		s.Data = filepath.Join(s.Dir, "data")
-		if err := os.MkdirAll(s.Data, 0o700); err != nil {
+		folder := filepath.Join(build, "data")
+		if err := os.Mkdir(folder, 0o700); err != nil {
 			return err
 		}
 		for i, name := range s.Hospitals {
-			if err := dataset.Generate(s.Seed, i).WriteCSV(s.Data, name); err != nil {
+			if err := dataset.Generate(s.Seed, i).WriteCSV(folder, name); err != nil {
 				return err
 			}
 		}
 	}
-	address := o.Listen
-	if address == "" {
-		free, err := freeAddress()
-		if err != nil {
-			return err
-		}
-		address = free
-	} else if err := requireFree(address); err != nil {
-		return err
-	}
-	_, err := setup.Init(ctx, setup.Options{Dir: filepath.Join(s.Dir, demoFederation), Federation: "demo", Hospitals: s.Hospitals,
+	_, err = setup.Init(ctx, setup.Options{Dir: filepath.Join(build, demoFederation), Federation: "demo", Hospitals: s.Hospitals,
 		Address: address, Plan: s.Plan, ShowNames: true, Data: s.records, RoundingSeed: &s.Seed})
 	if err != nil {
 		return err
 	}
-	if err := os.MkdirAll(s.logs(), 0o700); err != nil {
+	if err := os.Mkdir(filepath.Join(build, "logs"), 0o700); err != nil {
 		return err
 	}
 	b, err := json.MarshalIndent(s, "", "  ")
 	if err != nil {
 		return err
 	}
-	return os.WriteFile(filepath.Join(s.Dir, demoFile), append(b, '\n'), 0o600)
+	if err := os.WriteFile(filepath.Join(build, demoFile), append(b, '\n'), 0o600); err != nil {
+		return err
+	}
+	if err := os.Remove(s.Dir); err != nil { // it is empty
+		return err
+	}
+	return os.Rename(build, s.Dir)
+}
+
+// demoAddress is the address asked for, if it is free, or a free one.
+func demoAddress(listen string) (string, error) {
+	if listen == "" {
+		return freeAddress()
+	}
+	return listen, requireFree(listen)
 }
 
 // freeAddress asks the system for a port on loopback.

@@ -43,11 +43,16 @@ FOLDER is the folder of an atrium.yaml and stands for --config.`,
 	return cmd
 }
 
-func runHospital(ctx context.Context, cmd *cobra.Command, c config) (err error) {
+// runHospital runs a daemon; adjust changes its configuration for a benchmark.
+func runHospital(ctx context.Context, cmd *cobra.Command, c config, adjust ...func(*client.Config)) (err error) {
 	cfg, err := loadHospital(cmd, c)
 	if err != nil {
 		return err
 	}
+	for _, f := range adjust {
+		f(&cfg)
+	}
+	tuneCollector(cfg.Plan)
 	d, err := client.Open(cfg)
 	if err != nil {
 		return err

@@ -117,6 +117,7 @@ func (o *output) hospital(s hospitalStatus, now time.Time) {
 		{"doing", fmt.Sprintf("%s, round %d, since %s", d.Doing, d.Round, since(d.Since, now))},
 		{"connected", connected},
 		{"last error", d.LastError},
+		{"refused", d.Refused},
 		{"sent", fmt.Sprintf("%d bytes", d.BytesSent)},
 	})
 	if r := s.Report; r != nil {

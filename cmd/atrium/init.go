@@ -43,6 +43,7 @@ All keys are drawn on this machine: whoever runs this could keep copies.`,
 	flags.StringVar(&f.options.Address, "address", "", "`host:port` at which hospitals reach it (default that of --listen, or 127.0.0.1:7443)")
 	flags.StringVar(&f.plan, "plan", "", "training plan `file` (default the built-in cardiology plan)")
 	flags.StringVar(&f.data, "data", "", "`directory` of NAME_train.csv and NAME_test.csv (default train.csv and test.csv in each hospital's folder)")
+	flags.IntVar(&f.options.Groups, "groups", 1, "`number` of groups that are summed apart, of at least 3 hospitals in the order named")
 	flags.BoolVar(&f.hideNames, "hide-names", false, "leave the hospitals' names out of the charter")
 	flags.BoolVar(&f.json, "json", false, "print one JSON object")
 	return cmd
@@ -96,6 +97,7 @@ type made struct {
 	Custodians  int               `json:"custodians"`
 	MaxHostile  int               `json:"max_hostile"`
 	MinCohort   int               `json:"min_cohort"`
+	Groups      int               `json:"groups"`
 	Warnings    []string          `json:"warnings"`
 	Coordinator string            `json:"coordinator"`
 	Storage     string            `json:"storage"`
@@ -111,7 +113,7 @@ type madeHospital struct {
 func madeOf(r setup.Result) made {
 	m := made{Federation: r.Charter.Federation, Charter: r.Charter.Digest(), Plan: r.Plan.Name, PlanDigest: r.Plan.Digest(),
 		Threshold: r.Charter.Threshold, Custodians: len(r.Charter.Custodians), MaxHostile: r.Charter.MaxHostile,
-		MinCohort: r.Charter.MinCohort, Warnings: append([]string{}, r.Warnings...), Coordinator: r.Coordinator, Storage: r.Storage}
+		MinCohort: r.Charter.MinCohort, Groups: len(r.Charter.Groups), Warnings: append([]string{}, r.Warnings...), Coordinator: r.Coordinator, Storage: r.Storage}
 	for _, h := range r.Hospitals {
 		m.Hospitals = append(m.Hospitals, madeHospital{h.Name, h.ID, h.Folder})
 	}
@@ -126,6 +128,7 @@ func (o *output) made(r setup.Result, dir string, data bool) {
 		{"charter", c.Digest().String()},
 		{"plan", fmt.Sprintf("%s %s", r.Plan.Name, r.Plan.Digest().Short())},
 		{"rounds need", fmt.Sprintf("%d hospitals in a sum, %d of %d custodians to open it", c.MinCohort, c.Threshold, len(c.Custodians))},
+		{"groups", fmt.Sprint(len(c.Groups))},
 	})
 	for _, w := range r.Warnings {
 		o.line("warning: %s", w)

@@ -22,6 +22,10 @@ type Charter struct {
 	MinCohort  int            `json:"min_cohort"`  // K: fewest submitters of a group
 	Groups     [][]HospitalID `json:"groups"`      // a partition of the roster, each sorted
 	ShowNames  bool           `json:"show_names"`  // whether Members carry names
+
+	// What an epoch after the first begins with; CheckTransition judges it.
+	Closings []Digest          `json:"closings,omitempty"` // of the signed closing statements of the epoch before
+	Releases []ApprovedRelease `json:"releases,omitempty"`
 }
 
 // Member is one enrolled hospital.
@@ -31,6 +35,9 @@ type Member struct {
 	IdentityKey []byte     `json:"identity_key"`   // Ed25519, 32 bytes
 	TLSKey      Digest     `json:"tls_key"`        // SHA-256 of its TLS certificate's SubjectPublicKeyInfo
 }
+
+// Fingerprint is the SHA-256 of the identity key, by which a hospital may pin another.
+func (m Member) Fingerprint() Digest { return Sum(m.IdentityKey) }
 
 // Custodian j of the charter evaluates the Shamir polynomial at Point(j) = j+1;
 // points never change within an epoch.
@@ -102,6 +109,10 @@ func (c Charter) validate() error {
 		return fmt.Errorf("federation name %q: want 1 to %d of a-z, 0-9 and -", c.Federation, MaxName)
 	case c.Epoch < 1 || (c.Epoch == 1) != c.Previous.IsZero():
 		return fmt.Errorf("epoch %d with previous charter %s", c.Epoch, c.Previous.Short())
+	case (c.Epoch == 1) != (len(c.Closings) == 0) || len(c.Closings) > MaxCustodians:
+		return fmt.Errorf("epoch %d with %d closing statements of the epoch before", c.Epoch, len(c.Closings))
+	case (c.Epoch == 1 && len(c.Releases) > 0) || len(c.Releases) > MaxReleases:
+		return fmt.Errorf("epoch %d with %d releases", c.Epoch, len(c.Releases))
 	case c.LogKey == "" || len(c.LogKey) > 512:
 		return errors.New("log key is missing or too long")
 	case len(c.Members) < 3 || len(c.Members) > MaxHospitals:

@@ -72,6 +72,8 @@ func checkManifest(c Charter, header Digest, m VerifiedManifest) error {
 		_, member := c.Member(j.Hospital)
 		_, custodian := c.Point(j.Hospital)
 		switch {
+		case j.V != 1:
+			return fmt.Errorf("join of %s has format %d: this program reads 1", j.Hospital, j.V)
 		case j.Header != header:
 			return fmt.Errorf("join of %s names header %s: others joined %s", j.Hospital, j.Header.Short(), header.Short())
 		case !member:
@@ -140,6 +142,9 @@ func CheckCertificate(c Charter, manifest Digest, burns []VerifiedBurn) error {
 		if _, ok := c.Point(b.Custodian); !ok || seen[b.Custodian] {
 			return fmt.Errorf("%w: %s is no custodian, or repeated", ErrCertificate, b.Custodian)
 		}
+		if b.V != 1 {
+			return fmt.Errorf("%w: burn of %s has format %d: this program reads 1", ErrCertificate, b.Custodian, b.V)
+		}
 		if b.Manifest != manifest {
 			return fmt.Errorf("%w: burn of %s is of manifest %s, not %s", ErrCertificate, b.Custodian, b.Manifest.Short(), manifest.Short())
 		}
@@ -152,8 +157,9 @@ func CheckCertificate(c Charter, manifest Digest, burns []VerifiedBurn) error {
 }
 
 // CheckSubmitters judges a candidate or S against the manifest: hospitals of the
-// cohort, distinct, each in its own group, and at least K in each group that is not
-// dropped; one group at least.
+// cohort, distinct, each in its own group and with a submission that no one else in the
+// list has, and at least K in each group that is not dropped; one group at least. Whose
+// submission it is only its signature says.
 func CheckSubmitters(c Charter, m VerifiedManifest, s Submitters) error {
 	if err := checkSubmitters(c, m, s); err != nil {
 		return fmt.Errorf("submitters %s: %w: %w", s.Digest().Short(), ErrSubmitters, err)
@@ -168,7 +174,7 @@ func checkSubmitters(c Charter, m VerifiedManifest, s Submitters) error {
 	if len(s.Groups) != len(m.Groups) {
 		return fmt.Errorf("%d groups: the charter has %d", len(s.Groups), len(m.Groups))
 	}
-	kept := 0
+	kept, listed := 0, map[Digest]bool{}
 	for g, group := range s.Groups {
 		for i, member := range group {
 			if i > 0 && group[i-1].Hospital >= member.Hospital {
@@ -177,6 +183,10 @@ func checkSubmitters(c Charter, m VerifiedManifest, s Submitters) error {
 			if !slices.Contains(m.Groups[g], member.Hospital) {
 				return fmt.Errorf("group %d: %s is not in its cohort", g, member.Hospital)
 			}
+			if listed[member.Submission] {
+				return fmt.Errorf("group %d: submission %s of %s is listed for another hospital too", g, member.Submission.Short(), member.Hospital)
+			}
+			listed[member.Submission] = true
 		}
 		if len(group) > 0 && len(group) < c.MinCohort {
 			return fmt.Errorf("group %d: %d submitters, fewer than K = %d", g, len(group), c.MinCohort)

@@ -74,6 +74,7 @@ func TestManifestRefusals(t *testing.T) {
 		"header":                  func(m *VerifiedManifest) { m.Header = other },
 		"join of another header":  func(m *VerifiedManifest) { m.Joins[3].Header = other },
 		"join of a stranger":      func(m *VerifiedManifest) { m.Joins[0].Hospital = stranger },
+		"join format":             func(m *VerifiedManifest) { m.Joins[0].V = 2 },
 		"join repeated":           func(m *VerifiedManifest) { m.Joins[1] = m.Joins[0] },
 		"joins out of order":      func(m *VerifiedManifest) { m.Joins[0], m.Joins[1] = m.Joins[1], m.Joins[0] },
 		"custodian without a key": func(m *VerifiedManifest) { m.Joins[0].Key = nil },
@@ -145,6 +146,7 @@ func TestCertificateRefusals(t *testing.T) {
 		"one short":      func(b []VerifiedBurn) []VerifiedBurn { return b[1:] },
 		"none":           func([]VerifiedBurn) []VerifiedBurn { return nil },
 		"other manifest": func(b []VerifiedBurn) []VerifiedBurn { b[0].Manifest = Sum([]byte("other")); return b },
+		"format":         func(b []VerifiedBurn) []VerifiedBurn { b[0].V = 2; return b },
 		"repeated":       func(b []VerifiedBurn) []VerifiedBurn { b[0] = b[1]; return b },
 		"no custodian":   func(b []VerifiedBurn) []VerifiedBurn { b[0].Custodian = c.Members[4].ID; return b },
 	} {
@@ -164,16 +166,17 @@ func TestSubmittersRefusals(t *testing.T) {
 		t.Fatal(err)
 	}
 	for name, change := range map[string]func(*Submitters){
-		"format":             func(s *Submitters) { s.V = 0 },
-		"manifest":           func(s *Submitters) { s.Manifest = Sum([]byte("other")) },
-		"one group":          func(s *Submitters) { s.Groups = s.Groups[:1] },
-		"no submitter":       func(s *Submitters) { s.Groups[0] = nil },
-		"fewer than K":       func(s *Submitters) { s.Groups[0] = s.Groups[0][1:] },
-		"other group, < K":   func(s *Submitters) { s.Groups[1] = testSubmitters(m).Groups[1] },
-		"repeated":           func(s *Submitters) { s.Groups[0][1] = s.Groups[0][0] },
-		"out of order":       func(s *Submitters) { g := s.Groups[0]; g[0], g[1] = g[1], g[0] },
-		"of the other group": func(s *Submitters) { s.Groups[0], s.Groups[1] = s.Groups[1], s.Groups[0] },
-		"not in the cohort":  func(s *Submitters) { s.Groups[1] = []Submitter{{Hospital: c.Members[5].ID}} },
+		"format":                 func(s *Submitters) { s.V = 0 },
+		"manifest":               func(s *Submitters) { s.Manifest = Sum([]byte("other")) },
+		"one group":              func(s *Submitters) { s.Groups = s.Groups[:1] },
+		"no submitter":           func(s *Submitters) { s.Groups[0] = nil },
+		"fewer than K":           func(s *Submitters) { s.Groups[0] = s.Groups[0][1:] },
+		"other group, < K":       func(s *Submitters) { s.Groups[1] = testSubmitters(m).Groups[1] },
+		"repeated":               func(s *Submitters) { s.Groups[0][1] = s.Groups[0][0] },
+		"out of order":           func(s *Submitters) { g := s.Groups[0]; g[0], g[1] = g[1], g[0] },
+		"one submission for two": func(s *Submitters) { s.Groups[0][2].Submission = s.Groups[0][0].Submission },
+		"of the other group":     func(s *Submitters) { s.Groups[0], s.Groups[1] = s.Groups[1], s.Groups[0] },
+		"not in the cohort":      func(s *Submitters) { s.Groups[1] = []Submitter{{Hospital: c.Members[5].ID}} },
 	} {
 		s := clone(t, good)
 		change(&s)

@@ -1,6 +1,7 @@
 // Package federation holds the values that a federation agrees on: charter, plan,
-// header, manifest and the signed messages of a round, each with its validation,
-// its canonical bytes and its digest.
+// header, manifest and the signed messages of a round, and the closing statements and
+// releases between two epochs, each with its validation, its canonical bytes and its
+// digest.
 //
 // It does no I/O, keeps no state, checks no signature and makes no decision about
 // a round: the round machine (coordinator/round) and the hospital's side of it

@@ -16,6 +16,8 @@ const (
 	MaxMessageBytes   = 64 << 10  // one signed message but a manifest
 	MaxManifestBytes  = 32 << 20  // a manifest embeds every Join
 	MaxCharterBytes   = 4 << 20   // a charter lists every member
+	MaxClosingBytes   = 16 << 20  // a closing statement lists every answer of its custodian
+	MaxReleases       = 64        // released questions in one charter
 	MaxPlanBytes      = 4 << 20   // a plan lists every feature
 	MaxDeadlineSecond = 7 * 86400 // one phase of one round
 	MaxReason         = 512       // bytes of a reason in words

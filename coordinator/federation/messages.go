@@ -3,6 +3,7 @@ package federation
 import (
 	"crypto/sha256"
 	"encoding/binary"
+	"slices"
 )
 
 // Signed is a message as it travels and as it is stored: canonical body, signer and
@@ -99,8 +100,14 @@ func (s Submitters) Set() [][]HospitalID {
 	return set
 }
 
-// SetDigest names a set of hospitals by group, whatever they submitted.
-func SetDigest(set [][]HospitalID) Digest { return Sum(Encode(set)) }
+// SetDigest names a set of hospitals by group, whatever they submitted and whatever the
+// groups are called: empty groups and the order of groups do not count, so a name also
+// holds in an epoch that has other groups beside them.
+func SetDigest(set [][]HospitalID) Digest {
+	kept := slices.DeleteFunc(slices.Clone(set), func(g []HospitalID) bool { return len(g) == 0 })
+	slices.SortFunc(kept, func(a, b []HospitalID) int { return compareIDs(a[0], b[0]) })
+	return Sum(Encode(kept))
+}
 
 // Acknowledgement is a custodian's word on a candidate: which envelopes it could not
 // read, or could read but found no valid share in.

@@ -22,11 +22,34 @@ type Record struct {
 // Load reads and verifies what r refers to: header, plan, S, its submissions, the
 // answers with their share sums, and the base snapshot.
 func Load(ctx context.Context, b storage.Bucket, charter federation.Charter, r round.Round) (Record, error) {
+	rec, err := LoadMessages(ctx, b, charter, r)
+	if err != nil {
+		return Record{}, err
+	}
+	rec.Base, err = Base(ctx, b, rec.Round)
+	return rec, err
+}
+
+// LoadMessages is Load without the base, which nobody needs until the sum is open and
+// which may be the largest of all.
+func LoadMessages(ctx context.Context, b storage.Bucket, charter federation.Charter, r round.Round) (Record, error) {
 	rec, err := load(ctx, b, charter, r)
 	if err != nil {
 		return Record{}, fmt.Errorf("load round %d: %w", r.Number, err)
 	}
 	return rec, nil
+}
+
+// Base reads the snapshot that a round's header names; an empty one for statistics.
+func Base(ctx context.Context, b storage.Bucket, r Round) (models.Snapshot, error) {
+	if r.Header.Base.IsZero() {
+		return models.Snapshot{}, nil
+	}
+	base, err := models.Get(ctx, b, r.Header.Base)
+	if err != nil {
+		return base, fmt.Errorf("load round %d: %w", r.Header.Round, err)
+	}
+	return base, nil
 }
 
 func load(ctx context.Context, b storage.Bucket, charter federation.Charter, r round.Round) (Record, error) {
@@ -54,13 +77,7 @@ func load(ctx context.Context, b storage.Bucket, charter federation.Charter, r r
 			rec.Round.Submissions[member.Hospital] = s
 		}
 	}
-	if err := rec.answers(ctx, b, r); err != nil {
-		return rec, err
-	}
-	if !rec.Round.Header.Base.IsZero() {
-		rec.Base, err = models.Get(ctx, b, rec.Round.Header.Base)
-	}
-	return rec, err
+	return rec, rec.answers(ctx, b, r)
 }
 
 func (rec *Record) answers(ctx context.Context, b storage.Bucket, r round.Round) error {

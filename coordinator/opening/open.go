@@ -12,50 +12,63 @@ import (
 	"atrium/storage"
 )
 
-// Sum is an opened aggregate over all groups that held.
-type Sum struct {
-	Vector     []float64               // in the layout of the plan's Format for the kind
-	Submitters int                     // hospitals in it
-	Groups     []GroupResult           // one a group of the charter
-	Used       []federation.HospitalID // custodians whose share sums agree with the result
-	Wrong      []federation.HospitalID // custodians whose share sums do not
-	Encrypted  map[federation.Digest][]byte
-}
-
 // ErrNotOpened: no group could be opened with these answers.
 var ErrNotOpened = errors.New("the sum could not be opened")
 
-// Open opens the sum of a round. A group that does not hold is left out with its
-// reason; if none holds the error is ErrNotOpened and says why.
+// Keep takes blobs that belong to the round, with their digests: each segment of each
+// group's ciphertext sum, and each group's List. It must not hold on to the bytes, and it
+// runs beside the opening.
+type Keep func(ctx context.Context, digest federation.Digest, blob []byte) error
+
+// Open opens the sum of a round from the ciphertexts of its submitters. A group that
+// does not hold is left out with its reason; if none holds the error is ErrNotOpened and
+// says why.
 func Open(ctx context.Context, b storage.Bucket, r Round, answers []ShareSums) (Sum, error) {
+	return OpenAndKeep(ctx, b, r, answers, nil)
+}
+
+// OpenAndKeep is Open that hands out what OpenSums needs later.
+func OpenAndKeep(ctx context.Context, b storage.Bucket, r Round, answers []ShareSums, keep Keep) (Sum, error) {
 	params, err := Parameters(r.Header.Ring)
 	if err != nil {
 		return Sum{}, err
 	}
-	out := Sum{Vector: make([]float64, r.Header.Format.Count()), Encrypted: map[federation.Digest][]byte{}}
+	return open(ctx, r, params, answers, &ciphertexts{round: r, bucket: b, params: params}, keep)
+}
+
+// OpenSums opens the sum of a round from the ciphertext sums that a result names, with
+// the same checks: it says what the sum was if those are what the ciphertexts added up
+// to. groups has one List a group of the charter.
+func OpenSums(ctx context.Context, b storage.Bucket, r Round, answers []ShareSums, groups []List) (Sum, error) {
+	params, err := Parameters(r.Header.Ring)
+	if err != nil {
+		return Sum{}, err
+	}
+	return open(ctx, r, params, answers, &sums{bucket: b, params: params, groups: groups}, nil)
+}
+
+func open(ctx context.Context, r Round, params *he.Parameters, answers []ShareSums, from source, keep Keep) (Sum, error) {
+	total := 0
+	for _, members := range r.Submitters.Groups {
+		total += len(members)
+	}
+	out := Sum{format: r.Header.Format, fields: newFields(r.Header.Format, total)}
+	o := opener{round: r, params: params, segments: segments(params), source: from, keep: keep, sum: &out}
 	wrong := map[federation.HospitalID]bool{}
 	for g, members := range r.Submitters.Groups {
-		if len(members) == 0 {
-			out.Groups = append(out.Groups, GroupResult{Group: g, Reason: "too few submitters"})
-			continue
-		}
-		opened, err := r.openGroup(ctx, b, params, g, answers)
-		if err != nil && !refusedSum(err) {
-			return Sum{}, err
-		}
-		result := GroupResult{Group: g, Submitters: len(members), Ciphertext: opened.digest}
-		if err != nil {
-			result.Reason, result.Submitters = err.Error(), 0
-		} else {
-			out.add(opened, len(members))
-		}
-		for _, c := range opened.wrong {
-			wrong[c] = true
-		}
-		if opened.ciphertext != nil {
-			out.Encrypted[opened.digest] = opened.ciphertext
+		result := GroupResult{Group: g, Reason: "too few submitters"}
+		if len(members) > 0 {
+			opened, err := o.open(ctx, g, answers)
+			if err != nil {
+				return Sum{}, err
+			}
+			result = opened.result
+			for _, c := range opened.wrong {
+				wrong[c] = true
+			}
 		}
 		out.Groups = append(out.Groups, result)
+		out.Submitters += result.Submitters
 	}
 	out.sortCustodians(answers, wrong)
 	if out.Submitters == 0 {
@@ -85,13 +98,6 @@ func reasons(groups []GroupResult) string {
 	return text[:max(0, len(text)-2)]
 }
 
-func (s *Sum) add(o openedGroup, submitters int) {
-	s.Submitters += submitters
-	for i, v := range o.vector {
-		s.Vector[i] = float64(s.Vector[i] + v)
-	}
-}
-
 func (s *Sum) sortCustodians(answers []ShareSums, wrong map[federation.HospitalID]bool) {
 	for _, a := range answers {
 		if wrong[a.Custodian] {
@@ -104,43 +110,8 @@ func (s *Sum) sortCustodians(answers []ShareSums, wrong map[federation.HospitalI
 	slices.Sort(s.Wrong)
 }
 
-type openedGroup struct {
-	vector     []float64
-	ciphertext []byte
-	digest     federation.Digest
-	wrong      []federation.HospitalID
-}
-
-func (r Round) openGroup(ctx context.Context, b storage.Bucket, params *he.Parameters, g int, answers []ShareSums) (openedGroup, error) {
-	var out openedGroup
-	total, err := r.sumGroup(ctx, b, params, g)
-	if err != nil {
-		return out, err
-	}
-	out.ciphertext = total.marshal()
-	out.digest = federation.Sum(out.ciphertext)
-	n := len(r.Submitters.Groups[g])
-	candidates, points, err := r.keySums(g, n, answers)
-	if err != nil {
-		return out, err
-	}
-	fields := make([]uint64, r.Header.Format.Count())
-	for _, c := range candidates {
-		err = total.open(params, federation.PublicSeed(r.Manifest, g), c.Secret, n, fields)
-		if err != nil {
-			continue
-		}
-		for _, point := range c.Wrong {
-			out.wrong = append(out.wrong, points[point])
-		}
-		out.vector = make([]float64, len(fields))
-		return out, r.Header.Format.Dequantise(out.vector, fields, n)
-	}
-	return out, err
-}
-
 // keySums returns the possible sums of one-time keys of a group.
-func (r Round) keySums(g, n int, answers []ShareSums) ([]shamir.Candidate, map[int]federation.HospitalID, error) {
+func (r Round) keySums(g int, answers []ShareSums) ([]shamir.Candidate, map[int]federation.HospitalID, error) {
 	var points []int
 	var sums [][]uint16
 	names := map[int]federation.HospitalID{}
@@ -152,9 +123,7 @@ func (r Round) keySums(g, n int, answers []ShareSums) ([]shamir.Candidate, map[i
 		points, sums = append(points, point), append(sums, a.ByGroup[g])
 		names[point] = a.Custodian
 	}
-	candidates, err := shamir.Candidates(points, sums, r.Charter.Threshold, int32(28*n))
+	bound := int32(he.NoiseBound * len(r.Submitters.Groups[g]))
+	candidates, err := shamir.Candidates(points, sums, r.Charter.Threshold, bound)
 	return candidates, names, err
 }
-
-// Note gives the reasons of the groups that are left out, in words; empty if none.
-func (s Sum) Note() string { return reasons(s.Groups) }

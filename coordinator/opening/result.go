@@ -26,7 +26,7 @@ type Result struct {
 type GroupResult struct {
 	Group      int               `json:"group"`
 	Submitters int               `json:"submitters"`
-	Ciphertext federation.Digest `json:"ciphertext"` // blob of the group's ciphertext sum
+	Ciphertext federation.Digest `json:"ciphertext"` // blob of the List of the group's ciphertext sum
 	Reason     string            `json:"reason,omitempty"`
 }
 
@@ -51,6 +51,9 @@ type Evaluation struct {
 	AUC      *float64 `json:"auc"` // from the histograms; null with a single class
 }
 
+// stepFields is how many fields are converted at a time.
+const stepFields = 4096
+
 // DecodeResult reads canonical bytes.
 func DecodeResult(b []byte) (Result, error) {
 	return federation.Decode[Result](b, federation.MaxManifestBytes)
@@ -63,18 +66,18 @@ type Outcome struct {
 }
 
 // Conclude applies the plan's rule to an opened sum. base is the snapshot that the
-// header names, ignored for statistics.
+// header names, ignored for statistics; its parameters are replaced by the next ones.
 func Conclude(r Round, sum Sum, base models.Snapshot) (Outcome, error) {
 	out := Outcome{Result: Result{V: 1, Round: r.Header.Round, Kind: r.Header.Kind, Manifest: r.Manifest,
 		Submitters: sum.Submitters, Groups: sum.Groups}}
 	var err error
 	switch r.Header.Kind {
 	case federation.Statistics:
-		err = out.statistics(r.Plan, sum.Vector)
+		err = out.statistics(r.Plan, sum)
 	case federation.Train:
-		err = out.train(r.Plan, sum.Vector, base)
+		err = out.train(r.Plan, sum, base)
 	case federation.Evaluate:
-		err = out.evaluate(sum.Vector)
+		err = out.evaluate(sum)
 	}
 	if err != nil {
 		return Outcome{}, fmt.Errorf("conclude round %d: %w", r.Header.Round, err)
@@ -82,7 +85,11 @@ func Conclude(r Round, sum Sum, base models.Snapshot) (Outcome, error) {
 	return out, nil
 }
 
-func (o *Outcome) statistics(p federation.Plan, sums []float64) error {
+func (o *Outcome) statistics(p federation.Plan, sum Sum) error {
+	sums := make([]float64, aggregation.SumsPerFeature*len(p.Features))
+	if err := sum.Values(sums, 0); err != nil {
+		return err
+	}
 	ranges := make([]aggregation.Range, len(p.Features))
 	o.Result.Statistics = &StatisticsResult{}
 	for i, f := range p.Features {
@@ -96,25 +103,42 @@ func (o *Outcome) statistics(p federation.Plan, sums []float64) error {
 	return o.keep(models.ForPlan(p, models.InitialParameters(p), norm))
 }
 
-func (o *Outcome) train(p federation.Plan, vector []float64, base models.Snapshot) error {
-	params, norm, err := models.OfPlan(p, base)
+// train applies the rule in place, a few thousand parameters at a time: the vector of a
+// large model exists once as integers and once as float32.
+func (o *Outcome) train(p federation.Plan, sum Sum, base models.Snapshot) error {
+	next, err := models.Refit(p, base)
 	if err != nil {
 		return err
 	}
-	n := len(params)
-	o.Result.Train = &TrainResult{Weight: vector[n], Saturated: vector[n+1]}
-	weighted := make([]float64, n)
-	for i, v := range vector[:n] { // hospitals scale by weight/cap, so that the clip holds for the product
-		weighted[i] = float64(v * float64(p.Privacy.WeightCap))
-	}
-	next, err := aggregation.FedAvg(params, weighted, vector[n], p.Aggregation.LearningRate)
-	if err != nil {
+	var tail [2]float64
+	if err := sum.Values(tail[:], p.ParameterCount()); err != nil {
 		return err
 	}
-	return o.keep(models.ForPlan(p, next, norm))
+	o.Result.Train = &TrainResult{Weight: tail[0], Saturated: tail[1]}
+	from, step := 0, make([]float64, stepFields)
+	for _, t := range next.Tensors[:len(p.Tensors())] { // Refit has them in this order
+		for params := t.F32; len(params) > 0; {
+			part := step[:min(len(params), stepFields)]
+			if err := sum.Values(part, from); err != nil {
+				return err
+			}
+			for i, v := range part { // hospitals scale by weight/cap, so that the clip holds for the product
+				part[i] = float64(v * float64(p.Privacy.WeightCap))
+			}
+			if err := aggregation.FedAvgInPlace(params[:len(part)], part, tail[0], p.Aggregation.LearningRate); err != nil {
+				return fmt.Errorf("%s: %w", t.Name, err)
+			}
+			params, from = params[len(part):], from+len(part)
+		}
+	}
+	return o.keep(next, next.Validate())
 }
 
-func (o *Outcome) evaluate(v []float64) error {
+func (o *Outcome) evaluate(sum Sum) error {
+	v := make([]float64, 4+2*federation.HistogramBins)
+	if err := sum.Values(v, 0); err != nil {
+		return err
+	}
 	c := aggregation.Confusion{TP: v[0], FP: v[1], TN: v[2], FN: v[3]}
 	e := &Evaluation{TP: c.TP, FP: c.FP, TN: c.TN, FN: c.FN}
 	var ok bool

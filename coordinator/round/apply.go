@@ -18,7 +18,7 @@ func init() {
 	appliers = map[EntryKind]func(State, Entry) (State, error){
 		Genesis: applyGenesis, Lead: applyLead, PlanSet: applyPlan,
 		Open: applyOpen, Join: applyJoin, Collect: applyCollect, Update: applyUpdate, Discard: applyDiscard,
-		Declined: applyDecline, Candidate: applyCandidate, Acknowledge: applyAcknowledge, Select: applySelect,
+		Declined: applyDecline, Refuse: applyRefuse, Candidate: applyCandidate, Acknowledge: applyAcknowledge, Select: applySelect,
 		Answer: applyAnswer, Burn: applyBurn, Publish: applyPublish, Abandon: applyAbandon, Finish: applyFinish,
 	}
 }
@@ -86,8 +86,19 @@ func applyJoin(s State, e Entry) (State, error) {
 	if err := current(s, e, Gathering); err != nil {
 		return s, err
 	}
+	known, _ := s.Round.Join(e.Hospital)
+	j := Joined{e.Hospital, e.Blob, e.Instance, e.Counter, known.Times + 1}
 	s.Round.Joined = slices.DeleteFunc(slices.Clone(s.Round.Joined), func(j Joined) bool { return j.Hospital == e.Hospital })
-	s.Round.Joined = append(s.Round.Joined, Joined{e.Hospital, e.Blob, e.Instance, e.Counter})
+	s.Round.Joined = append(s.Round.Joined, j)
+	if s.Latest == nil {
+		s.Latest = make([]Joined, len(s.Charter.Members))
+	}
+	s.Latest = slices.Clone(s.Latest)
+	for i, m := range s.Charter.Members {
+		if m.ID == e.Hospital {
+			s.Latest[i] = j
+		}
+	}
 	s.Round.Declined = slices.DeleteFunc(slices.Clone(s.Round.Declined), func(r Refusal) bool { return r.Hospital == e.Hospital })
 	return s, nil
 }
@@ -131,6 +142,14 @@ func applyDecline(s State, e Entry) (State, error) {
 		return s, err
 	}
 	s.Round.Declined = append(slices.Clone(s.Round.Declined), Refusal{e.Hospital, e.Role})
+	return s, nil
+}
+
+func applyRefuse(s State, e Entry) (State, error) {
+	if err := current(s, e, Collecting, Opening, Publishing); err != nil {
+		return s, err
+	}
+	s.Round.Refused = append(slices.Clone(s.Round.Refused), Refusal{e.Hospital, e.Role})
 	return s, nil
 }
 

@@ -76,6 +76,22 @@ func (s State) mayAnswer() []federation.HospitalID {
 	})
 }
 
+// kept counts the groups that are summed.
+func kept(set [][]federation.HospitalID) int {
+	n := 0
+	for _, group := range set {
+		if len(group) > 0 {
+			n++
+		}
+	}
+	return n
+}
+
+// awaitsAnswers reports whether a custodian that is there may still answer in time.
+func (s State) awaitsAnswers(w When) bool {
+	return !w.past(s.Round.Deadline) && anyPresent(s.mayAnswer(), w)
+}
+
 // selectOver reports whether S can be fixed now.
 func (s State) selectOver(w When) bool {
 	return choose(s).problem == "" && (w.past(s.Round.Deadline) || !anyPresent(s.mayAcknowledge(), w))

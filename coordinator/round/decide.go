@@ -20,6 +20,10 @@ var (
 	ErrConflict     = errors.New("other bytes were accepted before")
 	ErrNotDue       = errors.New("not due")
 	ErrMismatch     = errors.New("does not follow from the state")
+	// ErrOldJournal: the hospital signed a later Join than this one. Its journal was
+	// restored from a backup, or another daemon runs with its identity.
+	ErrOldJournal = errors.New("the hospital's journal is older than what it signed")
+	ErrTooMany    = errors.New("too many in one round")
 )
 
 // Decide answers an event with the entries to commit. No entries and no error means
@@ -73,7 +77,7 @@ func (ev PlanAccepted) decide(s State, w When) ([]Entry, error) {
 
 // due reports whether Pending lists a coordinator's task of this kind for the round.
 func due(s State, w When, kind TaskKind) (Task, error) {
-	for _, t := range own(s, w) {
+	for _, t := range OwnTasks(s, w) {
 		if t.Kind == kind {
 			return t, nil
 		}
@@ -112,8 +116,11 @@ func (ev JoinVerified) decide(s State, w When) ([]Entry, error) {
 	if s.Round.Phase != Gathering {
 		return nil, fmt.Errorf("join of %s: round %d is %s: %w", ev.Hospital, s.Round.Number, s.Round.Phase, ErrWrongPhase)
 	}
-	if ok && ev.Counter <= known.Counter { // delayed on its way, or replayed
-		return nil, fmt.Errorf("join %d of %s after its join %d: %w", ev.Counter, ev.Hospital, known.Counter, ErrStale)
+	if latest, ok := s.LatestJoin(ev.Hospital); ok && ev.Counter <= latest.Counter {
+		return nil, fmt.Errorf("join %d of %s after its join %d: %w", ev.Counter, ev.Hospital, latest.Counter, ErrOldJournal)
+	}
+	if known.Times >= MaxJoins {
+		return nil, fmt.Errorf("join %d of %s: %w", known.Times+1, ev.Hospital, ErrTooMany)
 	}
 	if _, custodian := s.Charter.Point(ev.Hospital); custodian != (len(ev.Key) > 0) {
 		return nil, fmt.Errorf("join of %s: a custodian brings a key, no one else does: %w", ev.Hospital, ErrMismatch)
@@ -202,6 +209,22 @@ func (ev DeclineVerified) decide(s State, w When) ([]Entry, error) {
 	}
 	e := s.entry(Declined, w)
 	e.Hospital, e.Role, e.Reason, e.Blob = ev.Hospital, ev.Role, ev.Reason, ev.Blob
+	return one(e)
+}
+
+func (ev MessageRefused) decide(s State, w When) ([]Entry, error) {
+	r := s.Round
+	_, member := s.Charter.Member(ev.Hospital)
+	switch {
+	case !member:
+		return nil, fmt.Errorf("refusal of %s: %w", ev.Hospital, ErrUnknown)
+	case ev.Round != r.Number || !r.Phase.Running() || r.Phase == Gathering:
+		return nil, fmt.Errorf("refusal of %s: %w", ev.Hospital, ErrStale)
+	case slices.Contains(r.Refused, Refusal{ev.Hospital, ev.Role}):
+		return nil, nil // once a round is enough
+	}
+	e := s.entry(Refuse, w)
+	e.Hospital, e.Role, e.Reason = ev.Hospital, ev.Role, clip(ev.Reason)
 	return one(e)
 }
 
@@ -316,6 +339,9 @@ func (ev BurnVerified) decide(s State, w When) ([]Entry, error) {
 func (ev SumOpened) decide(s State, w When) ([]Entry, error) {
 	if ev.Round != s.Round.Number || s.Round.Phase != Publishing {
 		return nil, fmt.Errorf("publish round %d: %w", ev.Round, ErrStale)
+	}
+	if len(ev.Groups) < kept(s.Round.S) && (ev.Answers < len(s.Round.Answers) || s.awaitsAnswers(w)) {
+		return nil, nil // more answers may help the group that is missing
 	}
 	e := s.entry(Publish, w)
 	e.Blob, e.Groups, e.Hospitals, e.Custodians, e.Reason = ev.Result, ev.Groups, ev.Used, ev.Wrong, clip(ev.Note)

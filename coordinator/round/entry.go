@@ -20,6 +20,7 @@ const (
 	Collect     EntryKind = "collect"     // Blob: manifest
 	Update      EntryKind = "update"      // Blob: signed Submission, acknowledged by this entry
 	Discard     EntryKind = "discard"     // Blob: signed Submission that came too late
+	Refuse      EntryKind = "refuse"      // Hospital, Role, Reason: what was refused of a hospital, by the coordinator's word
 	Declined    EntryKind = "decline"     // Blob: signed Decline
 	Candidate   EntryKind = "candidate"   // Blob: Submitters
 	Acknowledge EntryKind = "acknowledge" // Blob: signed Acknowledgement

@@ -49,6 +49,15 @@ type DeclineVerified struct {
 	Blob federation.Digest
 }
 
+// MessageRefused is what the coordinator could not take from a hospital: bytes that are
+// not what it signed, or that do not decode. It changes nothing but what the log says.
+type MessageRefused struct {
+	Round    uint64
+	Hospital federation.HospitalID
+	Role     string // RoleUpdate or RoleCustodian
+	Reason   string
+}
+
 // CandidateStored completes TaskPropose.
 type CandidateStored struct {
 	Set  [][]federation.HospitalID
@@ -80,12 +89,15 @@ type BurnVerified struct {
 }
 
 // SumOpened completes TaskPublish: the aggregate was opened and checked, the result
-// and, but for an evaluate round, the new snapshot are stored.
+// and, but for an evaluate round, the new snapshot are stored. While a group of S is
+// missing and custodians may still answer it changes nothing: their share sums may be
+// what that group needs.
 type SumOpened struct {
 	Round      uint64
 	Result     federation.Digest
 	Snapshot   federation.Digest // zero for evaluate
 	Parameters federation.Digest
+	Answers    int                     // of custodians that were there
 	Groups     []int                   // groups that are part of the aggregate
 	Used       []federation.HospitalID // custodians whose share sums were used
 	Wrong      []federation.HospitalID // custodians whose share sums disagreed

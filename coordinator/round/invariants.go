@@ -70,6 +70,9 @@ func invariantJoins(s State) error {
 		if _, member := s.Charter.Member(j.Hospital); !member || seen[j.Hospital] || j.Blob.IsZero() {
 			return fmt.Errorf("join of %s is strange or repeated", j.Hospital)
 		}
+		if latest, ok := s.LatestJoin(j.Hospital); !ok || latest != j {
+			return fmt.Errorf("join %d of %s is not its latest", j.Counter, j.Hospital)
+		}
 		seen[j.Hospital] = true
 	}
 	declined := map[Refusal]bool{}
@@ -78,6 +81,13 @@ func invariantJoins(s State) error {
 			return fmt.Errorf("%s declined %s twice", d.Hospital, d.Role)
 		}
 		declined[d] = true
+	}
+	refused := map[Refusal]bool{}
+	for _, r := range s.Round.Refused {
+		if refused[r] {
+			return fmt.Errorf("something of %s as %s was refused twice", r.Hospital, r.Role)
+		}
+		refused[r] = true
 	}
 	for g, group := range s.Round.Cohort {
 		for _, id := range group {

@@ -4,6 +4,9 @@ const (
 	// MaxUnreadable bounds the complaints of one acknowledgement and the submitters that
 	// one S drops, so that their entries stay under the log's limit.
 	MaxUnreadable = 256
+	// MaxJoins bounds the Joins of one hospital in one round: a daemon that restarts joins
+	// again, and each is an entry of the log.
+	MaxJoins = 64
 	// MaxEntryBytes is the largest encoded entry.
 	MaxEntryBytes = 16 << 10
 )

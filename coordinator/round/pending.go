@@ -50,14 +50,15 @@ func Pending(s State, w When) []Task {
 	if !s.Genesis || s.Plan.IsZero() {
 		return nil
 	}
-	tasks := own(s, w)
+	tasks := OwnTasks(s, w)
 	for _, m := range s.Charter.Members {
 		tasks = append(tasks, HospitalTasks(s, m.ID)...)
 	}
 	return tasks
 }
 
-func own(s State, w When) []Task {
+// OwnTasks is the coordinator's own part of Pending, which does not look at every hospital.
+func OwnTasks(s State, w When) []Task {
 	if !s.Genesis || s.Plan.IsZero() {
 		return nil
 	}
@@ -92,8 +93,11 @@ func own(s State, w When) []Task {
 	case Publishing:
 		t := task(TaskPublish)
 		t.ID = fmt.Sprintf("%s/%d/%d", TaskPublish, r.Number, len(r.Answers))
-		if w.past(r.Deadline) { // once more without waiting for other answers, also after an outage
+		switch { // once more when no other answer is waited for, also after an outage
+		case w.past(r.Deadline):
 			t.ID += "/last"
+		case !s.awaitsAnswers(w):
+			t.ID += "/alone"
 		}
 		return []Task{t}
 	default:

@@ -194,7 +194,7 @@ func FuzzDecodeEntry(f *testing.F) {
 		{V: 1, Kind: round.Genesis, Time: now, Blob: d}, {V: 1, Kind: round.PlanSet, Time: now, Blob: d, Schedule: &federation.Schedule{Rounds: 1}},
 		{V: 1, Kind: round.Select, Time: now, Round: 3, Blob: d, Hospitals: []federation.HospitalID{"h-a"}, Custodians: []federation.HospitalID{"h-b"}},
 		{V: 1, Kind: round.Publish, Time: now, Round: 3, Groups: []int{0, 1}, Version: 2, Snapshot: d},
-		{V: 1, Kind: round.Abandon, Time: now, Reason: "because <of> ü"}, {V: 2, Kind: round.Lead, Time: now}, {V: 1, Kind: "new", Time: now},
+		{V: 1, Kind: round.Abandon, Time: now, Reason: "because <of> ü"}, {V: 1, Kind: round.Refuse, Time: now, Round: 3, Hospital: "h-a", Role: "update", Reason: "why"}, {V: 2, Kind: round.Lead, Time: now}, {V: 1, Kind: "new", Time: now},
 	} {
 		f.Add(e.Encode())
 	}

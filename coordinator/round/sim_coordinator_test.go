@@ -271,7 +271,7 @@ func (c *coordinator) open(t round.Task, s round.State) round.Event {
 			sum[c.w.blobs[m.Submission].(update).oneHot]++
 		}
 	}
-	ev := round.SumOpened{Round: t.Round, Result: c.w.digest("result"), Groups: groups, Used: used, Wrong: wrong}
+	ev := round.SumOpened{Round: t.Round, Result: c.w.digest("result"), Answers: len(s.Round.Answers), Groups: groups, Used: used, Wrong: wrong}
 	c.w.blobs[ev.Result] = sum
 	if s.Round.Kind != federation.Evaluate {
 		ev.Snapshot, ev.Parameters = c.w.digest("snapshot"), c.w.digest("parameters")

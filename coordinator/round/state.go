@@ -59,6 +59,7 @@ type State struct {
 	Failures  int    // rounds abandoned since the last one done
 	NotBefore string // earliest opening of the next round
 	Attempts  []Attempt
+	Latest    []Joined // the latest Join of each hospital in any round, in the charter's order; nil before the first
 }
 
 // Version is a published model version.
@@ -85,6 +86,7 @@ type Round struct {
 	Updates   []Held // acknowledged updates
 	Discarded []Held // updates that came too late
 	Declined  []Refusal
+	Refused   []Refusal // whose messages were refused, and in which role
 	Candidate federation.Digest
 	Acks      []Ack
 	Selected  federation.Digest
@@ -100,6 +102,7 @@ type Joined struct {
 	Blob     federation.Digest
 	Instance federation.Digest
 	Counter  uint64 // of the Join; an older one never replaces it
+	Times    int    // Joins of the hospital in the round
 }
 
 // Held is a hospital's signed message by digest.
@@ -108,7 +111,7 @@ type Held struct {
 	Blob     federation.Digest
 }
 
-// Refusal is a role that a hospital declined.
+// Refusal is a role that a hospital declined, or in which something of it was refused.
 type Refusal struct {
 	Hospital federation.HospitalID
 	Role     string
@@ -141,6 +144,15 @@ func (r Round) Join(id federation.HospitalID) (Joined, bool) {
 		return Joined{}, false
 	}
 	return r.Joined[i], true
+}
+
+// LatestJoin returns the latest Join of id in any round.
+func (s State) LatestJoin(id federation.HospitalID) (Joined, bool) {
+	i := slices.IndexFunc(s.Latest, func(j Joined) bool { return j.Hospital == id })
+	if i < 0 {
+		return Joined{}, false
+	}
+	return s.Latest[i], true
 }
 
 // InCohort reports whether id is to send an update.

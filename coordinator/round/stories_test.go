@@ -273,7 +273,7 @@ func TestStoryRestartWhileGathering(t *testing.T) {
 		t.Errorf("A restarted and owes %v, want a join", list)
 	}
 	s.must("join of A, restarted", fresh)
-	s.refused("join of A, delayed", round.ErrStale, old)
+	s.refused("join of A, delayed", round.ErrOldJournal, old)
 	if j, _ := s.state.Round.Join(s.id("A")); j.Blob != fresh.Blob {
 		t.Error("the older join is in force")
 	}

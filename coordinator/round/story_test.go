@@ -35,7 +35,12 @@ type story struct {
 
 // newStory starts a federation of n hospitals, all custodians, with a plan of one train round.
 func newStory(t *testing.T, n, evaluateEvery int) *story {
-	w := &world{t: t, rng: rand.New(rand.NewPCG(1, 1)), healthy: true, charter: testCharter(t, n, 1), plan: testPlan(1, evaluateEvery),
+	return newGroupedStory(t, n, 1, evaluateEvery)
+}
+
+// newGroupedStory is newStory with the hospitals in equal groups, in charter order.
+func newGroupedStory(t *testing.T, n, groups, evaluateEvery int) *story {
+	w := &world{t: t, rng: rand.New(rand.NewPCG(1, 1)), healthy: true, charter: testCharter(t, n, groups), plan: testPlan(1, evaluateEvery),
 		blobs: map[federation.Digest]any{}}
 	s := &story{t: t, held: map[federation.HospitalID]update{}, coordinator: &coordinator{w: w, up: true, state: round.State{Charter: w.charter}}}
 	s.do("start", round.Started{Charter: w.charter.Digest()})

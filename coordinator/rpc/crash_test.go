@@ -11,6 +11,7 @@ func trained(n int) func(coordinator.Status) bool {
 }
 
 func TestCoordinatorThatStopsGoesOnWithTheSameRounds(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, 4, 6)
 	for _, name := range w.names {
 		defer w.hospital(name)()
@@ -29,6 +30,7 @@ func TestCoordinatorThatStopsGoesOnWithTheSameRounds(t *testing.T) {
 }
 
 func TestHospitalsThatStopAndComeBack(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, 4, 6)
 	c, stop := w.coordinator()
 	defer stop()
@@ -53,6 +55,7 @@ func TestHospitalsThatStopAndComeBack(t *testing.T) {
 }
 
 func TestHospitalThatComesLate(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, 4, 3)
 	c, stop := w.coordinator()
 	defer stop()

@@ -8,8 +8,11 @@ import (
 	"google.golang.org/grpc/status"
 
 	"atrium/coordinator"
+	"atrium/coordinator/atriumpb"
+	"atrium/coordinator/federation"
 	"atrium/coordinator/round"
 	"atrium/privacy/envelope"
+	"atrium/privacy/he"
 	"atrium/storage"
 )
 
@@ -24,6 +27,8 @@ var kinds = []struct {
 	{round.ErrNotDue, codes.FailedPrecondition},
 	{round.ErrMismatch, codes.InvalidArgument},
 	{round.ErrConflict, codes.AlreadyExists},
+	{round.ErrOldJournal, codes.DataLoss},
+	{round.ErrTooMany, codes.ResourceExhausted},
 	{round.ErrUnknown, codes.PermissionDenied},
 	{round.ErrNotInCohort, codes.PermissionDenied},
 	{round.ErrNotCustodian, codes.PermissionDenied},
@@ -32,10 +37,36 @@ var kinds = []struct {
 	{coordinator.ErrNotYours, codes.PermissionDenied},
 	{coordinator.ErrContent, codes.InvalidArgument},
 	{coordinator.ErrBounds, codes.ResourceExhausted},
+	{coordinator.ErrAhead, codes.OutOfRange},
+	{federation.ErrMessage, codes.InvalidArgument},
+	{he.ErrWire, codes.InvalidArgument},
+	{storage.ErrDifferent, codes.AlreadyExists},
 	{coordinator.ErrStopped, codes.Unavailable},
 	{storage.ErrNotFound, codes.NotFound},
 	{context.Canceled, codes.Canceled},
 	{context.DeadlineExceeded, codes.DeadlineExceeded},
+}
+
+// refuse is wire for what a hospital sent; the log says what was refused and why.
+func (s *Server) refuse(ctx context.Context, c *coordinator.Coordinator, id federation.HospitalID, role string, err error) error {
+	if err == nil {
+		return nil
+	}
+	c.NoteRefusal(ctx, id, role, err)
+	return s.wire(err)
+}
+
+// withProof adds the hospital's own signed word where that is the reason.
+func withProof(st *status.Status, err error) error {
+	var old *coordinator.OldJournal
+	if !errors.As(err, &old) {
+		return st.Err()
+	}
+	with, failed := st.WithDetails(&atriumpb.Message{Kind: "join", Signed: old.Later})
+	if failed != nil {
+		return st.Err()
+	}
+	return with.Err()
 }
 
 // wire turns an error into one with a code. What has no kind is the coordinator's own
@@ -47,9 +78,12 @@ func (s *Server) wire(err error) error {
 	if _, ok := status.FromError(err); ok {
 		return err
 	}
+	if errors.Is(err, coordinator.ErrBusy) {
+		return busy(err)
+	}
 	for _, k := range kinds {
 		if errors.Is(err, k.sentinel) {
-			return status.Error(k.code, err.Error())
+			return withProof(status.New(k.code, err.Error()), err)
 		}
 	}
 	s.logger.Error("request", "error", err)

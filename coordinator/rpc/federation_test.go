@@ -10,6 +10,8 @@ import (
 	"testing"
 	"time"
 
+	"google.golang.org/grpc"
+
 	"atrium/client"
 	"atrium/client/dataset"
 	"atrium/coordinator"
@@ -28,9 +30,22 @@ type world struct {
 	plan    federation.Plan
 	address string
 	logger  *slog.Logger
+	logs    *recorder
+	charter federation.Charter
+	result  setup.Result
+	between grpc.UnaryServerInterceptor // between hospitals and server, or nil
 }
 
 func newWorld(t *testing.T, hospitals, rounds int) *world {
+	t.Helper()
+	return newWorldOf(t, hospitals, 1, func(p *federation.Plan) {
+		p.Schedule.Rounds = rounds
+		p.Schedule.EvaluateEvery = 2
+	})
+}
+
+// newWorldOf is a world with groups and a plan of its own.
+func newWorldOf(t *testing.T, hospitals, groups int, change func(*federation.Plan)) *world {
 	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -38,9 +53,8 @@ func newWorld(t *testing.T, hospitals, rounds int) *world {
 	}
 	w := &world{t: t, dir: filepath.Join(t.TempDir(), "federation"), address: listener.Addr().String(), plan: planfile.Cardiology()}
 	listener.Close()
-	w.plan.Schedule.Rounds = rounds
-	w.plan.Schedule.EvaluateEvery = 2
 	w.plan.Schedule.GraceSeconds = 1
+	change(&w.plan)
 	seed := uint64(7)
 	data := t.TempDir()
 	for i := range hospitals {
@@ -50,7 +64,7 @@ func newWorld(t *testing.T, hospitals, rounds int) *world {
 			t.Fatal(err)
 		}
 	}
-	_, err = setup.Init(t.Context(), setup.Options{Dir: w.dir, Federation: "cardiology", Hospitals: w.names, Address: w.address,
+	w.result, err = setup.Init(t.Context(), setup.Options{Dir: w.dir, Federation: "cardiology", Hospitals: w.names, Groups: groups, Address: w.address,
 		Plan: w.plan, ShowNames: true, RoundingSeed: &seed, Data: func(name string) (string, string) {
 			return filepath.Join(data, name+"_train.csv"), filepath.Join(data, name+"_test.csv")
 		}})
@@ -61,7 +75,9 @@ func newWorld(t *testing.T, hospitals, rounds int) *world {
 	if os.Getenv("ATRIUM_TEST_LOG") != "" {
 		level = slog.LevelDebug
 	}
-	w.logger = slog.New(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: level}))
+	w.charter = w.result.Charter
+	w.logs = &recorder{Handler: slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: level}), lines: make(chan string, 1024)}
+	w.logger = slog.New(w.logs)
 	return w
 }
 
@@ -86,7 +102,13 @@ func (w *world) coordinator() (*coordinator.Coordinator, func()) {
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 2)
 	go func() { done <- c.Run(ctx) }()
-	go func() { done <- rpc.New(w.logger, c).Serve(ctx, listener, rpc.ServerTLS(cert, pool)) }()
+	go func() {
+		if w.between != nil {
+			done <- rpc.New(w.logger, c).ServeWith(ctx, listener, rpc.ServerTLS(cert, pool), w.between)
+			return
+		}
+		done <- rpc.New(w.logger, c).Serve(ctx, listener, rpc.ServerTLS(cert, pool))
+	}()
 	return c, func() {
 		cancel()
 		for range 2 {
@@ -98,8 +120,44 @@ func (w *world) coordinator() (*coordinator.Coordinator, func()) {
 	}
 }
 
+// recorder keeps what the coordinator warns of, for a test that waits for it.
+type recorder struct {
+	slog.Handler
+	lines chan string
+}
+
+func (r *recorder) Handle(ctx context.Context, record slog.Record) error {
+	text := record.Message
+	record.Attrs(func(a slog.Attr) bool {
+		text += " " + a.String()
+		return true
+	})
+	select {
+	case r.lines <- text:
+	default: // nobody waits for so many
+	}
+	return r.Handler.Handle(ctx, record)
+}
+
 // hospital starts a daemon and returns a function that stops it.
 func (w *world) hospital(name string) func() {
+	w.t.Helper()
+	d, err := w.open(name)
+	w.must(err)
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() { done <- d.Run(ctx) }()
+	return func() {
+		cancel()
+		if err := <-done; err != nil {
+			w.t.Errorf("hospital %s: %v", name, err)
+		}
+		w.must(d.Close())
+	}
+}
+
+// open makes a daemon that does not run yet.
+func (w *world) open(name string) (*client.Daemon, error) {
 	w.t.Helper()
 	dir := filepath.Join(w.dir, "hospitals", name)
 	charter, err := setup.LoadCharter(filepath.Join(dir, "charter.json"))
@@ -124,21 +182,10 @@ func (w *world) hospital(name string) func() {
 	}
 	w.must(os.MkdirAll(data, 0o700))
 	w.must(dataset.Generate(seed, cohort).WriteCSV(data, name))
-	d, err := client.Open(client.Config{Name: name, Addresses: []string{w.address}, TLS: client.ClientTLS(cert, pool, "127.0.0.1"),
+	return client.Open(client.Config{Name: name, Addresses: []string{w.address}, TLS: client.ClientTLS(cert, pool, "127.0.0.1"),
 		Charter: charter, Plan: plan, Policy: rules, Identity: identity, State: filepath.Join(dir, "state"),
 		Train: filepath.Join(data, name+"_train.csv"), Test: filepath.Join(data, name+"_test.csv"),
 		Logger: w.logger.With("hospital", name), RoundingSeed: &seed})
-	w.must(err)
-	ctx, cancel := context.WithCancel(context.Background())
-	done := make(chan error, 1)
-	go func() { done <- d.Run(ctx) }()
-	return func() {
-		cancel()
-		if err := <-done; err != nil {
-			w.t.Errorf("hospital %s: %v", name, err)
-		}
-		w.must(d.Close())
-	}
 }
 
 func (w *world) must(err error) {
@@ -151,7 +198,7 @@ func (w *world) must(err error) {
 // until waits for a state of the coordinator.
 func (w *world) until(c *coordinator.Coordinator, what string, reached func(coordinator.Status) bool) coordinator.Status {
 	w.t.Helper()
-	timeout := time.NewTimer(60 * time.Second)
+	timeout := time.NewTimer(2 * time.Minute)
 	defer timeout.Stop()
 	for {
 		view := c.View()
@@ -169,6 +216,7 @@ func (w *world) until(c *coordinator.Coordinator, what string, reached func(coor
 func finished(s coordinator.Status) bool { return s.Finished != "" }
 
 func TestFederationFinishesAndEveryHospitalReports(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, 4, 4)
 	c, stop := w.coordinator()
 	defer stop()

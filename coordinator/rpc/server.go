@@ -5,7 +5,7 @@ import (
 	"crypto/tls"
 	"encoding/json"
 	"errors"
-	"io"
+	"fmt"
 	"log/slog"
 	"net"
 	"time"
@@ -41,12 +41,16 @@ func New(logger *slog.Logger, coordinators ...*coordinator.Coordinator) *Server 
 
 // Serve answers on a listener until ctx ends.
 func (s *Server) Serve(ctx context.Context, listener net.Listener, config *tls.Config) error {
-	server := grpc.NewServer(
+	return s.serve(ctx, listener, config)
+}
+
+func (s *Server) serve(ctx context.Context, listener net.Listener, config *tls.Config, more ...grpc.ServerOption) error {
+	server := grpc.NewServer(append(more,
 		grpc.Creds(admission{credentials.NewTLS(config), s.federations}),
 		grpc.MaxRecvMsgSize(maxMessage), grpc.MaxConcurrentStreams(maxStreams),
 		grpc.InitialWindowSize(windowBytes), grpc.InitialConnWindowSize(windowBytes),
 		grpc.KeepaliveParams(keepalive.ServerParameters{Time: idlePing, Timeout: idlePing}),
-		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: idlePing / 2, PermitWithoutStream: true}))
+		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: idlePing / 2, PermitWithoutStream: true}))...)
 	atriumpb.RegisterCoordinatorServer(server, s)
 	go func() {
 		<-ctx.Done()
@@ -87,11 +91,10 @@ func (s *Server) Poll(ctx context.Context, req *atriumpb.PollRequest) (*atriumpb
 	if err != nil {
 		return nil, err
 	}
-	incarnation, err := digest(req.GetIncarnation())
-	if err != nil || len(req.GetSkip()) > maxSkip || req.GetSeenSize() < 0 {
-		return nil, status.Error(codes.InvalidArgument, "poll is malformed")
+	poll, err := pollOf(req)
+	if err != nil {
+		return nil, err
 	}
-	poll := coordinator.Poll{Incarnation: incarnation, SeenSize: req.GetSeenSize(), Adopted: req.GetAdopted(), Skip: req.GetSkip()}
 	timeout := time.NewTimer(pollTime)
 	defer timeout.Stop()
 	for {
@@ -119,16 +122,6 @@ func workMessage(w coordinator.Work) *atriumpb.Work {
 		Inclusion: w.Inclusion, Version: w.Version, Snapshot: w.Snapshot[:], Reason: w.Reason}
 }
 
-// digest reads 32 bytes.
-func digest(b []byte) (federation.Digest, error) {
-	var d federation.Digest
-	if len(b) != len(d) {
-		return d, status.Errorf(codes.InvalidArgument, "digest of %d bytes", len(b))
-	}
-	copy(d[:], b)
-	return d, nil
-}
-
 // Send implements the small signed messages.
 func (s *Server) Send(ctx context.Context, req *atriumpb.Message) (*atriumpb.Receipt, error) {
 	c, id, err := s.enter(ctx, req.GetFederation())
@@ -141,7 +134,11 @@ func (s *Server) Send(ctx context.Context, req *atriumpb.Message) (*atriumpb.Rec
 	if !ok {
 		return nil, status.Errorf(codes.InvalidArgument, "message of kind %.40q", req.GetKind())
 	}
-	return &atriumpb.Receipt{}, s.wire(take(ctx, id, req.GetSigned()))
+	err = take(ctx, id, req.GetSigned())
+	if req.GetKind() == "acknowledgement" {
+		return &atriumpb.Receipt{}, s.refuse(ctx, c, id, federation.RoleCustodian, err)
+	}
+	return &atriumpb.Receipt{}, s.wire(err)
 }
 
 // Held implements the resumption of an upload.
@@ -180,45 +177,45 @@ func (s *Server) PutSegment(stream grpc.ClientStreamingServer[atriumpb.SegmentCh
 	if err != nil {
 		return err
 	}
-	header, err := digest(first.GetHeader())
+	says, err := segmentOf(first)
 	if err != nil {
 		return err
 	}
-	root, err := digest(first.GetUpdateRoot())
-	if err != nil {
-		return err
-	}
-	want, err := digest(first.GetDigest())
-	if err != nil {
-		return err
-	}
-	index := int(first.GetIndex())
+	header, index := says.header, says.index
 	size, err := c.SegmentSize(id, header, index)
 	if err != nil {
 		return s.wire(err)
 	}
 	if first.GetSize() != int64(size) {
-		return status.Errorf(codes.InvalidArgument, "segment %d of %d bytes: the header implies %d", index, first.GetSize(), size)
+		return s.refuse(stream.Context(), c, id, federation.RoleUpdate,
+			fmt.Errorf("segment %d of %d bytes: the header implies %d: %w", index, first.GetSize(), size, coordinator.ErrContent))
 	}
-	data := append(make([]byte, 0, size), first.GetData()...)
-	for {
-		chunk, err := stream.Recv()
-		if errors.Is(err, io.EOF) {
-			break
-		}
-		if err != nil {
-			return err
-		}
-		if len(data)+len(chunk.GetData()) > size {
-			return status.Errorf(codes.InvalidArgument, "segment %d is longer than the %d bytes that the header implies", index, size)
-		}
-		data = append(data, chunk.GetData()...)
+	if len(first.GetData()) > size {
+		return s.refuse(stream.Context(), c, id, federation.RoleUpdate,
+			fmt.Errorf("segment %d is longer than the %d bytes that the header implies: %w", index, size, coordinator.ErrContent))
+	}
+	place, err := c.Place(stream.Context(), id, size)
+	if err != nil {
+		return s.wire(err)
+	}
+	reuse := true
+	defer func() { place.Release(reuse) }()
+	if err := stream.SendHeader(nil); err != nil { // the hospital waits for it before it sends more
+		return err
+	}
+	var data []byte
+	data, reuse, err = receive(stream, append(place.Buffer, first.GetData()...), index, size)
+	if errors.Is(err, coordinator.ErrContent) {
+		return s.refuse(stream.Context(), c, id, federation.RoleUpdate, err)
+	} else if err != nil {
+		return err
 	}
 	if len(data) != size {
-		return status.Errorf(codes.InvalidArgument, "segment %d of %d bytes: the header implies %d", index, len(data), size)
+		return s.refuse(stream.Context(), c, id, federation.RoleUpdate,
+			fmt.Errorf("segment %d of %d bytes: the header implies %d: %w", index, len(data), size, coordinator.ErrContent))
 	}
-	if err := c.PutSegment(stream.Context(), id, header, root, index, want, data); err != nil {
-		return s.wire(err)
+	if err := c.PutSegment(stream.Context(), id, header, says.root, index, says.digest, data); err != nil {
+		return s.refuse(stream.Context(), c, id, federation.RoleUpdate, err)
 	}
 	return stream.SendAndClose(&atriumpb.Receipt{})
 }
@@ -229,7 +226,7 @@ func (s *Server) Submit(ctx context.Context, req *atriumpb.SubmitRequest) (*atri
 	if err != nil {
 		return nil, err
 	}
-	return &atriumpb.Receipt{}, s.wire(c.SubmitUpdate(ctx, id, req.GetSigned(), req.GetEnvelopes()))
+	return &atriumpb.Receipt{}, s.refuse(ctx, c, id, federation.RoleUpdate, c.SubmitUpdate(ctx, id, req.GetSigned(), req.GetEnvelopes()))
 }
 
 // Envelopes implements what a custodian opens.
@@ -253,7 +250,7 @@ func (s *Server) SendAnswer(ctx context.Context, req *atriumpb.AnswerRequest) (*
 	if err != nil {
 		return nil, err
 	}
-	return &atriumpb.Receipt{}, s.wire(c.Answer(ctx, id, req.GetSigned(), req.GetShareSums()))
+	return &atriumpb.Receipt{}, s.refuse(ctx, c, id, federation.RoleCustodian, c.Answer(ctx, id, req.GetSigned(), req.GetShareSums()))
 }
 
 // Fetch implements the download of a content-addressed object from an offset on.
@@ -265,6 +262,9 @@ func (s *Server) Fetch(req *atriumpb.FetchRequest, stream grpc.ServerStreamingSe
 	want, err := digest(req.GetDigest())
 	if err != nil {
 		return err
+	}
+	if req.GetOffset() < 0 {
+		return status.Errorf(codes.InvalidArgument, "fetch from offset %d", req.GetOffset())
 	}
 	name := storage.Blob(want)
 	if _, err := c.Bucket().Stat(stream.Context(), name); errors.Is(err, storage.ErrNotFound) {

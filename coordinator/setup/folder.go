@@ -3,6 +3,8 @@ package setup
 import (
 	"os"
 	"path/filepath"
+
+	"atrium/storage/local"
 )
 
 // folder is a directory that is being filled.
@@ -19,7 +21,7 @@ func (f folder) write(name string, data []byte) error { return f.put(name, data,
 func (f folder) secret(name string, data []byte) error { return f.put(name, data, 0o600) }
 
 func (f folder) put(name string, data []byte, mode os.FileMode) error {
-	if err := os.MkdirAll(string(f), 0o700); err != nil {
+	if err := local.MakeFolders(string(f)); err != nil {
 		return err
 	}
 	file, err := os.OpenFile(filepath.Join(string(f), name), os.O_CREATE|os.O_EXCL|os.O_WRONLY, mode)
@@ -34,7 +36,10 @@ func (f folder) put(name string, data []byte, mode os.FileMode) error {
 		file.Close()
 		return err
 	}
-	return file.Close()
+	if err := file.Close(); err != nil {
+		return err
+	}
+	return syncFolder(string(f))
 }
 
 // syncFolder makes a rename durable.

@@ -57,7 +57,7 @@ func Init(ctx context.Context, o Options) (Result, error) {
 		return Result{}, err
 	}
 	parent := filepath.Dir(o.Dir)
-	if err := os.MkdirAll(parent, 0o755); err != nil {
+	if err := local.MakeFolders(parent); err != nil {
 		return Result{}, err
 	}
 	temp, err := os.MkdirTemp(parent, filepath.Base(o.Dir)+".tmp-")

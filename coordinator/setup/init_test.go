@@ -216,3 +216,29 @@ func TestInitUsesAnEmptyFolder(t *testing.T) {
 		t.Errorf("a second Init returns %v", err)
 	}
 }
+
+func TestInitMakesGroupsInTheOrderNamed(t *testing.T) {
+	o := options(t)
+	o.Hospitals = []string{"g", "f", "e", "d", "c", "b", "a"}
+	o.Groups = 2
+	r := made(t, o)
+	c := r.Charter
+	if len(c.Groups) != 2 || len(c.Groups[0]) != 4 || len(c.Groups[1]) != 3 || c.MinCohort != 3 || c.MaxHostile != 1 || c.Threshold != 5 {
+		t.Errorf("groups %v, K %d, f %d, t %d: want 4 and 3 hospitals, 3, 1, 5", c.Groups, c.MinCohort, c.MaxHostile, c.Threshold)
+	}
+	for i, h := range r.Hospitals {
+		if got, want := c.GroupOf(h.ID), i/4; got != want {
+			t.Errorf("%s is in group %d, want %d", h.Name, got, want)
+		}
+	}
+	loaded, err := LoadCharter(filepath.Join(r.Hospitals[0].Folder, "charter.json"))
+	if err != nil || loaded.Digest() != c.Digest() {
+		t.Errorf("a hospital's charter: %v, %v", loaded.Digest(), err)
+	}
+	for _, n := range []int{-1, 3, 100} {
+		o.Dir, o.Groups = filepath.Join(t.TempDir(), "fed"), n
+		if _, err := Init(context.Background(), o); !errors.Is(err, ErrOptions) {
+			t.Errorf("%d groups of 7: %v", n, err)
+		}
+	}
+}

@@ -96,6 +96,7 @@ func TestParsePolicyErrorsNameTheLine(t *testing.T) {
 		"paused: false\nplans: [\"12\"]\n":               `p.yaml:2: plans: "12" is no plan digest`,
 		"paused: maybe\n":                                "p.yaml:1: paused: maybe: want true or false",
 		"# rules\nmin_bits: many\n":                      "p.yaml:2: min_bits: many: want a whole number",
+		"peers: [riverside]\n":                           `p.yaml: policy is invalid: peers: "riverside" is neither a pseudonym nor the fingerprint`,
 		"kinds: train\n":                                 "p.yaml:1: kinds: want a list",
 		"kinds: [gossip]\n":                              `p.yaml: policy is invalid: kinds: "gossip"`,
 		"min_cohort: 1\nplans:\n  - 12\nmin_bits: 2.5\n": "p.yaml:2: plans: 12: want text",

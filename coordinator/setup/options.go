@@ -12,7 +12,7 @@ import (
 )
 
 // Options is what Init makes a federation from. Zero values: Federation "federation";
-// Address 127.0.0.1:7443; Listen is Address; Data names train.csv and test.csv in the
+// Address 127.0.0.1:7443; Listen is Address; one group; Data names train.csv and test.csv in the
 // hospital's folder; no RoundingSeed; Now is time.Now.
 type Options struct {
 	Dir        string   // absent or empty
@@ -22,6 +22,7 @@ type Options struct {
 	Listen     string   // host:port at which it listens
 	Plan       federation.Plan
 	ShowNames  bool // whether the charter carries the hospitals' names
+	Groups     int  // in which Hospitals are summed apart, in their order; 0 is 1
 
 	// Data names a hospital's training and test records, as its configuration file
 	// will: absolute, or relative to the hospital's folder.
@@ -55,6 +56,9 @@ func (o Options) withDefaults() Options {
 	if o.Data == nil {
 		o.Data = func(string) (string, string) { return "train.csv", "test.csv" }
 	}
+	if o.Groups == 0 {
+		o.Groups = 1
+	}
 	if o.Now == nil {
 		o.Now = time.Now
 	}
@@ -79,6 +83,9 @@ func (o Options) validate() error {
 	}
 	if n := len(o.Hospitals); n < 3 || n > federation.MaxHospitals {
 		return fmt.Errorf("%d hospitals: want 3 to %d", n, federation.MaxHospitals)
+	}
+	if n := len(o.Hospitals); o.Groups < 1 || n/o.Groups < 3 {
+		return fmt.Errorf("%d groups of %d hospitals: each needs at least 3", o.Groups, n)
 	}
 	seen := map[string]bool{}
 	for _, name := range o.Hospitals {

@@ -44,7 +44,25 @@ func enrol(o Options, ca authority, key *roundlog.Key) ([]member, federation.Cha
 		roster, members = append(roster, m), append(members, listed)
 	}
 	charter, err := federation.NewCharter(o.Federation, key.Verifier(), members, o.ShowNames)
+	if err != nil || o.Groups == 1 {
+		return roster, charter, err
+	}
+	charter, err = charter.Grouped(groups(roster, o.Groups))
 	return roster, charter, err
+}
+
+// groups cuts the roster into n runs of nearly equal length, the longer ones first.
+func groups(roster []member, n int) [][]federation.HospitalID {
+	var out [][]federation.HospitalID
+	for ; n > 0; n-- {
+		size := (len(roster) + n - 1) / n
+		var group []federation.HospitalID
+		for _, m := range roster[:size] {
+			group = append(group, m.id)
+		}
+		out, roster = append(out, group), roster[size:]
+	}
+	return out
 }
 
 // countersign signs the charter as every member, in the charter's order.

@@ -8,6 +8,7 @@ const (
 	Overhead     = 1 + encSize + tagSize                // what sealing adds
 	MaxPlaintext = 1 << 16                              // four shares of N = 8192 coefficients of two bytes
 	MaxSealed    = MaxPlaintext + Overhead              // the longest envelope that Open looks at
+	MaxBundle    = 64                                   // envelopes of one hospital: one a custodian
 	maxParty     = 64                                   // a pseudonym in associated data
 	maxAD        = len(adLabel) + 4*8 + 2*(32+maxParty) // associated data
 )

@@ -11,10 +11,14 @@ import (
 // ErrSigner: the message was signed by someone else than it speaks for, or by no member.
 var ErrSigner = errors.New("signer is not who the message speaks for")
 
+// ErrFormat: the message is of a format that this program does not know.
+var ErrFormat = errors.New("message format is unknown")
+
 // Message is a signed message of a round.
 type Message interface {
 	federation.Join | federation.Submission | federation.Acknowledgement | federation.Answer | federation.Burn | federation.Decline
 	From() federation.HospitalID
+	Format() int
 }
 
 // kindOf has one kind for each type of Message.
@@ -42,7 +46,7 @@ func SignMessage[T Message](key ed25519.PrivateKey, federationName string, m T) 
 }
 
 // OpenMessage checks that a member of the charter signed the message, that it speaks
-// for that member, and returns it decoded.
+// for that member in a format that this program knows, and returns it decoded.
 func OpenMessage[T Message](c federation.Charter, signed federation.Signed) (T, error) {
 	var zero T
 	kind := kindOf(zero)
@@ -56,6 +60,9 @@ func OpenMessage[T Message](c federation.Charter, signed federation.Signed) (T, 
 	m, err := federation.Decode[T](signed.Body, federation.MaxMessageBytes)
 	if err != nil {
 		return zero, fmt.Errorf("open %s of %s: %w", kind, signed.Signer, err)
+	}
+	if m.Format() != 1 {
+		return zero, fmt.Errorf("open %s of %s: format %d: %w", kind, signed.Signer, m.Format(), ErrFormat)
 	}
 	if m.From() != signed.Signer {
 		return zero, fmt.Errorf("open %s of %s: it speaks for %s: %w", kind, signed.Signer, m.From(), ErrSigner)

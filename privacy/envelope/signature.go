@@ -26,11 +26,13 @@ const (
 	Decline         Kind = "decline"         // a hospital does not do its part of a round
 	Charter         Kind = "charter"         // a member countersigns a charter
 	Card            Kind = "card"            // the log key vouches for a version
+	Closing         Kind = "closing"         // a custodian closes an epoch
+	Approval        Kind = "approval"        // a hospital approves a release
 )
 
 func (k Kind) known() bool {
 	switch k {
-	case Join, Submission, Acknowledgement, Answer, Burn, Decline, Charter, Card:
+	case Join, Submission, Acknowledgement, Answer, Burn, Decline, Charter, Card, Closing, Approval:
 		return true
 	}
 	return false

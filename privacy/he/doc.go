@@ -5,8 +5,10 @@
 // a is public and the same for a whole group, s is drawn for one submission, e
 // for one block, and each coefficient of m packs several fields. A Literal
 // names a ring and a packing, Choose picks one, Parameters holds a checked
-// one. A Sum adds ciphertexts and Open decodes one. README.md derives the
-// noise, the overflow bounds and the choice of N, Q and Delta.
+// one. A Sum adds ciphertexts and a KeySum opens one. Every operation works on
+// a whole ciphertext or on a segment of it, with memory for that segment.
+// README.md derives the noise, the overflow bounds and the choice of N, Q and
+// Delta.
 //
 // The package does not share, seal or combine keys, decide who is in a sum,
 // authenticate anyone, or hide the sum. There is no public key and no
@@ -20,20 +22,21 @@
 // Lee, Seo, Song, "Toward Practical Lattice-Based Proof of Knowledge from
 // Hint-MLWE" (2023), in its ring form.
 //
-// A hospital calls NewKey and Encrypt after it has verified the manifest from
-// whose digest the seed is derived; the coordinator and auditors call Add and
-// Open after they have checked signatures, sizes and the set of submitters.
+// A hospital calls NewKey and EncryptBlocks after it has verified the manifest
+// from whose digest the seed is derived; the coordinator and auditors call Add,
+// PrepareKeySum and Open after they have checked signatures, sizes and the set
+// of submitters.
 //
 // # Public polynomial
 //
 // a is given directly in the number-theoretic-transform domain of lattigo's
-// ring. Its values for (block b, prime index j) are read from the AES-256-CTR
-// key stream with the seed as key and the initial counter block
-//
-//	b as 6 bytes big-endian | j as 2 bytes big-endian | 8 zero bytes
-//
-// as little-endian 64-bit words, each masked to the bit length of q_j and
-// passed over when it is not below q_j.
+// ring. The AES-256-CTR key stream with the seed as key and a first counter
+// block of zeros is cut into pieces, one for each block and, within a block,
+// each prime in the literal's order. A piece is N+128 little-endian words of as
+// many bytes as the longest prime needs, each masked to the bit length of its
+// piece's prime. The first N are the values. The first of those that is not
+// below the prime is replaced by the first of the 128 that is, and so on; in
+// the event, of probability below 2^-100, that there are too few, by 0.
 //
 // # Wire
 //
@@ -45,5 +48,7 @@
 // only the first one begins with the version byte.
 //
 // Parameters may be shared by goroutines. A OneTimeKey may be used from
-// several goroutines on different blocks. A Sum belongs to one goroutine.
+// several goroutines on different blocks. A KeySum may be shared. A Sum belongs
+// to one goroutine. Parallel gives parameters whose operations start goroutines
+// of their own and end them before they return.
 package he

@@ -1,13 +1,10 @@
 package he
 
 import (
-	"crypto/cipher"
 	"errors"
 	"fmt"
 	"io"
 	"slices"
-
-	"github.com/tuneinsight/lattigo/v5/ring"
 
 	"atrium/aggregation/fixedpoint"
 )
@@ -34,11 +31,11 @@ func (p *Parameters) EncryptBlocks(dst []byte, first, last int, seed [32]byte, k
 	if err := p.checkFields(first, last, fields); err != nil {
 		return nil, fmt.Errorf("encrypt: %w", err)
 	}
-	secret, err := newSecretStream(rand)
+	secret, err := newSecretSource(rand)
 	if err != nil {
 		return nil, fmt.Errorf("encrypt: %w", err)
 	}
-	if err := key.claim(p, seed, first, last); err != nil {
+	if err := key.claim(p.tables, seed, first, last); err != nil {
 		return nil, fmt.Errorf("encrypt: %w", err)
 	}
 	key.mu.RLock()
@@ -46,23 +43,28 @@ func (p *Parameters) EncryptBlocks(dst []byte, first, last int, seed [32]byte, k
 	if key.erased {
 		return nil, fmt.Errorf("encrypt: %v is erased: %w", key, ErrKey)
 	}
-	s := p.borrow()
-	defer p.giveBack(s)
-	dst = slices.Grow(dst, p.layout.segmentBytes(first, last))
+	size := p.layout.segmentBytes(first, last)
+	dst = slices.Grow(dst, size)
+	out := dst[len(dst) : len(dst)+size]
 	if first == 0 {
-		dst = append(dst, wireVersion)
+		out[0] = wireVersion
 	}
-	public := newAES(seed[:])
-	for block := first; block < last; block++ {
-		from, to := p.layout.span(block, block+1)
-		taken := min(len(fields), (to-from)*p.literal.PerCoefficient)
-		p.maskBlock(s, public, key.transformed, block)
-		sampleGaussian(s.noise[:to-from], secret, s.bytes)
-		p.addMessage(s, fields[:taken])
-		dst = p.encodeBlock(dst, s.residues, to-from)
-		fields = fields[taken:]
-	}
-	return dst, nil
+	e := encryption{tables: p.tables, seed: &seed, key: key.transformed, secret: secret, first: first}
+	err = p.split(first, last, func(from, to int) error {
+		begin, end := p.layout.within(first, from, to)
+		low, high := p.fieldsWithin(first, from, to)
+		e.blocks(out[begin:end], from, to, fields[low:high])
+		return nil
+	})
+	return dst[:len(dst)+size], err
+}
+
+// fieldsWithin returns the range of blocks [from, to) in the fields of a
+// segment that begins at block first.
+func (p *Parameters) fieldsWithin(first, from, to int) (low, high int) {
+	base, _ := p.Fields(first, to)
+	low, high = p.Fields(from, to)
+	return low - base, high - base
 }
 
 func (p *Parameters) checkFields(first, last int, fields []uint32) error {
@@ -70,52 +72,98 @@ func (p *Parameters) checkFields(first, last int, fields []uint32) error {
 	if len(fields) != to-from {
 		return fmt.Errorf("%d fields for blocks %d to %d, want %d: %w", len(fields), first, last, to-from, ErrFields)
 	}
-	for i, v := range fields {
-		if uint64(v) > fixedpoint.Max(p.literal.Bits) {
-			return fmt.Errorf("field %d has more than %d bits: %w", from+i, p.literal.Bits, ErrFields)
+	all, rest := uint32(0), fields
+	for ; len(rest) >= 8; rest = rest[8:] {
+		v := (*[8]uint32)(rest)
+		all |= v[0] | v[1] | v[2] | v[3] | v[4] | v[5] | v[6] | v[7]
+	}
+	for _, v := range rest {
+		all |= v
+	}
+	if uint64(all) <= fixedpoint.Max(p.literal.Bits) {
+		return nil
+	}
+	i := slices.IndexFunc(fields, func(v uint32) bool { return uint64(v) > fixedpoint.Max(p.literal.Bits) })
+	return fmt.Errorf("field %d has more than %d bits: %w", from+i, p.literal.Bits, ErrFields)
+}
+
+// encryption is what the goroutines of one EncryptBlocks share and only read.
+type encryption struct {
+	*tables
+	seed   *[32]byte
+	key    [][]factor
+	secret secretSource
+	first  int
+}
+
+// blocks writes the wire form of blocks [from, to) to out. Errors of block b
+// begin at word N*(b-first) of the secret stream.
+func (e *encryption) blocks(out []byte, from, to int, fields []uint32) {
+	s := e.borrow()
+	defer e.giveBack(s)
+	public := e.publicFrom(e.seed, from)
+	secret := e.secret.from((from - e.first) * e.layout.degree / 2)
+	for block := from; block < to; block++ {
+		low, high := e.layout.span(block, block+1)
+		count := high - low
+		taken := min(len(fields), count*e.literal.PerCoefficient)
+		sampleGaussian(s.noise[:count], secret, s.bytes)
+		for j := range e.primes {
+			e.expand(s.residues[j], &e.primes[j], public, s)
+			e.primes[j].product(s.residues[j], e.key[j])
 		}
-	}
-	return nil
-}
-
-// maskBlock sets s.residues to the coefficients of a*key for a block; key is
-// transformed and in Montgomery form.
-func (p *Parameters) maskBlock(s *scratch, public cipher.Block, key [][]uint64, block int) {
-	for j := range p.primes {
-		f := &p.primes[j]
-		p.expand(s.public, public, block, j, s.bytes)
-		f.ring.MulCoeffsMontgomeryLazy(s.public, key[j], s.residues[j])
-		f.ring.INTT(s.residues[j], s.residues[j])
-	}
-}
-
-// addMessage adds Delta*m + e to s.residues, where m packs the fields and e is
-// s.noise.
-func (p *Parameters) addMessage(s *scratch, fields []uint32) {
-	k, shift := p.literal.PerCoefficient, uint(p.literal.LogDelta)
-	count := 0
-	for ; len(fields) > 0; count++ {
-		taken := min(k, len(fields))
-		m := &s.message[count]
-		fixedpoint.Pack(m, fields[:taken], p.literal.Width)
-		*m = shiftLeft(*m, shift)
+		e.addMessage(s, fields[:taken], count)
+		out = out[e.encodeBlock(out, s.residues, count):]
 		fields = fields[taken:]
 	}
-	for j := range p.primes {
-		p.primes[j].accumulate(s.residues[j][:count], s.message[:count], s.noise[:count])
+}
+
+// addMessage adds Delta*m + e to the first count of s.residues, where m packs
+// the fields and e is s.noise, and reduces them.
+func (t *tables) addMessage(s *scratch, fields []uint32, count int) {
+	for from := 0; from < count; from += chunk {
+		to := min(from+chunk, count)
+		taken := min(len(fields), (to-from)*t.message.PerCoefficient)
+		t.message.Pack(&s.words, fields[:taken])
+		for i, e := range s.noise[from:to] {
+			s.words[0][i] += uint64(int64(e))
+		}
+		for j := range t.primes {
+			t.primes[j].accumulate(s.residues[j][from:to], &s.words, t.messageBits())
+		}
+		fields = fields[taken:]
 	}
 }
 
-// accumulate sets each r to r + m + e modulo q, for r below q and |e| below q.
-// Each lazy product is at most 2q-1 and q is below 2^61, so that the sum of
-// five terms, at most 8q-5, does not overflow.
-func (f *prime) accumulate(r []uint64, m [][3]uint64, e []int16) {
-	m, e = m[:len(r)], e[:len(r)]
-	q, qInv, barret := f.q, f.qInv, f.barret
-	c0, c1, c2 := f.limb[0], f.limb[1], f.limb[2]
-	for i := range r {
-		x := &m[i]
-		v := r[i] + ring.MRedLazy(x[0], c0, q, qInv) + ring.MRedLazy(x[1], c1, q, qInv) + ring.MRedLazy(x[2], c2, q, qInv)
-		r[i] = ring.BRedAdd(v+f.lift(int64(e[i])), q, barret)
+// messageBits returns the length of a message with Delta.
+func (t *tables) messageBits() int {
+	return t.message.Offset + t.message.PerCoefficient*t.message.Width
+}
+
+// accumulate sets each r, a product of f, to r + m modulo q, where m is made of
+// words of wordBits and has size bits in all. A product is below 2^63+2^50, the
+// first word between -28 and 2^62, the second adds less than 2q < 2^51, the
+// third as much, or less than 2^61 when its product needs no reduction: with q,
+// the sum lies between 0 and 2^64.
+func (f *prime) accumulate(r []uint64, m *[3][]uint64, size int) {
+	m0, m1, m2 := m[0][:len(r)], m[1][:len(r)], m[2][:len(r)]
+	q, w1, w2 := f.q, f.word[1], f.word[2]
+	switch third := size - 2*wordBits; {
+	case size <= wordBits:
+		for i, v := range r {
+			r[i] = f.reduce(v + m0[i] + q)
+		}
+	case third <= 0:
+		for i, v := range r {
+			r[i] = f.reduce(v + m0[i] + q + w1.times(m1[i], q))
+		}
+	case third+int(f.bits) <= 61:
+		for i, v := range r {
+			r[i] = f.reduce(v + m0[i] + q + w1.times(m1[i], q) + m2[i]*w2.value)
+		}
+	default:
+		for i, v := range r {
+			r[i] = f.reduce(v + m0[i] + q + w1.times(m1[i], q) + w2.times(m2[i], q))
+		}
 	}
 }

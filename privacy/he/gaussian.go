@@ -3,6 +3,7 @@ package he
 import (
 	"crypto/cipher"
 	"encoding/binary"
+	"math/bits"
 )
 
 // cumulative[k] is floor(2^63 * P(|x| <= k)) for k = 0 to 27, where P(x) is
@@ -42,16 +43,16 @@ var cumulative = [NoiseBound]uint64{
 
 // sampleGaussian fills dst from the stream with constant-time steps: a word's
 // low 63 bits count the thresholds that they reach, its top bit is the sign.
-// buf holds bytes of the stream and is left as it is.
+// Each value takes one word. buf holds bytes of the stream and is left as it
+// is.
 func sampleGaussian(dst []int16, stream cipher.Stream, buf []byte) {
 	for len(dst) > 0 {
 		n := min(len(dst), len(buf)/8)
 		words := buf[:8*n]
-		clear(words)
-		stream.XORKeyStream(words, words)
+		keyStream(stream, words)
 		i := 0
 		for ; i+4 <= n; i += 4 {
-			gaussian4(dst[i:i+4], words[8*i:8*i+32])
+			gaussian4((*[4]int16)(dst[i:]), (*[32]byte)(words[8*i:]))
 		}
 		for ; i < n; i++ {
 			dst[i] = gaussian(binary.LittleEndian.Uint64(words[8*i:]))
@@ -62,32 +63,47 @@ func sampleGaussian(dst []int16, stream cipher.Stream, buf []byte) {
 
 const low63 = 1<<63 - 1
 
-// gaussian maps one uniform word to a value. For u and t below 2^63 the top
-// bit of t-1-u says whether u >= t.
+// complements[k] is 2^64 - cumulative[k].
+var complements = func() (t [NoiseBound]uint64) {
+	for k, c := range cumulative {
+		t[k] = -c
+	}
+	return t
+}()
+
+// gaussian maps one uniform word to a value.
 func gaussian(word uint64) int16 {
-	u, x := word&low63, uint64(0)
-	for _, t := range cumulative {
-		x += (t - 1 - u) >> 63
+	x := uint64(0)
+	for _, t := range complements {
+		x = reached(x, word&low63, t)
 	}
 	return signed(x, word)
 }
 
 // gaussian4 is gaussian on four words at a time.
-func gaussian4(dst []int16, words []byte) {
-	w0 := binary.LittleEndian.Uint64(words[0:8])
-	w1 := binary.LittleEndian.Uint64(words[8:16])
-	w2 := binary.LittleEndian.Uint64(words[16:24])
-	w3 := binary.LittleEndian.Uint64(words[24:32])
-	u0, u1, u2, u3 := w0&low63+1, w1&low63+1, w2&low63+1, w3&low63+1
+func gaussian4(dst *[4]int16, words *[32]byte) {
+	w0 := binary.LittleEndian.Uint64(words[0:])
+	w1 := binary.LittleEndian.Uint64(words[8:])
+	w2 := binary.LittleEndian.Uint64(words[16:])
+	w3 := binary.LittleEndian.Uint64(words[24:])
+	u0, u1, u2, u3 := w0&low63, w1&low63, w2&low63, w3&low63
 	var x0, x1, x2, x3 uint64
-	for _, t := range cumulative {
-		x0 += (t - u0) >> 63
-		x1 += (t - u1) >> 63
-		x2 += (t - u2) >> 63
-		x3 += (t - u3) >> 63
+	for i := 0; i < len(complements); i += 4 {
+		t := (*[4]uint64)(complements[i : i+4])
+		x0, x1, x2, x3 = reached(x0, u0, t[0]), reached(x1, u1, t[0]), reached(x2, u2, t[0]), reached(x3, u3, t[0])
+		x0, x1, x2, x3 = reached(x0, u0, t[1]), reached(x1, u1, t[1]), reached(x2, u2, t[1]), reached(x3, u3, t[1])
+		x0, x1, x2, x3 = reached(x0, u0, t[2]), reached(x1, u1, t[2]), reached(x2, u2, t[2]), reached(x3, u3, t[2])
+		x0, x1, x2, x3 = reached(x0, u0, t[3]), reached(x1, u1, t[3]), reached(x2, u2, t[3]), reached(x3, u3, t[3])
 	}
-	_ = dst[3]
 	dst[0], dst[1], dst[2], dst[3] = signed(x0, w0), signed(x1, w1), signed(x2, w2), signed(x3, w3)
+}
+
+// reached returns x, and one more when u reaches the threshold whose complement
+// is t: u + (2^64-threshold) carries.
+func reached(x, u, t uint64) uint64 {
+	_, carry := bits.Add64(u, t, 0)
+	x, _ = bits.Add64(x, 0, carry)
+	return x
 }
 
 // signed negates x when the top bit of word is set.

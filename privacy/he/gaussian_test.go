@@ -65,12 +65,12 @@ func TestGaussianAtThresholds(t *testing.T) {
 		words = append(words, rng.Uint64())
 	}
 	buf := make([]byte, 32)
-	four := make([]int16, 4)
+	var four [4]int16
 	for i := 0; i < len(words); i += 4 {
 		for j, w := range words[i : i+4] {
 			binary.LittleEndian.PutUint64(buf[8*j:], w)
 		}
-		gaussian4(four, buf)
+		gaussian4(&four, (*[32]byte)(buf))
 		for j, w := range words[i : i+4] {
 			want := int16(0)
 			for int(want) < NoiseBound && w&low63 >= cumulative[want] {
@@ -92,12 +92,12 @@ func TestGaussianAtThresholds(t *testing.T) {
 // Hilferty: 90).
 func TestGaussianDistribution(t *testing.T) {
 	const draws, edge = 1 << 20, 18
-	stream, err := newSecretStream(rand.NewChaCha8([32]byte{5}))
+	source, err := newSecretSource(rand.NewChaCha8([32]byte{5}))
 	if err != nil {
 		t.Fatal(err)
 	}
 	values := make([]int16, draws)
-	sampleGaussian(values, stream, make([]byte, scratchBytes))
+	sampleGaussian(values, source.from(0), make([]byte, 4096))
 	var count [2*edge + 3]float64
 	for _, v := range values {
 		if v < -NoiseBound || v > NoiseBound {

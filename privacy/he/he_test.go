@@ -204,27 +204,3 @@ func TestParametersAreShared(t *testing.T) {
 	}
 	group.Wait()
 }
-
-// TestFewAllocations allows one key stream for each block and prime and a
-// constant for each call.
-func TestFewAllocations(t *testing.T) {
-	p := parameters(t, choose(t, 100_000, 4, 16))
-	source := rand.NewChaCha8([32]byte{1})
-	sum, key, fields := collect(t, p, [32]byte{}, 2, source)
-	limit := float64(2*p.Blocks()*len(p.primes) + 20)
-	if n := testing.AllocsPerRun(5, func() {
-		if err := p.Open([32]byte{}, key, sum, 2, fields); err != nil {
-			t.Fatal(err)
-		}
-	}); n > limit {
-		t.Errorf("Open makes %v allocations for %d blocks", n, p.Blocks())
-	}
-	wire := sum.Marshal()
-	if n := testing.AllocsPerRun(5, func() {
-		if err := sum.Add(wire); err != nil {
-			t.Fatal(err)
-		}
-	}); n > 20 {
-		t.Errorf("Add makes %v allocations for %d blocks", n, p.Blocks())
-	}
-}

@@ -18,12 +18,12 @@ var ErrKey = errors.New("one-time key not usable")
 // block once, under one seed: two ciphertexts of one block under one key
 // reveal the difference of their messages. It prints as a fingerprint.
 type OneTimeKey struct {
-	parameters  *Parameters
+	tables      *tables
 	fingerprint string
 
 	mu           sync.RWMutex // holds everything below; encryption reads
 	coefficients []int16
-	transformed  [][]uint64 // for each prime, transform domain, Montgomery form
+	transformed  [][]factor // for each prime, transform domain, times 1/N
 	seed         [32]byte   // of the first encryption
 	next         int        // blocks below are taken
 	erased       bool
@@ -32,34 +32,37 @@ type OneTimeKey struct {
 // NewKey draws a key of N coefficients from the discrete Gaussian; it reads
 // 48 bytes of rand.
 func (p *Parameters) NewKey(rand io.Reader) (*OneTimeKey, error) {
-	stream, err := newSecretStream(rand)
+	source, err := newSecretSource(rand)
 	if err != nil {
 		return nil, fmt.Errorf("draw one-time key: %w", err)
 	}
 	s := p.borrow()
 	defer p.giveBack(s)
-	k := &OneTimeKey{parameters: p, coefficients: make([]int16, p.N())}
-	sampleGaussian(k.coefficients, stream, s.bytes)
-	for j := range p.primes {
-		f, values := &p.primes[j], make([]uint64, p.N())
-		for i, v := range k.coefficients {
-			values[i] = f.lift(int64(v))
-		}
-		f.transformKey(values)
-		k.transformed = append(k.transformed, values)
-	}
+	k := &OneTimeKey{tables: p.tables, coefficients: make([]int16, p.N())}
+	sampleGaussian(k.coefficients, source.from(0), s.bytes)
+	k.transformed = transformKey(p.tables, k.coefficients, s)
 	k.fingerprint = fingerprint(k.coefficients)
 	return k, nil
 }
 
-// lift maps a value of absolute value below q to [0, q) without branching.
-func (f *prime) lift(v int64) uint64 { return uint64(v) + f.q&uint64(v>>63) }
-
-// transformKey brings the coefficients of a key into the transform domain and
-// Montgomery form, in place.
-func (f *prime) transformKey(values []uint64) {
-	f.ring.NTT(values, values)
-	f.ring.MForm(values, values)
+// transformKey returns the transform of a key or of a sum of keys, times 1/N
+// and ready for products, for each prime.
+func transformKey[T int16 | int32](t *tables, coefficients []T, s *scratch) [][]factor {
+	var out [][]factor
+	for j := range t.primes {
+		f, values := &t.primes[j], s.residues[j]
+		for i, v := range coefficients {
+			values[i] = f.lift(int64(v))
+		}
+		f.ring.NTT(values, values)
+		f.ring.MulScalarMontgomery(values, f.ring.NInv, values)
+		transformed := make([]factor, len(values))
+		for i, v := range values {
+			transformed[i] = f.factor(v)
+		}
+		out = append(out, transformed)
+	}
+	return out
 }
 
 // Coefficients returns a copy of the N centred coefficients, each of absolute
@@ -83,13 +86,13 @@ func (k *OneTimeKey) Erase() {
 
 // claim takes blocks [first, last) for encryption under seed, at most once
 // each and in ascending order.
-func (k *OneTimeKey) claim(p *Parameters, seed [32]byte, first, last int) error {
+func (k *OneTimeKey) claim(t *tables, seed [32]byte, first, last int) error {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	switch {
 	case k.erased:
 		return fmt.Errorf("%v is erased: %w", k, ErrKey)
-	case k.parameters != p:
+	case k.tables != t:
 		return fmt.Errorf("%v is of other parameters: %w", k, ErrKey)
 	case k.next > 0 && k.seed != seed:
 		return fmt.Errorf("%v is used under another seed: %w", k, ErrKey)

@@ -56,6 +56,13 @@ func (y layout) segmentBytes(first, last int) int {
 	return n
 }
 
+// within returns the range of blocks [from, to) in the wire form of a segment
+// that begins at block first; the version byte is before the first block.
+func (y layout) within(first, from, to int) (begin, end int) {
+	begin = y.segmentBytes(first, first) + (from-first)*y.degree*y.residueBits/8
+	return begin, y.segmentBytes(first, to)
+}
+
 func (y layout) bytes() int { return y.segmentBytes(0, y.blocks()) }
 
 // N returns the ring degree: the coefficients of a key and of a whole block.

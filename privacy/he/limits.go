@@ -12,10 +12,18 @@ const (
 	MaxCount = fixedpoint.MaxFields
 	// MaxPrimes bounds the primes of a ring.
 	MaxPrimes = 3
-	// MinPrimeBits keeps a prime above every noise bound; MaxPrimeBits is what
-	// lattigo's lazy transform and this package's lazy sums have room for.
+	// MinPrimeBits keeps a prime above every noise bound; MaxPrimeBits leaves
+	// the transform room for 13 layers without reduction.
 	MinPrimeBits = 20
-	MaxPrimeBits = 61
+	MaxPrimeBits = 50
+	// wordBits is the length of the words in which a message is added to
+	// a product of up to 2^63+2^50.
+	wordBits = 62
+	// spareWords are the words of the public key stream that stand in for
+	// those at or above a prime; maxRejection bounds the share of these, as a
+	// negative binary logarithm.
+	spareWords   = 128
+	maxRejection = 8
 	// maxLogDelta leaves room to shift a limb by less than a word.
 	maxLogDelta = 62
 )

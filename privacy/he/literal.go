@@ -100,6 +100,8 @@ func (l Literal) checkPrimes() error {
 			return fmt.Errorf("%w: prime %d is not 1 modulo 2N", ErrParameters, q)
 		case slices.Contains(l.Primes[:i], q):
 			return fmt.Errorf("%w: prime %d twice", ErrParameters, q)
+		case 1<<n-q > 1<<(n-maxRejection):
+			return fmt.Errorf("%w: prime %d is too far below 2^%d", ErrParameters, q, n)
 		case !isPrime(q):
 			return fmt.Errorf("%w: %d is not prime", ErrParameters, q)
 		}

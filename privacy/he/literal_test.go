@@ -2,7 +2,9 @@ package he
 
 import (
 	"errors"
+	"math/bits"
 	"slices"
+	"strings"
 	"testing"
 )
 
@@ -115,13 +117,16 @@ func TestParametersRefuse(t *testing.T) {
 		"four primes":      func(l *Literal) { l.Primes = append(l.Primes, 1, 2, 3) },
 		"not NTT-friendly": func(l *Literal) { l.Primes[0] = 1<<61 - 1 },
 		"composite":        func(l *Literal) { l.Primes[0] = compositeAbove(l.Primes[0], l.LogN) },
-		"prime over 2^61":  func(l *Literal) { l.Primes[0] = primeBelow(l.LogN, 62, 1<<62+1) },
+		"prime over 2^50":  func(l *Literal) { l.Primes[0] = primeBelow(l.LogN, 51, 1<<51+1) },
 		"tiny prime":       func(l *Literal) { l.Primes[0] = 114689 }, // 7*2^14+1
 		"zero prime":       func(l *Literal) { l.Primes[0] = 0 },
 		"even prime":       func(l *Literal) { l.Primes[0]-- },
 		"beyond 192 bits": func(l *Literal) {
-			l.Primes[0] = primeBelow(l.LogN, 61, 1<<61+1)
-			l.Primes[1] = primeBelow(l.LogN, 50, 1<<50+1)
+			l.Primes[0] = primeBelow(l.LogN, 50, 1<<50+1)
+			l.Primes[1] = primeBelow(l.LogN, 50, l.Primes[0])
+			if len(l.Primes) == 3 {
+				l.Primes[2] = primeBelow(l.LogN, 50, l.Primes[1])
+			}
 		},
 	}
 	for _, good := range []Literal{large, small} {
@@ -146,6 +151,27 @@ func TestParametersRefuse(t *testing.T) {
 	few.Count = 3 // one coefficient has too little spare room
 	if _, err := few.Parameters(); !errors.Is(err, ErrParameters) {
 		t.Errorf("3 fields with log delta %d: error %v", few.LogDelta, err)
+	}
+}
+
+// TestParametersRefuseRejection takes a prime so far below a power of two that
+// expanding the public polynomial would run out of spare words; everything else
+// about the literal fits.
+func TestParametersRefuseRejection(t *testing.T) {
+	for _, count := range []int{10_000_000, 5000} {
+		l := choose(t, count, 10, 16)
+		size := bits.Len64(l.Primes[0])
+		l.Primes[1] = primeBelow(l.LogN, size+1, 1<<(size+1)+1)
+		for _, tt := range []struct {
+			below uint64
+			fits  bool
+		}{{1<<size - 1<<(size-8), false}, {1<<size - 1<<(size-10), true}} {
+			l.Primes[0] = primeBelow(l.LogN, size, tt.below&^(2<<l.LogN-1)+1)
+			_, err := l.Parameters()
+			if tt.fits != (err == nil) || !tt.fits && !strings.Contains(err.Error(), "too far below") {
+				t.Errorf("log N %d, prime %#x: error %v", l.LogN, l.Primes[0], err)
+			}
+		}
 	}
 }
 

@@ -59,12 +59,20 @@ func naiveCombine(p *Parameters, residues [][]uint64, i int) *big.Int {
 	return x.Mod(x, q)
 }
 
+// expandPiece expands one block for one prime.
+func expandPiece(p *Parameters, dst []uint64, seed [32]byte, block, j int) {
+	stream, s := p.publicFrom(&seed, block), newScratch(p.tables)
+	for i := range j + 1 {
+		p.expand(dst, &p.primes[i], stream, s)
+	}
+}
+
 // naivePublic returns the coefficients of block 0's a.
 func naivePublic(p *Parameters, seed [32]byte) []*big.Int {
 	var residues [][]uint64
 	for j := range p.primes {
 		r := make([]uint64, p.N())
-		p.expand(r, newAES(seed[:]), 0, j, make([]byte, 64))
+		expandPiece(p, r, seed, 0, j)
 		p.primes[j].ring.INTT(r, r)
 		residues = append(residues, r)
 	}
@@ -77,7 +85,7 @@ func naivePublic(p *Parameters, seed [32]byte) []*big.Int {
 
 func TestGarnerAgainstNaive(t *testing.T) {
 	rng := rand.New(rand.NewPCG(2, 3))
-	for _, total := range []int{60, 61, 100, 122, 123, 149} {
+	for _, total := range []int{30, 50, 51, 60, 100, 101, 149} {
 		l := Literal{LogN: 13, Primes: findPrimes(13, total), Bits: 8, Width: 9, PerCoefficient: 1, LogDelta: 8, GroupSize: 2, Count: 1 << 20}
 		p := parameters(t, l)
 		for range 2000 {
@@ -85,10 +93,15 @@ func TestGarnerAgainstNaive(t *testing.T) {
 			for j, f := range p.primes {
 				residues[j] = []uint64{[]uint64{rng.Uint64N(f.q), 0, f.q - 1}[rng.IntN(3)]}
 			}
-			x := p.garner.combine(residues, 0)
+			lazy := make([][]uint64, len(p.primes))
+			for j, f := range p.primes {
+				lazy[j] = []uint64{residues[j][0] + f.q*rng.Uint64N(2)}
+			}
+			x := [3][]uint64{{1}, {2}, {3}}
+			p.garner.combine(&x, lazy)
 			got := new(big.Int)
 			for i := 2; i >= 0; i-- {
-				got.Lsh(got, 64).Or(got, new(big.Int).SetUint64(x[i]))
+				got.Lsh(got, 64).Or(got, new(big.Int).SetUint64(x[i][0]))
 			}
 			if want := naiveCombine(p, residues, 0); got.Cmp(want) != 0 {
 				t.Fatalf("%d bits, residues %v: %v, want %v", total, residues, got, want)
@@ -99,20 +112,38 @@ func TestGarnerAgainstNaive(t *testing.T) {
 
 // TestAccumulateAtItsLimits uses the largest prime and operands.
 func TestAccumulateAtItsLimits(t *testing.T) {
-	l := Literal{LogN: 13, Primes: []uint64{primeBelow(13, 61, 1<<61+1)}, Bits: 8, Width: 9, PerCoefficient: 1, LogDelta: 8, GroupSize: 2, Count: 1 << 20}
-	f := &parameters(t, l).primes[0]
+	l := Literal{LogN: 13, Primes: []uint64{primeBelow(13, MaxPrimeBits, 1<<MaxPrimeBits+1)}, Bits: 8, Width: 9, PerCoefficient: 1, LogDelta: 8, GroupSize: 2, Count: 1 << 20}
+	l.Primes = append(l.Primes, primeBelow(13, 40, 1<<40+1))
+	p := parameters(t, l)
 	rng := rand.New(rand.NewPCG(3, 3))
 	for range 10_000 {
-		pick := func() uint64 { return []uint64{rng.Uint64(), 0, 1<<64 - 1}[rng.IntN(3)] }
-		m, r, e := [3]uint64{pick(), pick(), pick()}, f.q-1-rng.Uint64N(2), int16(rng.IntN(57)-28)
-		want := new(big.Int)
-		for i := 2; i >= 0; i-- {
-			want.Lsh(want, 64).Add(want, new(big.Int).SetUint64(m[i]))
+		f := &p.primes[rng.IntN(2)]
+		pick := func(largest uint64) uint64 { return []uint64{rng.Uint64N(largest), 0, largest}[rng.IntN(3)] }
+		m, r := [3][]uint64{{pick(1<<62 - 1)}, {pick(1<<62 - 1)}, {pick(1<<62 - 1)}}, pick(f.overflow)
+		size := 1 + rng.IntN(186)
+		for i := range m {
+			m[i][0] &= 1<<min(max(size-62*i, 0), 62) - 1
 		}
-		want.Add(want, new(big.Int).SetUint64(r)).Add(want, big.NewInt(int64(e))).Mod(want, new(big.Int).SetUint64(f.q))
+		if rng.IntN(10) == 0 {
+			m[0][0] = ^uint64(27)
+		}
+		want := new(big.Int)
+		for i := 2; i > 0; i-- {
+			want.Add(want, new(big.Int).SetUint64(m[i][0])).Lsh(want, 62)
+		}
+		want.Add(want, big.NewInt(int64(m[0][0]))).Add(want, new(big.Int).SetUint64(r))
+		want.Mod(want, new(big.Int).SetUint64(f.q))
 		got := []uint64{r}
-		if f.accumulate(got, [][3]uint64{m}, []int16{e}); got[0] != want.Uint64() {
-			t.Fatalf("%v + %d + %d = %d, want %v", m, r, e, got[0], want)
+		if f.accumulate(got, &m, size); got[0] != want.Uint64() {
+			t.Fatalf("%v + %d = %d, want %v", m, r, got[0], want)
+		}
+		sum, up := pick(1<<62-1), uint64(28*1170)
+		product := []uint64{r}
+		f.unmask(product, []uint64{sum}, up)
+		want.SetUint64(sum).Add(want, new(big.Int).SetUint64(up)).Sub(want, new(big.Int).SetUint64(r))
+		want.Mod(want, new(big.Int).SetUint64(f.q))
+		if product[0] >= 2*f.q || product[0]%f.q != want.Uint64() {
+			t.Fatalf("%d + %d - %d = %d, want %v", sum, up, r, product[0], want)
 		}
 	}
 }
@@ -125,7 +156,7 @@ func TestExpandIsUniform(t *testing.T) {
 	seen := map[uint64]bool{}
 	for j := range p.primes {
 		for block := range 4 {
-			p.expand(a, newAES(make([]byte, 32)), block, j, make([]byte, scratchBytes))
+			expandPiece(p, a, [32]byte{}, block, j)
 			if seen[a[0]] {
 				t.Fatalf("block %d, prime %d repeats a stream", block, j)
 			}
@@ -152,8 +183,8 @@ func TestExpandIsUniform(t *testing.T) {
 // the packing and the wire.
 func TestGolden(t *testing.T) {
 	want := map[int]string{
-		16:     "507512ffcf2a096e205edf0d39424a6643dd2386c2e5895298baf14b40be833c",
-		50_000: "7213102efc1507c14d3841fbd19da34e96182914f02ded79e29d9d8c250cbf58",
+		16:     "8d42fcbebd01e758aa1a72e47fab9c6a60cb7ca741c8bae9dbf61e6a85f2a19d",
+		50_000: "4c0129061766d62485bc571ed3e8df97e73ac6b054390705b2cff618703b5e51",
 	}
 	for count, digest := range want {
 		p := parameters(t, choose(t, count, 10, 16))

@@ -17,18 +17,25 @@ func TestNoiseWithinBound(t *testing.T) {
 	const n = 12
 	p := parameters(t, choose(t, 60_000, n, 16))
 	sum, key, _ := collect(t, p, [32]byte{}, n, rand.NewChaCha8([32]byte{6}))
-	transformed, err := p.transformKeySum(key, n)
+	prepared, err := p.PrepareKeySum(key, n)
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := newScratch(p)
+	s, public := newScratch(p.tables), p.publicFrom(new([32]byte), 0)
+	for i := range s.words {
+		s.words[i] = make([]uint64, p.N())
+	}
 	count, square, largest := 0.0, 0.0, 0
-	for block, polynomials := range sum.blocks {
-		p.maskBlock(s, newAES(make([]byte, 32)), transformed, block)
-		p.unmask(s, polynomials, n)
-		for i := range polynomials[0] {
-			x := p.garner.combine(s.residues, i)
-			noise := int(x[0]&(1<<p.literal.LogDelta-1)) - NoiseBound*n
+	for _, polynomials := range sum.blocks {
+		for j := range p.primes {
+			f := &p.primes[j]
+			p.expand(s.residues[j], f, public, s)
+			f.product(s.residues[j], prepared.transformed[j])
+			f.unmask(s.residues[j][:len(polynomials[j])], polynomials[j], NoiseBound*n)
+		}
+		p.garner.combine(&s.words, s.residues)
+		for _, x := range s.words[0][:len(polynomials[0])] {
+			noise := int(x&(1<<p.literal.LogDelta-1)) - NoiseBound*n
 			largest = max(largest, noise, -noise)
 			count, square = count+1, square+float64(noise*noise)
 		}

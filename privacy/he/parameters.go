@@ -12,25 +12,35 @@ import (
 )
 
 // Parameters is a checked literal with its tables. It does not change and may
-// be shared by goroutines: lattigo's transforms only read their tables, and
-// scratch comes from a pool.
+// be shared by goroutines.
 type Parameters struct {
+	*tables
+	workers int
+}
+
+// tables is what all views of the same parameters have in common.
+type tables struct {
 	literal Literal
 	layout  layout
 	primes  []prime
+	public  publicLayout
+	message fixedpoint.Packing // into words of wordBits, for encryption
+	decoded fixedpoint.Packing // out of words of 64 bits
 	garner  garner
+	most    int // ciphertexts in a sum before it is reduced
 	scratch sync.Pool
 }
 
 // prime is one factor of Q with its transform and reduction constants.
 type prime struct {
-	ring   *ring.SubRing
-	q      uint64
-	qInv   uint64    // -1/q modulo 2^64 in lattigo's sign convention
-	barret []uint64  // lattigo's Barrett constant
-	limb   [3]uint64 // 2^(64 i) in Montgomery form
-	bits   uint
-	mask   uint64
+	ring                    *ring.SubRing
+	q                       uint64
+	inverseHigh, inverseLow uint64 // floor(2^128/q)
+	bits                    uint
+	mask                    uint64
+	overflow                uint64    // of products after the transform: a multiple of q above them
+	roots                   []factor  // of the inverse transform, as lattigo orders them
+	word                    [3]factor // 2^(62 i)
 }
 
 // Parameters checks l and builds its tables.
@@ -38,37 +48,54 @@ func (l Literal) Parameters() (*Parameters, error) {
 	if err := l.check(); err != nil {
 		return nil, err
 	}
+	return l.build()
+}
+
+// build is Parameters without the checks.
+func (l Literal) build() (*Parameters, error) {
 	l.Primes = slices.Clone(l.Primes)
 	r, err := ring.NewRing(1<<l.LogN, l.Primes)
 	if err != nil {
 		return nil, fmt.Errorf("%w: ring: %w", ErrParameters, err)
 	}
-	p := &Parameters{literal: l, layout: layoutOf(l)}
+	t := &tables{literal: l, layout: layoutOf(l), most: 1 << (62 - MaxPrimeBits)}
 	for _, s := range r.SubRings {
-		p.primes = append(p.primes, newPrime(s))
+		t.primes = append(t.primes, newPrime(s))
 	}
-	p.garner = newGarner(p.primes)
-	p.scratch.New = func() any { return newScratch(p) }
-	return p, nil
+	t.public = t.newPublicLayout()
+	t.garner = newGarner(t.primes)
+	t.decoded = fixedpoint.Packing{PerCoefficient: l.PerCoefficient, Width: l.Width, Offset: l.LogDelta, WordBits: 64}
+	t.message = t.decoded
+	t.message.WordBits = wordBits
+	t.scratch.New = func() any { return newScratch(t) }
+	return &Parameters{tables: t, workers: 1}, nil
+}
+
+// Parallel returns the same parameters, of which each operation on several
+// blocks works in up to workers goroutines. Keys and sums of the one are those
+// of the other, and so are the results.
+func (p *Parameters) Parallel(workers int) *Parameters {
+	return &Parameters{tables: p.tables, workers: max(1, workers)}
 }
 
 func newPrime(s *ring.SubRing) prime {
-	f := prime{ring: s, q: s.Modulus, qInv: s.MRedConstant, barret: s.BRedConstant, bits: uint(bits.Len64(s.Modulus))}
+	f := prime{ring: s, q: s.Modulus, inverseHigh: s.BRedConstant[0], inverseLow: s.BRedConstant[1], bits: uint(bits.Len64(s.Modulus))}
 	f.mask = 1<<f.bits - 1
-	f.limb[0] = f.montgomery(1)
-	for i := 1; i < len(f.limb); i++ {
-		f.limb[i] = f.montgomery(f.limb[i-1])
+	f.overflow = uint64(s.N+1) * f.q
+	f.roots = make([]factor, s.N)
+	for i, w := range s.RootsBackward {
+		f.roots[i] = f.factor(ring.IMForm(w, f.q, s.MRedConstant))
+	}
+	power := uint64(1)
+	for i := range f.word {
+		f.word[i] = f.factor(power)
+		power = f.reduce(f.factor(f.reduce(1<<wordBits)).times(power, f.q))
 	}
 	return f
 }
 
-// montgomery returns x*2^64 modulo q for x below q.
-func (f *prime) montgomery(x uint64) uint64 { return ring.MForm(x, f.q, f.barret) }
-
 // inverse returns 1/x modulo q.
-func (f *prime) inverse(x uint64) uint64 {
-	return ring.ModExp(ring.BRedAdd(x, f.q, f.barret), f.q-2, f.q)
-}
+func (f *prime) inverse(x uint64) uint64 { return ring.ModExp(f.reduce(x), f.q-2, f.q) }
 
 // Literal returns a copy of what p was made from.
 func (p *Parameters) Literal() Literal {
@@ -82,42 +109,6 @@ func (p *Parameters) Literal() Literal {
 func (p *Parameters) KeyBound(n int) int32 { return int32(NoiseBound * n) }
 
 // largestField returns the largest sum of n fields.
-func (p *Parameters) largestField(n int) uint64 {
-	return uint64(n) * fixedpoint.Max(p.literal.Bits)
-}
-
-// scratch is the working memory of one block.
-type scratch struct {
-	public   []uint64   // a, for one prime
-	residues [][]uint64 // one polynomial for each prime
-	message  [][3]uint64
-	noise    []int16
-	bytes    []byte
-	fields   []uint64
-}
-
-const scratchBytes = 4096
-
-func newScratch(p *Parameters) *scratch {
-	n := p.layout.degree
-	s := &scratch{public: make([]uint64, n), noise: make([]int16, n), bytes: make([]byte, scratchBytes)}
-	s.fields, s.message = make([]uint64, p.literal.PerCoefficient), make([][3]uint64, n)
-	for range p.primes {
-		s.residues = append(s.residues, make([]uint64, n))
-	}
-	return s
-}
-
-func (p *Parameters) borrow() *scratch { return p.scratch.Get().(*scratch) }
-
-// giveBack erases what is secret before another use.
-func (p *Parameters) giveBack(s *scratch) {
-	clear(s.message)
-	clear(s.noise)
-	clear(s.bytes)
-	clear(s.fields)
-	for _, r := range s.residues {
-		clear(r)
-	}
-	p.scratch.Put(s)
+func (t *tables) largestField(n int) uint64 {
+	return uint64(n) * fixedpoint.Max(t.literal.Bits)
 }

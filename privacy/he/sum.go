@@ -1,12 +1,17 @@
 package he
 
-import "fmt"
+import (
+	"fmt"
+	"slices"
+)
 
-// Sum adds ciphertexts, or the same segment of each of them.
+// Sum adds ciphertexts, or the same segment of each of them. It holds eight
+// bytes for each residue of its blocks.
 type Sum struct {
 	p           *Parameters
 	first, last int
-	blocks      [][][]uint64 // block, prime, coefficient; reduced
+	blocks      [][][]uint64 // block, prime, coefficient; sums of added residues
+	added       int          // ciphertexts since the blocks were reduced, one for what was before
 }
 
 // NewSum returns the empty sum of whole ciphertexts.
@@ -20,89 +25,104 @@ func (p *Parameters) NewSum() *Sum {
 
 // NewSegmentSum returns the empty sum of blocks [first, last).
 func (p *Parameters) NewSegmentSum(first, last int) (*Sum, error) {
-	if err := p.checkBlocks(first, last); err != nil {
+	s := &Sum{p: p}
+	if err := s.Reset(first, last); err != nil {
 		return nil, fmt.Errorf("new sum: %w", err)
 	}
-	s := &Sum{p: p, first: first, last: last}
-	for block := first; block < last; block++ {
-		from, to := p.layout.span(block, block+1)
-		polynomials := make([][]uint64, len(p.primes))
-		for j := range polynomials {
-			polynomials[j] = make([]uint64, to-from)
-		}
-		s.blocks = append(s.blocks, polynomials)
-	}
 	return s, nil
+}
+
+// Reset makes s the empty sum of blocks [first, last). It keeps the memory,
+// so that one Sum serves for one segment after the other.
+func (s *Sum) Reset(first, last int) error {
+	if err := s.p.checkBlocks(first, last); err != nil {
+		return fmt.Errorf("reset sum: %w", err)
+	}
+	s.first, s.last, s.added = first, last, 0
+	s.blocks = slices.Grow(s.blocks[:0], last-first)[:last-first]
+	for i := range s.blocks {
+		from, to := s.p.layout.span(first+i, first+i+1)
+		if s.blocks[i] == nil {
+			s.blocks[i] = make([][]uint64, len(s.p.primes))
+		}
+		for j, have := range s.blocks[i] {
+			s.blocks[i][j] = slices.Grow(have[:0], to-from)[:to-from]
+			clear(s.blocks[i][j])
+		}
+	}
+	return nil
 }
 
 // Add adds the wire form of the sum's blocks. It refuses another length or
 // version, residues that are not below their prime and nonzero padding; a
 // refused ciphertext leaves the sum as it was.
 func (s *Sum) Add(wire []byte) error {
-	body, err := s.p.body(wire, s.first, s.last)
-	if err != nil {
+	if err := s.p.checkWire(wire, s.first, s.last); err != nil {
 		return fmt.Errorf("add ciphertext: %w", err)
 	}
-	work := s.p.borrow()
-	defer s.p.giveBack(work)
-	rest := body
-	for i := range s.blocks {
-		var head []byte
-		var count int
-		head, count, rest = s.p.cut(rest, s.first+i)
-		if err := s.p.decodeBlock(work.residues, head, s.first+i, count); err != nil {
-			s.takeBack(work, body, i)
-			return fmt.Errorf("add ciphertext: %w", err)
-		}
-		for j := range s.p.primes {
-			f := &s.p.primes[j]
-			addVector(s.blocks[i][j], work.residues[j][:count], f.q)
-		}
+	if s.added >= s.p.most {
+		s.reduce()
 	}
+	err := s.p.split(s.first, s.last, func(first, last int) error { return s.addBlocks(wire, first, last) })
+	if err != nil {
+		s.takeBack(wire)
+		return fmt.Errorf("add ciphertext: %w", err)
+	}
+	s.added++
 	return nil
 }
 
-// takeBack subtracts the first n blocks of body, which Add accepted.
-func (s *Sum) takeBack(work *scratch, body []byte, n int) {
-	for i := range n {
-		var head []byte
-		var count int
-		head, count, body = s.p.cut(body, s.first+i)
-		if err := s.p.decodeBlock(work.residues, head, s.first+i, count); err != nil {
-			panic(fmt.Sprintf("he: block decodes differently: %v", err))
+// addBlocks adds blocks [first, last) whatever they hold and names the first
+// that is refused.
+func (s *Sum) addBlocks(wire []byte, first, last int) (err error) {
+	for block := first; block < last; block++ {
+		sum := s.blocks[block-s.first]
+		at, _ := s.p.layout.within(s.first, block, block+1)
+		if !s.p.addBlock(sum, wire[at:], len(sum[0])) && err == nil {
+			err = fmt.Errorf("block %d: residue is not below its prime, or padding is not zero: %w", block, ErrWire)
 		}
-		for j := range s.p.primes {
-			q, sum := s.p.primes[j].q, s.blocks[i][j]
-			for c, v := range work.residues[j][:count] {
-				sum[c] = reduceOnce(sum[c]+q-v, q)
+	}
+	return err
+}
+
+// takeBack subtracts a wire form that addBlocks added, whatever it held.
+func (s *Sum) takeBack(wire []byte) {
+	for i, sum := range s.blocks {
+		at, _ := s.p.layout.within(s.first, s.first+i, s.first+i+1)
+		s.p.takeBlock(sum, wire[at:], len(sum[0]))
+	}
+}
+
+// reduce brings every residue below its prime.
+func (s *Sum) reduce() {
+	for _, sum := range s.blocks {
+		for j := range sum {
+			f := &s.p.primes[j]
+			for c, v := range sum[j] {
+				sum[j][c] = f.reduce(v)
 			}
 		}
 	}
-}
-
-func addVector(sum, v []uint64, q uint64) {
-	v = v[:len(sum)]
-	for i := range sum {
-		sum[i] = reduceOnce(sum[i]+v[i], q)
-	}
-}
-
-// reduceOnce returns x modulo q for x below 2q.
-func reduceOnce(x, q uint64) uint64 {
-	x -= q
-	return x + q&-(x>>63)
+	s.added = min(s.added, 1)
 }
 
 // Marshal returns the sum in the wire form of a ciphertext's blocks.
-func (s *Sum) Marshal() []byte {
-	out := make([]byte, 0, s.p.layout.segmentBytes(s.first, s.last))
+func (s *Sum) Marshal() []byte { return s.AppendTo(nil) }
+
+// AppendTo appends the sum in the wire form of a ciphertext's blocks to dst.
+func (s *Sum) AppendTo(dst []byte) []byte {
+	s.reduce()
+	size := s.p.layout.segmentBytes(s.first, s.last)
+	dst = slices.Grow(dst, size)
+	out := dst[len(dst) : len(dst)+size]
 	if s.first == 0 {
-		out = append(out, wireVersion)
+		out[0] = wireVersion
+		out = out[1:]
 	}
-	for _, polynomials := range s.blocks {
-		out = s.p.encodeBlock(out, polynomials, len(polynomials[0]))
+	for _, sum := range s.blocks {
+		out = out[s.p.encodeBlock(out, sum, len(sum[0])):]
 	}
-	return out
+	return dst[:len(dst)+size]
 }
 
 // UnmarshalSum decodes a sum of whole ciphertexts with the checks of Add.
@@ -115,20 +135,15 @@ func (p *Parameters) UnmarshalSegmentSum(first, last int, wire []byte) (*Sum, er
 	if err := p.checkBlocks(first, last); err != nil {
 		return nil, fmt.Errorf("decode sum: %w", err)
 	}
-	body, err := p.body(wire, first, last)
-	if err != nil {
+	if err := p.checkWire(wire, first, last); err != nil {
 		return nil, fmt.Errorf("decode sum: %w", err)
 	}
 	s, err := p.NewSegmentSum(first, last)
 	if err != nil {
 		return nil, err
 	}
-	for i, polynomials := range s.blocks {
-		var head []byte
-		head, _, body = p.cut(body, first+i)
-		if err := p.decodeBlock(polynomials, head, first+i, len(polynomials[0])); err != nil {
-			return nil, fmt.Errorf("decode sum: %w", err)
-		}
+	if err := s.Add(wire); err != nil {
+		return nil, fmt.Errorf("decode sum: %w", err)
 	}
 	return s, nil
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"math/big"
 	"math/rand/v2"
+	"slices"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -15,40 +16,46 @@ import (
 func TestBitsAgainstNaive(t *testing.T) {
 	rng := rand.New(rand.NewPCG(1, 2))
 	for range 500 {
-		var w bitWriter
 		naive, at := new(big.Int), 0
 		var runs [][]uint64
 		var sizes []uint
 		for range 1 + rng.IntN(3) {
-			size := uint(1 + rng.IntN(MaxPrimeBits))
-			run := make([]uint64, 1+rng.IntN(20))
+			size := uint(MinPrimeBits + rng.IntN(MaxPrimeBits-MinPrimeBits+1))
+			run := make([]uint64, 1+rng.IntN(60))
 			for i := range run {
 				run[i] = rng.Uint64() >> (64 - size)
 				v := new(big.Int).SetUint64(run[i])
 				naive.Or(naive, v.Lsh(v, uint(at)))
 				at += int(size)
 			}
-			w.write(run, size)
 			runs, sizes = append(runs, run), append(sizes, size)
 		}
-		w.flush()
 		want := naive.FillBytes(make([]byte, (at+7)/8))
-		for i, j := 0, len(want)-1; i < j; i, j = i+1, j-1 {
-			want[i], want[j] = want[j], want[i]
+		slices.Reverse(want)
+		w := bitWriter{out: bytes.Repeat([]byte{0xaa}, len(want)+3)}
+		for i, run := range runs {
+			w.write(run, sizes[i])
 		}
-		if !bytes.Equal(w.out, want) {
+		if n := w.flush(); n != len(want) || !bytes.Equal(w.out[:n], want) {
 			t.Fatalf("wrote %x, want %x", w.out, want)
 		}
-		r := bitReader{in: w.out}
+		bit := uint(0)
 		for i, run := range runs {
-			got := make([]uint64, len(run))
-			r.read(got, sizes[i])
-			if diff := cmp.Diff(run, got); diff != "" {
+			got, want := make([]uint64, len(run)), make([]uint64, len(run))
+			for j := range got {
+				got[j] = uint64(j)
+				want[j] = run[j] + uint64(j)
+			}
+			if q := slices.Max(run) + 1; !addResidues(got, w.out[:w.n], bit, sizes[i], q) {
+				t.Fatalf("width %d: %v not below %d", sizes[i], run, q)
+			}
+			if diff := cmp.Diff(want, got); diff != "" {
 				t.Fatalf("(-want +got):\n%s", diff)
 			}
-		}
-		if r.acc != 0 || len(r.in) != 0 {
-			t.Fatalf("left over: %x, %x", r.acc, r.in)
+			if q := slices.Max(run); q>>(sizes[i]-1) == 1 && addResidues(got, w.out[:w.n], bit, sizes[i], q) {
+				t.Fatalf("width %d: %v all below %d", sizes[i], run, q)
+			}
+			bit += sizes[i] * uint(len(run))
 		}
 	}
 }
@@ -69,6 +76,8 @@ func TestWireRefuses(t *testing.T) {
 		b[at] |= with
 		return b
 	}
+	equal := bytes.Clone(wire)
+	p.encodeBlock(equal[1:], [][]uint64{{0, 0, p.primes[0].q, 0, 0, 0, 0, 0}}, 8)
 	tests := map[string]struct {
 		p    *Parameters
 		wire []byte
@@ -78,7 +87,7 @@ func TestWireRefuses(t *testing.T) {
 		"long":     {p, append(bytes.Clone(wire), 0)},
 		"version":  {p, spoil(wire, 0, 2)},
 		"residue":  {p, append(append([]byte{}, wire[:1]...), bytes.Repeat([]byte{255}, len(wire)-1)...)},
-		"equals q": {p, append([]byte{1}, p.encodeBlock(nil, [][]uint64{{0, 0, p.primes[0].q, 0, 0, 0, 0, 0}}, 8)...)},
+		"equals q": {p, equal},
 		"padding":  {odd, spoil(oddWire, len(oddWire)-1, 0x80)},
 	}
 	for name, tt := range tests {
@@ -95,6 +104,27 @@ func TestWireRefuses(t *testing.T) {
 		}
 		if _, err := p.UnmarshalSegmentSum(blocks[0], blocks[1], wire); !errors.Is(err, ErrWire) {
 			t.Errorf("blocks %v: error %v", blocks, err)
+		}
+	}
+}
+
+// TestWireSize counts everything that a hospital sends for a vector of 25
+// million, the ciphertext and a sealed share for each of as many custodians as
+// a charter may have, against its float32 bytes.
+func TestWireSize(t *testing.T) {
+	const count, seal = 25_000_000, 1137 // seal: what an envelope adds to 2N bytes
+	for _, tt := range []struct {
+		group, bits, custodians int
+		most                    float64
+	}{
+		{10, 16, 10, 0.70}, {128, 16, 64, 0.83}, {10, 8, 10, 0.42}, {40, 16, 40, 0.83}, {3, 16, 3, 0.70}, {1170, 16, 64, 1},
+	} {
+		p := parameters(t, choose(t, count, tt.group, tt.bits))
+		sent := p.CiphertextBytes() + tt.custodians*(2*p.N()+seal)
+		if share := float64(sent) / (4 * count); share > tt.most {
+			t.Errorf("%+v: %d bytes are %.4f of float32", tt, sent, share)
+		} else {
+			t.Logf("group of %d, %d bits, %d custodians: %.4f of float32", tt.group, tt.bits, tt.custodians, share)
 		}
 	}
 }

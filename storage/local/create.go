@@ -37,6 +37,10 @@ func create(dir string, sync func(*os.File) error) (*Bucket, error) {
 	return open(dir, sync)
 }
 
+// MakeFolders creates dir and its missing parents, mode 0700, so that they survive the
+// loss of power: a file in a folder that vanishes is lost with it.
+func MakeFolders(dir string) error { return makeFolders(dir, (*os.File).Sync) }
+
 // makeFolders creates dir and its missing parents and fsyncs the parent of each.
 func makeFolders(dir string, sync func(*os.File) error) error {
 	if _, err := os.Stat(dir); err == nil || !errors.Is(err, fs.ErrNotExist) {

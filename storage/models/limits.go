@@ -10,5 +10,6 @@ const (
 	MaxDimensions    = 8                      // dimensions of one tensor
 	MaxTensorName    = 128                    // bytes of a tensor's name
 	MaxCardBytes     = 8 << 10                // a signed card; its body is smaller
+	readBytes        = 1 << 20                // read from a bucket at a time
 	maxCounter       = 1<<53 - 1              // version, round and log index: exact in any JSON reader
 )

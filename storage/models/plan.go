@@ -3,8 +3,11 @@ package models
 import (
 	"encoding/binary"
 	"fmt"
+	"io"
 	"math"
 	"math/rand/v2"
+	"slices"
+	"strings"
 
 	"atrium/aggregation"
 	"atrium/coordinator/federation"
@@ -40,6 +43,34 @@ func ForPlan(p federation.Plan, params []float32, norm aggregation.Normalisation
 	if len(params) != p.ParameterCount() {
 		return Snapshot{}, fmt.Errorf("%w: %d parameters, the plan has %d", ErrSnapshot, len(params), p.ParameterCount())
 	}
+	var tensors []Tensor
+	for _, t := range p.Tensors() {
+		n := t.Size()
+		tensors = append(tensors, Tensor{Name: ModelFolder + t.Name, Shape: t.Shape, F32: params[:n:n]})
+		params = params[n:]
+	}
+	return assemble(p, tensors, norm)
+}
+
+// Refit is ForPlan of what OfPlan reads, without a copy: it shares the tensors of s.
+func Refit(p federation.Plan, s Snapshot) (Snapshot, error) {
+	if err := checkPlan(p, s); err != nil {
+		return Snapshot{}, err
+	}
+	var tensors []Tensor
+	for _, t := range p.Tensors() {
+		have, _ := s.Tensor(ModelFolder + t.Name)
+		tensors = append(tensors, Tensor{Name: have.Name, Shape: t.Shape, F32: have.F32})
+	}
+	norm, err := normalisation(p, s)
+	if err != nil {
+		return Snapshot{}, err
+	}
+	return assemble(p, tensors, norm)
+}
+
+// assemble adds what a snapshot of the plan's model has besides its parameters.
+func assemble(p federation.Plan, tensors []Tensor, norm aggregation.Normalisation) (Snapshot, error) {
 	if err := norm.Validate(len(p.Features)); err != nil {
 		return Snapshot{}, fmt.Errorf("%w: %w", ErrSnapshot, err)
 	}
@@ -47,37 +78,86 @@ func ForPlan(p federation.Plan, params []float32, norm aggregation.Normalisation
 	for i, f := range p.Features {
 		names[i] = f.Name
 	}
+	features := []int{len(p.Features)}
 	s := Snapshot{Metadata: map[string]string{
 		MetadataFeatures: FormatNames(names), MetadataLabel: p.Label.Name, MetadataClasses: FormatNames([]string{"0", "1"}),
-	}}
+	}, Tensors: append(tensors, Tensor{Name: PreprocessingMean, Shape: features, F64: norm.Mean},
+		Tensor{Name: PreprocessingSD, Shape: features, F64: norm.SD})}
+	return s, s.Validate()
+}
+
+// DecodeForPlan is DecodeFrom for the model of a plan, with one vector for all of its
+// parameters: params is what OfPlan would copy, and the tensors of s are its parts.
+func DecodeForPlan(p federation.Plan, r io.Reader) (s Snapshot, params []float32, norm aggregation.Normalisation, err error) {
+	params = make([]float32, p.ParameterCount())
+	parts, at := map[string][]float32{}, 0
 	for _, t := range p.Tensors() {
 		n := t.Size()
-		s.Tensors = append(s.Tensors, Tensor{Name: ModelFolder + t.Name, Shape: t.Shape, F32: params[:n:n]})
-		params = params[n:]
+		parts[ModelFolder+t.Name] = params[at : at+n : at+n]
+		at += n
 	}
-	features := []int{len(p.Features)}
-	s.Tensors = append(s.Tensors, Tensor{Name: PreprocessingMean, Shape: features, F64: norm.Mean},
-		Tensor{Name: PreprocessingSD, Shape: features, F64: norm.SD})
-	return s, s.Validate()
+	s, err = decode(r, MaxSnapshotBytes, func(name string, n int) []float32 {
+		if part := parts[name]; len(part) == n {
+			return part
+		}
+		return make([]float32, n) // of another model: checkPlan says so
+	})
+	if err == nil {
+		err = checkPlan(p, s)
+	}
+	if err == nil {
+		norm, err = normalisation(p, s)
+	}
+	return s, params, norm, err
 }
 
 // OfPlan reads the flat parameter vector and the preprocessing back, refusing a
 // snapshot that is not of the plan's model.
 func OfPlan(p federation.Plan, s Snapshot) ([]float32, aggregation.Normalisation, error) {
-	var params []float32
-	var norm aggregation.Normalisation
+	if err := checkPlan(p, s); err != nil {
+		return nil, aggregation.Normalisation{}, err
+	}
+	params := make([]float32, 0, p.ParameterCount())
 	for _, t := range p.Tensors() {
-		have, ok := s.Tensor(ModelFolder + t.Name)
-		if !ok || len(have.F32) != t.Size() {
-			return nil, norm, fmt.Errorf("%w: tensor %s is missing or of another size than the plan's", ErrSnapshot, t.Name)
-		}
+		have, _ := s.Tensor(ModelFolder + t.Name)
 		params = append(params, have.F32...)
 	}
-	mean, _ := s.Tensor(PreprocessingMean)
-	sd, _ := s.Tensor(PreprocessingSD)
-	norm = aggregation.Normalisation{Mean: mean.F64, SD: sd.F64}
-	if err := norm.Validate(len(p.Features)); err != nil {
-		return nil, norm, fmt.Errorf("%w: %w", ErrSnapshot, err)
+	norm, err := normalisation(p, s)
+	if err != nil {
+		return nil, norm, err
 	}
 	return params, norm, nil
+}
+
+// checkPlan refuses a snapshot whose model is not exactly the plan's: the same parameters
+// in another shape, or beside a tensor that no one reads, would be another question with
+// the same answer (see ParametersDigest).
+func checkPlan(p federation.Plan, s Snapshot) error {
+	tensors := p.Tensors()
+	for _, t := range tensors {
+		have, ok := s.Tensor(ModelFolder + t.Name)
+		if !ok || len(have.F32) != t.Size() {
+			return fmt.Errorf("%w: tensor %s is missing or of another size than the plan's", ErrSnapshot, t.Name)
+		}
+		if !slices.Equal(have.Shape, t.Shape) {
+			return fmt.Errorf("%w: tensor %s has shape %v, the plan's has %v", ErrSnapshot, t.Name, have.Shape, t.Shape)
+		}
+	}
+	for _, t := range s.Tensors {
+		name, model := strings.CutPrefix(t.Name, ModelFolder)
+		if model && !slices.ContainsFunc(tensors, func(of federation.Tensor) bool { return of.Name == name }) {
+			return fmt.Errorf("%w: tensor %s is not of the plan's model", ErrSnapshot, t.Name)
+		}
+	}
+	return nil
+}
+
+func normalisation(p federation.Plan, s Snapshot) (aggregation.Normalisation, error) {
+	mean, _ := s.Tensor(PreprocessingMean)
+	sd, _ := s.Tensor(PreprocessingSD)
+	norm := aggregation.Normalisation{Mean: mean.F64, SD: sd.F64}
+	if err := norm.Validate(len(p.Features)); err != nil {
+		return norm, fmt.Errorf("%w: %w", ErrSnapshot, err)
+	}
+	return norm, nil
 }

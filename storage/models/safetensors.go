@@ -3,10 +3,8 @@ package models
 import (
 	"bytes"
 	"cmp"
-	"encoding/binary"
 	"encoding/json"
 	"fmt"
-	"math"
 	"slices"
 
 	"atrium/coordinator/federation"
@@ -49,23 +47,20 @@ func Encode(s Snapshot) []byte {
 	if err := s.Validate(); err != nil {
 		panic("models: encode: " + err.Error())
 	}
+	return encode(s)
+}
+
+// encode is Encode of a snapshot that is valid.
+func encode(s Snapshot) []byte {
 	tensors := canonicalOrder(s.Tensors)
 	header := encodeHeader(s.Metadata, tensors)
 	size := 8 + len(header)
 	for _, t := range tensors {
 		size += t.bytes()
 	}
-	b := binary.LittleEndian.AppendUint64(make([]byte, 0, size), uint64(len(header)))
-	b = append(b, header...)
-	for _, t := range tensors {
-		for _, x := range t.F64 {
-			b = binary.LittleEndian.AppendUint64(b, math.Float64bits(x))
-		}
-		for _, x := range t.F32 {
-			b = binary.LittleEndian.AppendUint32(b, math.Float32bits(x))
-		}
-	}
-	return b
+	w := bytes.NewBuffer(make([]byte, 0, size))
+	write(w, header, tensors)
+	return w.Bytes()
 }
 
 // encodeHeader writes the padded header of tensors in this order.
@@ -97,38 +92,7 @@ func encodeHeader(metadata map[string]string, tensors []Tensor) []byte {
 
 // Decode reads what Encode wrote. Any other file, of this or another program, is
 // refused with an error that wraps ErrSnapshot: Encode of the result is b.
-func Decode(b []byte) (Snapshot, error) {
-	if len(b) < 8 || len(b) > MaxSnapshotBytes {
-		return Snapshot{}, fmt.Errorf("%w: %d bytes, want 8 to %d", ErrSnapshot, len(b), MaxSnapshotBytes)
-	}
-	n := binary.LittleEndian.Uint64(b)
-	if n > MaxHeaderBytes || n > uint64(len(b)-8) {
-		return Snapshot{}, fmt.Errorf("%w: header of %d bytes in a file of %d", ErrSnapshot, n, len(b))
-	}
-	header, data := b[8:8+n], b[8+n:]
-	s, entries, err := decodeHeader(header)
-	if err != nil {
-		return Snapshot{}, fmt.Errorf("%w: header: %w", ErrSnapshot, err)
-	}
-	for i := range s.Tensors {
-		t := &s.Tensors[i]
-		if data, err = t.decodeData(entries[i], data); err != nil {
-			return Snapshot{}, fmt.Errorf("%w: tensor %q: %w", ErrSnapshot, t.Name, err)
-		}
-	}
-	if len(data) > 0 {
-		return Snapshot{}, fmt.Errorf("%w: %d bytes after the last tensor", ErrSnapshot, len(data))
-	}
-	if err := s.Validate(); err != nil {
-		return Snapshot{}, err
-	}
-	// The data are read in the order of the header without a hole; that leaves only
-	// the header's own spelling, offsets and order to compare.
-	if !bytes.Equal(header, encodeHeader(s.Metadata, canonicalOrder(s.Tensors))) {
-		return Snapshot{}, fmt.Errorf("%w: header: %w", ErrSnapshot, federation.ErrNotCanonical)
-	}
-	return s, nil
-}
+func Decode(b []byte) (Snapshot, error) { return decode(bytes.NewReader(b), len(b), nil) }
 
 // decodeHeader returns the tensors without their values, in the order of the data.
 func decodeHeader(header []byte) (Snapshot, []entry, error) {
@@ -163,31 +127,4 @@ func decodeHeader(header []byte) (Snapshot, []entry, error) {
 		entries[i] = byName[t.Name]
 	}
 	return s, entries, nil
-}
-
-// decodeData takes the tensor's values from the front of data and returns the rest.
-func (t *Tensor) decodeData(e entry, data []byte) ([]byte, error) {
-	n, err := elements(t.Shape)
-	if err != nil {
-		return nil, err
-	}
-	width := map[string]int{dtypeF32: 4, dtypeF64: 8}[e.Dtype]
-	if width == 0 {
-		return nil, fmt.Errorf("dtype %q: want F32 or F64", e.Dtype)
-	}
-	if n > len(data)/width {
-		return nil, fmt.Errorf("%d bytes left for %d values of %s", len(data), n, e.Dtype)
-	}
-	if width == 4 {
-		t.F32 = make([]float32, n)
-		for i := range t.F32 {
-			t.F32[i] = math.Float32frombits(binary.LittleEndian.Uint32(data[4*i:]))
-		}
-	} else {
-		t.F64 = make([]float64, n)
-		for i := range t.F64 {
-			t.F64[i] = math.Float64frombits(binary.LittleEndian.Uint64(data[8*i:]))
-		}
-	}
-	return data[n*width:], nil
 }

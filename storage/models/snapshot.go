@@ -1,6 +1,7 @@
 package models
 
 import (
+	"crypto/sha256"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -58,10 +59,23 @@ func (s Snapshot) Tensor(name string) (Tensor, bool) {
 	return Tensor{}, false
 }
 
-// Digest names the snapshot: the SHA-256 of Encode.
-func Digest(s Snapshot) federation.Digest { return federation.Sum(Encode(s)) }
+// Digest names the snapshot: the SHA-256 of Encode. It panics where Encode does.
+func Digest(s Snapshot) federation.Digest {
+	if err := s.Validate(); err != nil {
+		panic("models: digest: " + err.Error())
+	}
+	return s.digest()
+}
 
-// ParametersDigest names the model's parameters alone: the digest of the snapshot
+// digest is Digest of a snapshot that is valid, without a copy of it.
+func (s Snapshot) digest() federation.Digest {
+	tensors := canonicalOrder(s.Tensors)
+	h := sha256.New()
+	write(h, encodeHeader(s.Metadata, tensors), tensors)
+	return federation.Digest(h.Sum(nil))
+}
+
+// ParametersDigest names the parameters of a valid snapshot alone: the digest of the one
 // that has the tensors below ModelFolder and nothing else. The question of a train
 // round is named by it, so it does not change with preprocessing, optimiser state or
 // metadata.
@@ -72,7 +86,7 @@ func ParametersDigest(s Snapshot) federation.Digest {
 			only.Tensors = append(only.Tensors, t)
 		}
 	}
-	return Digest(only)
+	return only.digest()
 }
 
 // Validate checks names, shapes, sizes and that every value is finite. Errors wrap
@@ -122,7 +136,7 @@ func (t Tensor) validate() error {
 		return fmt.Errorf("%d values for shape %v", have, t.Shape)
 	}
 	for i, x := range t.F32 {
-		if !finite(float64(x)) {
+		if math.Float32bits(x)&infinite == infinite {
 			return fmt.Errorf("value %d is %v", i, x)
 		}
 	}
@@ -133,6 +147,9 @@ func (t Tensor) validate() error {
 	}
 	return nil
 }
+
+// infinite is the exponent of float32's NaN and infinities.
+const infinite = 0xff << 23
 
 // elements is the product of a shape whose dimensions are at least 1, bounded so
 // that it cannot overflow.

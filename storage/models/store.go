@@ -2,7 +2,10 @@ package models
 
 import (
 	"context"
+	"crypto/sha256"
+	"errors"
 	"fmt"
+	"io"
 
 	"atrium/coordinator/federation"
 	"atrium/storage"
@@ -22,17 +25,69 @@ func Put(ctx context.Context, b storage.Bucket, snapshot []byte) (federation.Dig
 	return digest, nil
 }
 
+// Store encodes a snapshot once and stores it as Put does; it is refused with an error
+// where Encode would panic.
+func Store(ctx context.Context, b storage.Bucket, s Snapshot) (federation.Digest, error) {
+	if err := s.Validate(); err != nil {
+		return federation.Digest{}, fmt.Errorf("store snapshot: %w", err)
+	}
+	data := encode(s)
+	digest := federation.Sum(data)
+	if err := storage.PutOnce(ctx, b, storage.ModelSegment(digest), data); err != nil {
+		return federation.Digest{}, fmt.Errorf("store snapshot %s: %w", digest.Short(), err)
+	}
+	return digest, nil
+}
+
 // Get returns the snapshot with that digest: storage.ErrNotFound when there is none,
 // storage.ErrDigest when what is stored is something else, ErrSnapshot when it is no
-// snapshot.
+// snapshot. It reads piece by piece and holds nothing but the result.
 func Get(ctx context.Context, b storage.Bucket, digest federation.Digest) (Snapshot, error) {
-	data, err := storage.GetVerified(ctx, b, storage.ModelSegment(digest), digest, MaxSnapshotBytes)
-	if err != nil {
-		return Snapshot{}, fmt.Errorf("get snapshot %s: %w", digest.Short(), err)
+	object := &object{ctx: ctx, bucket: b, name: storage.ModelSegment(digest)}
+	hash := sha256.New()
+	s, err := DecodeFrom(io.TeeReader(object, hash))
+	if object.err == nil && errors.Is(err, ErrSnapshot) { // which is it: damaged, or no snapshot?
+		_, object.err = io.Copy(hash, object)
 	}
-	s, err := Decode(data)
+	switch {
+	case object.err != nil:
+		err = object.err
+	case federation.Digest(hash.Sum(nil)) != digest:
+		err = fmt.Errorf("%s: %w", object.name, storage.ErrDigest)
+	}
 	if err != nil {
 		return Snapshot{}, fmt.Errorf("get snapshot %s: %w", digest.Short(), err)
 	}
 	return s, nil
+}
+
+// object reads a stored object from its beginning to its end.
+type object struct {
+	ctx    context.Context
+	bucket storage.Bucket
+	name   string
+	offset int64
+	rest   []byte // read and not yet handed out
+	err    error  // of the bucket
+}
+
+// Read implements io.Reader.
+func (o *object) Read(p []byte) (int, error) {
+	if len(o.rest) == 0 && o.err == nil {
+		if o.offset > MaxSnapshotBytes {
+			o.err = fmt.Errorf("%s: %w: over %d bytes", o.name, storage.ErrTooLarge, MaxSnapshotBytes)
+		} else {
+			o.rest, o.err = o.bucket.Get(o.ctx, o.name, o.offset, readBytes)
+		}
+		o.offset += int64(len(o.rest))
+	}
+	if o.err != nil {
+		return 0, o.err
+	}
+	if len(o.rest) == 0 {
+		return 0, io.EOF
+	}
+	n := copy(p, o.rest)
+	o.rest = o.rest[n:]
+	return n, nil
 }

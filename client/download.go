@@ -1,0 +1,109 @@
+package client
+
+import (
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"hash"
+	"io"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+
+	"atrium/coordinator/atriumpb"
+	"atrium/coordinator/federation"
+	"atrium/storage"
+)
+
+// download reads a content-addressed object as it arrives and holds one chunk of it. A
+// broken connection is taken up where it broke. At the end, io.EOF means that the digest
+// is right; until then nothing of it is to be believed.
+type download struct {
+	ctx    context.Context
+	cancel context.CancelFunc
+	link   *link
+	digest federation.Digest
+	limit  int64
+
+	stream   grpc.ServerStreamingClient[atriumpb.Chunk]
+	rest     []byte // arrived and not yet read
+	offset   int64  // of what follows rest
+	hash     hash.Hash
+	attempts int // since something arrived
+	err      error
+}
+
+// open starts the download of an object of at most limit bytes; the caller closes it.
+func (l *link) open(ctx context.Context, digest federation.Digest, limit int64) *download {
+	ctx, cancel := context.WithCancel(ctx)
+	return &download{ctx: ctx, cancel: cancel, link: l, digest: digest, limit: limit, hash: sha256.New()}
+}
+
+func (d *download) close() { d.cancel() }
+
+// Read implements io.Reader.
+func (d *download) Read(p []byte) (int, error) {
+	for len(d.rest) == 0 && d.err == nil {
+		if err := d.receive(); err != nil && !d.again(err) {
+			d.err = d.end(err)
+		}
+	}
+	if len(d.rest) == 0 {
+		return 0, d.err
+	}
+	n := copy(p, d.rest)
+	d.rest = d.rest[n:]
+	return n, nil
+}
+
+// receive takes the next chunk.
+func (d *download) receive() (err error) {
+	if d.stream == nil {
+		d.stream, err = d.link.api.Fetch(d.ctx, &atriumpb.FetchRequest{Federation: d.link.federation, Digest: d.digest[:], Offset: d.offset})
+		if err != nil {
+			return err
+		}
+	}
+	chunk, err := d.stream.Recv()
+	if err != nil {
+		return err
+	}
+	d.rest = chunk.GetData()
+	d.offset += int64(len(d.rest))
+	d.attempts = 0
+	if d.offset > d.limit {
+		return fmt.Errorf("more than %d bytes: %w", d.limit, storage.ErrTooLarge)
+	}
+	d.hash.Write(d.rest)
+	return nil
+}
+
+// again reports whether to go on after an error of the connection, after a pause.
+func (d *download) again(err error) bool {
+	if status.Code(err) != codes.Unavailable || d.attempts == maxAttempts {
+		return false
+	}
+	d.attempts++
+	d.stream = nil
+	return pause(d.ctx, jitter(d.attempts)) == nil
+}
+
+func (d *download) end(err error) error {
+	switch {
+	case errors.Is(err, io.EOF) && federation.Digest(d.hash.Sum(nil)) == d.digest:
+		return io.EOF
+	case errors.Is(err, io.EOF):
+		err = storage.ErrDigest
+	}
+	d.rest = nil
+	return fmt.Errorf("fetch %s: %w", d.digest.Short(), err)
+}
+
+// fetch downloads an object into memory.
+func (l *link) fetch(ctx context.Context, digest federation.Digest, limit int) ([]byte, error) {
+	d := l.open(ctx, digest, int64(limit))
+	defer d.close()
+	return io.ReadAll(d)
+}

@@ -1,0 +1,66 @@
+package client
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+
+	"atrium/coordinator/atriumpb"
+	"atrium/coordinator/federation"
+	"atrium/privacy/envelope"
+)
+
+// ErrFrozen: this hospital signed something that its journal does not know. The journal
+// was restored from a backup, or another daemon runs with this identity; a custodian that
+// forgot what it answered could answer it differently, so it does nothing any more.
+var ErrFrozen = errors.New("frozen: this hospital signed what its journal does not know (restored from a backup, or run twice?)")
+
+// frozenFile in the state directory holds the reason and keeps the daemon from starting.
+const frozenFile = "frozen"
+
+// checkFrozen refuses a state directory that was frozen.
+func checkFrozen(dir string) error {
+	path := filepath.Join(dir, frozenFile)
+	reason, err := os.ReadFile(path)
+	switch {
+	case errors.Is(err, os.ErrNotExist):
+		return nil
+	case err != nil:
+		return err
+	}
+	return fmt.Errorf("%w: %s: %s", ErrFrozen, path, bytes.TrimSpace(reason))
+}
+
+// freeze ends the daemon for good if the refusal of its Join proves, by this hospital's own
+// signature, that a later Join exists. On the coordinator's word alone nothing is frozen.
+func (d *Daemon) freeze(refusal error) error {
+	st := status.Convert(refusal)
+	if st.Code() != codes.DataLoss {
+		return nil
+	}
+	for _, detail := range st.Details() {
+		proof, ok := detail.(*atriumpb.Message)
+		if !ok || bytes.Equal(proof.GetSigned(), d.live.join) {
+			continue
+		}
+		join, _, err := envelope.DecodeMessage[federation.Join](d.cfg.Charter, proof.GetSigned())
+		if err != nil || join.Hospital != d.self || join.Counter < d.state.Counter {
+			continue
+		}
+		reason := fmt.Sprintf("join %d was signed by this hospital, the journal is at join %d", join.Counter, d.state.Counter)
+		if err := writeFile(filepath.Join(d.cfg.State, frozenFile), []byte(reason+"\n")); err != nil {
+			return fatal{err}
+		}
+		if err := syncDir(d.cfg.State); err != nil {
+			return fatal{err}
+		}
+		d.note("frozen", ErrFrozen)
+		return fatal{fmt.Errorf("%w: %s", ErrFrozen, reason)}
+	}
+	return nil
+}

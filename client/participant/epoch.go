@@ -1,0 +1,130 @@
+package participant
+
+import (
+	"fmt"
+	"slices"
+
+	"atrium/coordinator/federation"
+)
+
+// Pin ties a journal to the charter that s carries. A new journal can only begin with
+// epoch 1; one that knows another charter of the same epoch or of a later one refuses.
+func Pin(s State) ([]Entry, error) {
+	digest := s.Charter.Digest()
+	switch {
+	case s.Pinned == digest:
+		return nil, nil
+	case s.Pinned.IsZero() && s.Charter.Epoch == 1:
+		e := entry(Pinned, digest)
+		e.Epoch = 1
+		return []Entry{e}, nil
+	case s.Pinned.IsZero():
+		return nil, fmt.Errorf("charter %s of epoch %d: the closing statements of epoch %d come first: %w",
+			digest.Short(), s.Charter.Epoch, s.Charter.Epoch-1, ErrEpoch)
+	}
+	return nil, fmt.Errorf("charter %s of epoch %d after %s of epoch %d: %w", digest.Short(), s.Charter.Epoch, s.Pinned.Short(), s.Epoch, ErrEpoch)
+}
+
+// ClosingOf is what this custodian has to say when the epoch ends. Its one-round key
+// must be erased before the statement is signed.
+func ClosingOf(s State) (federation.Closing, error) {
+	if !s.IsCustodian() {
+		return federation.Closing{}, fmt.Errorf("close epoch %d: %w", s.Epoch, ErrNotMember)
+	}
+	c := federation.Closing{V: 1, Charter: s.Charter.Digest(), Custodian: s.Self, Answered: []federation.Answered{}}
+	for _, m := range s.Memory {
+		if m.Answered() && !m.Certified && !m.Past {
+			c.Answered = append(c.Answered, m.given())
+		}
+	}
+	for _, b := range s.Bound {
+		c.Answered = append(c.Answered, b.Answered)
+	}
+	slices.SortFunc(c.Answered, federation.CompareAnswered)
+	return c, federation.CheckClosing(s.Charter, c)
+}
+
+// CloseEpoch fixes the closing statement, which is on disk as a signed message; after it
+// is persisted the statement may be sent, and nothing more is joined, acknowledged or
+// answered in this epoch.
+func CloseEpoch(s State, signed federation.Digest) ([]Entry, error) {
+	switch {
+	case !s.IsCustodian():
+		return nil, fmt.Errorf("close epoch %d: %w", s.Epoch, ErrNotMember)
+	case s.Closed == signed && !signed.IsZero():
+		return nil, nil
+	case !s.Closed.IsZero() || signed.IsZero():
+		return nil, fmt.Errorf("close epoch %d with statement %s: %w", s.Epoch, signed.Short(), ErrConflict)
+	}
+	e := entry(Closed, s.Charter.Digest())
+	e.Message = signed
+	return []Entry{e}, nil
+}
+
+// BeginEpoch decides whether to go over to the next epoch. A hospital that was there
+// before goes on from the charter it has pinned; one that is new starts with the
+// transition that it was given. known lists added hospitals that it approved itself.
+// After the entries are persisted s must carry the new charter.
+func BeginEpoch(s State, t federation.Transition, known []federation.HospitalID) ([]Entry, error) {
+	if !s.Pinned.IsZero() && s.Pinned != t.Old.Digest() {
+		return nil, fmt.Errorf("begin epoch %d after charter %s, pinned is %s of epoch %d: %w",
+			t.New.Epoch, t.Old.Digest().Short(), s.Pinned.Short(), s.Epoch, ErrEpoch)
+	}
+	inherited, err := federation.CheckTransition(t, known)
+	if err != nil {
+		return nil, err
+	}
+	if _, ok := t.New.Member(s.Self); !ok {
+		return nil, fmt.Errorf("begin epoch %d: %w", t.New.Epoch, ErrNotMember)
+	}
+	var entries []Entry
+	for _, a := range inherited {
+		e := entry(Inherited, a.Manifest)
+		e.Epoch, e.Answer = t.New.Epoch, &a
+		entries = append(entries, e)
+	}
+	e := entry(Began, t.New.Digest())
+	e.Epoch = t.New.Epoch
+	return append(entries, e), nil
+}
+
+// applyEpoch applies the entries of an epoch's beginning and end. Inherited answers come
+// before the entry that begins the epoch, so a journal cut short in between has too many
+// rules and never too few.
+func applyEpoch(s State, e Entry) (State, error) {
+	switch e.Kind {
+	case Pinned:
+		if !s.Pinned.IsZero() || e.Epoch != 1 || e.Digest.IsZero() {
+			return s, fmt.Errorf("%w: charter %s of epoch %d after epoch %d", ErrEntry, e.Digest.Short(), e.Epoch, s.Epoch)
+		}
+		s.Pinned, s.Epoch = e.Digest, e.Epoch
+	case Closed:
+		if !s.Closed.IsZero() || e.Message.IsZero() || e.Digest != s.Pinned {
+			return s, fmt.Errorf("%w: epoch %d is closed, or another", ErrEntry, s.Epoch)
+		}
+		s.Closed = e.Message
+		s.Live = Live{Incarnation: s.Live.Incarnation}
+	case Inherited:
+		if e.Answer == nil || e.Epoch <= s.Epoch {
+			return s, fmt.Errorf("%w: answer inherited into epoch %d during epoch %d", ErrEntry, e.Epoch, s.Epoch)
+		}
+		s.Bound = append(slices.Clip(s.Bound), Bound{e.Epoch, *e.Answer})
+	case Began:
+		return applyBegan(s, e)
+	}
+	return s, nil
+}
+
+func applyBegan(s State, e Entry) (State, error) {
+	if e.Digest.IsZero() || (!s.Pinned.IsZero() && e.Epoch != s.Epoch+1) || e.Epoch < 2 {
+		return s, fmt.Errorf("%w: epoch %d after epoch %d", ErrEntry, e.Epoch, s.Epoch)
+	}
+	s.Pinned, s.Epoch, s.Closed = e.Digest, e.Epoch, federation.Digest{}
+	s.Live = Live{Incarnation: s.Live.Incarnation}
+	s.Bound = slices.DeleteFunc(slices.Clone(s.Bound), func(b Bound) bool { return b.Epoch != e.Epoch })
+	s.Memory = slices.Clone(s.Memory)
+	for i := range s.Memory {
+		s.Memory[i].Past = true
+	}
+	return s, nil
+}

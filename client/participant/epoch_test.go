@@ -1,0 +1,274 @@
+package participant
+
+import (
+	"errors"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"atrium/coordinator/federation"
+)
+
+// The transition under test: five custodians, t = 4, f = 1. All answered nothing but the
+// first world's question; four close.
+func begin(t *testing.T, s State, closers []State, adjust func(*federation.Transition)) ([]Entry, federation.Charter, error) {
+	t.Helper()
+	after := s.Charter
+	after.Epoch, after.Previous = s.Charter.Epoch+1, s.Charter.Digest()
+	tr := federation.Transition{Old: s.Charter, New: after}
+	for _, c := range closers {
+		statement, err := ClosingOf(c)
+		if err != nil {
+			t.Fatal(err)
+		}
+		blob := federation.Sum(federation.Encode(statement))
+		tr.Closings = append(tr.Closings, federation.VerifiedClosing{Closing: statement, Blob: blob})
+		tr.New.Closings = append(tr.New.Closings, blob)
+	}
+	if adjust != nil {
+		adjust(&tr)
+	}
+	entries, err := BeginEpoch(s, tr, nil)
+	return entries, tr.New, err
+}
+
+// pinned is a custodian in epoch 1 that joined, verified and, if set is not negative,
+// answered.
+func pinned(t *testing.T, custodian, set int) State {
+	t.Helper()
+	c := testCharter(5, 4, 3, 1) // m = 4, t = 3
+	s := State{Self: c.Custodians[custodian], Charter: c}
+	entries, err := Pin(s)
+	s = mustApply(t, s, entries, err)
+	s = mustApply(t, s, Start(federation.Sum([]byte("run 1"))), nil)
+	seen, err := See(s, federation.TreeHead{Size: 1})
+	s = mustApply(t, s, seen, err)
+	s, m, err := joinAndAccept(t, s, testHeader(c, testPlan(), 1), "M1", nil)
+	if err != nil || set < 0 {
+		return s
+	}
+	entries, err = AnswerWith(s, m, submittersOf(m.Digest, c.Groups[0][set:set+3]...), federation.Sum([]byte("answer")))
+	return mustApply(t, s, entries, err)
+}
+
+// nextEpoch brings s into the epoch after, and under a manifest of the same question.
+func nextEpoch(t *testing.T, s State, closers []State, certified bool) (State, federation.VerifiedManifest) {
+	t.Helper()
+	old := s.Charter
+	entries, after, err := begin(t, s, closers, nil)
+	s = mustApply(t, s, entries, err)
+	s.Charter = after
+	if s.Pinned != after.Digest() || s.Epoch != 2 {
+		t.Fatalf("pinned %s of epoch %d", s.Pinned.Short(), s.Epoch)
+	}
+	s, m, err := joinAndAccept(t, s, testHeader(after, testPlan(), 2), "M2", func(m *federation.VerifiedManifest) {
+		if certified {
+			certify(old, m, federation.Sum([]byte("M1")))
+		}
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s, m
+}
+
+func ask(s State, m federation.VerifiedManifest, n int) error {
+	_, err := AnswerWith(s, m, submittersOf(m.Digest, s.Charter.Groups[0][n:n+3]...), federation.Sum([]byte("answer 2")))
+	return err
+}
+
+// TestQuestionsOutliveAnEpoch: S was opened in epoch 1; in epoch 2 no custodian answers
+// without one of its hospitals, whether it answered, only watched, or is new.
+func TestQuestionsOutliveAnEpoch(t *testing.T) {
+	closers := []State{pinned(t, 0, 0), pinned(t, 1, 0), pinned(t, 3, -1)} // custodian 2 answered too and stays silent
+	stranger := State{Self: closers[0].Charter.Groups[0][4], Charter: closers[0].Charter, Seen: federation.TreeHead{Size: 1}}
+	for name, s := range map[string]State{
+		"one that answered": closers[0], "one that did not": closers[2], "one that did not close": pinned(t, 2, 0), "one without a journal": stranger,
+	} {
+		s, m := nextEpoch(t, s, closers, false)
+		if s.IsCustodian() {
+			if err := ask(s, m, 1); !errors.Is(err, ErrOtherAnswer) {
+				t.Errorf("%s: another set: %v", name, err)
+			}
+			if err := ask(s, m, 0); err != nil {
+				t.Errorf("%s: the same set: %v", name, err)
+			}
+		}
+		if len(s.Bound) != 1 || s.Bound[0].Manifest != federation.Sum([]byte("M1")) {
+			t.Errorf("%s: bound by %v", name, s.Bound)
+		}
+	}
+}
+
+// TestBurnsOfALaterEpochReleaseNothing: custodians of epoch 2 sign no burn of a manifest
+// that was answered before, and a certificate of such burns changes nothing.
+func TestBurnsOfALaterEpochReleaseNothing(t *testing.T) {
+	closers := []State{pinned(t, 0, 0), pinned(t, 1, 0), pinned(t, 3, -1)}
+	for _, before := range closers {
+		s, m := nextEpoch(t, before, closers, true)
+		if err := ask(s, m, 1); !errors.Is(err, ErrOtherAnswer) {
+			t.Errorf("with a certificate of later burns: %v", err)
+		}
+		want := ErrEpoch
+		if recalled, _ := s.Recall(federation.Sum([]byte("M1"))); recalled.Answered() {
+			want = ErrAnswered
+		}
+		if entries, err := BurnManifest(s, 1, federation.Sum([]byte("M1"))); !errors.Is(err, want) || entries != nil {
+			t.Errorf("burn of an answered manifest of epoch 1: %v, %v, want %v", entries, err, want)
+		}
+	}
+}
+
+// TestClosingStatementsBurn: one custodian answered, too few for a sum; the three others
+// close without it, so the question is free in the next epoch.
+func TestClosingStatementsBurn(t *testing.T) {
+	closers := []State{pinned(t, 0, 0), pinned(t, 1, -1), pinned(t, 2, -1), pinned(t, 3, -1)}
+	for _, s := range closers[:2] {
+		s, m := nextEpoch(t, s, closers, false)
+		if err := ask(s, m, 1); err != nil {
+			t.Errorf("another set: %v", err)
+		}
+	}
+	s, m := nextEpoch(t, closers[0], closers[:3], false) // three statements, two of them burns: not enough
+	if err := ask(s, m, 1); !errors.Is(err, ErrOtherAnswer) {
+		t.Errorf("with two burns of three: %v", err)
+	}
+}
+
+// TestReleasedQuestion: S without its last hospital may be answered once |S|−f of S
+// approved exactly that, and nothing else may.
+func TestReleasedQuestion(t *testing.T) {
+	closers := []State{pinned(t, 0, 0), pinned(t, 1, 0), pinned(t, 3, -1)}
+	group := closers[0].Charter.Groups[0]
+	four := [][]federation.HospitalID{group[:4]}
+	for i := range closers { // S has four hospitals here
+		for j := range closers[i].Memory {
+			if closers[i].Memory[j].Answered() {
+				closers[i].Memory[j].Set = four
+			}
+		}
+	}
+	r := federation.Release{V: 1, Questions: testPlan().Questions(federation.Train, federation.Sum([]byte("parameters"))), Set: four, LeavesOut: group[3:4]}
+	release := func(approvals int) func(*federation.Transition) {
+		return func(tr *federation.Transition) {
+			listed := federation.ApprovedRelease{Release: r}
+			for _, id := range group[:approvals] {
+				a := federation.Approval{V: 1, Charter: tr.Old.Digest(), Release: r.Digest(), Hospital: id}
+				blob := federation.Sum(federation.Encode(a))
+				listed.Approvals = append(listed.Approvals, blob)
+				tr.Approvals = append(tr.Approvals, federation.VerifiedApproval{Approval: a, Blob: blob})
+			}
+			tr.New.Releases = append(tr.New.Releases, listed)
+		}
+	}
+	if _, _, err := begin(t, closers[0], closers, release(2)); !errors.Is(err, federation.ErrRelease) {
+		t.Errorf("two approvals of four: %v", err)
+	}
+	entries, after, err := begin(t, closers[2], closers, release(3))
+	s := mustApply(t, closers[2], entries, err)
+	s.Charter = after
+	s, m, err := joinAndAccept(t, s, testHeader(after, testPlan(), 2), "M2", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := ask(s, m, 1); !errors.Is(err, ErrOtherAnswer) {
+		t.Errorf("other hospitals than were approved: %v", err)
+	}
+	if err := ask(s, m, 0); err != nil {
+		t.Errorf("the hospitals that were approved: %v", err)
+	}
+}
+
+// TestClosedCustodianDoesNothing: after its closing statement a custodian joins,
+// acknowledges and answers nothing, before and after a restart, and says nothing else.
+func TestClosedCustodianDoesNothing(t *testing.T) {
+	s := pinned(t, 0, -1)
+	m := testManifest(s.Charter, testHeader(s.Charter, testPlan(), 1), federation.Join{Hospital: s.Self}, "M1")
+	statement := federation.Sum([]byte("signed closing statement"))
+	entries, err := CloseEpoch(s, statement)
+	closed := mustApply(t, s, entries, err)
+	for name, s := range map[string]State{"at once": closed, "restarted": restarted(t, closed)} {
+		if err := MayOpen(s, m, submittersOf(m.Digest, s.Charter.Groups[0][:3]...)); !errors.Is(err, ErrClosed) {
+			t.Errorf("%s: open: %v", name, err)
+		}
+		if _, err := JoinHeader(s, testPlan(), testHeader(s.Charter, testPlan(), 2)); !errors.Is(err, ErrClosed) {
+			t.Errorf("%s: join: %v", name, err)
+		}
+		if entries, err := CloseEpoch(s, statement); err != nil || entries != nil {
+			t.Errorf("%s: the same statement again: %v, %v", name, entries, err)
+		}
+		if _, err := CloseEpoch(s, m.Digest); !errors.Is(err, ErrConflict) {
+			t.Errorf("%s: another statement: %v", name, err)
+		}
+	}
+	outsider := s
+	outsider.Self = s.Charter.Groups[0][4]
+	if _, err := CloseEpoch(outsider, statement); !errors.Is(err, ErrNotMember) {
+		t.Errorf("closing by one who is no custodian: %v", err)
+	}
+}
+
+// TestPin: a journal belongs to one charter and only goes on to the next by a transition.
+func TestPin(t *testing.T) {
+	s := pinned(t, 0, 0)
+	if entries, err := Pin(s); err != nil || entries != nil {
+		t.Errorf("the same charter: %v, %v", entries, err)
+	}
+	closers := []State{s, pinned(t, 1, 0), pinned(t, 2, 0)}
+	entries, after, err := begin(t, s, closers, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	later := mustApply(t, s, entries, nil)
+	for name, c := range map[string]State{
+		"epoch 2 without a transition":       {Self: s.Self, Charter: after, Pinned: s.Pinned, Epoch: 1},
+		"a new journal in epoch 2":           {Self: s.Self, Charter: after},
+		"epoch 1 after epoch 2":              later,
+		"another charter of the same epoch":  {Self: s.Self, Charter: testCharter(6, 4, 3, 1), Pinned: s.Pinned, Epoch: 1},
+		"the charter of another federation":  {Self: s.Self, Charter: federation.Charter{Federation: "other", Epoch: 1}, Pinned: s.Pinned, Epoch: 1},
+		"epoch 2 that is not the one it saw": {Self: s.Self, Charter: federation.Charter{Epoch: 2}, Pinned: after.Digest(), Epoch: 2},
+	} {
+		if entries, err := Pin(c); !errors.Is(err, ErrEpoch) || entries != nil {
+			t.Errorf("%s: %v, %v", name, entries, err)
+		}
+	}
+	if _, _, err := begin(t, later, closers, nil); !errors.Is(err, ErrEpoch) {
+		t.Errorf("the same transition again: %v", err)
+	}
+	later.Charter = after
+	if entries, err := Pin(later); err != nil || entries != nil {
+		t.Errorf("epoch 2 after its transition: %v, %v", entries, err)
+	}
+}
+
+// TestTransitionCutShort: a journal that ends anywhere within a transition is bound by no
+// less than before, and the transition can be done again.
+func TestTransitionCutShort(t *testing.T) {
+	s := pinned(t, 3, -1)
+	closers := []State{pinned(t, 0, 0), pinned(t, 1, 0), s}
+	entries, _, err := begin(t, s, closers, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	whole := mustApply(t, s, entries, nil)
+	for n := range entries {
+		cut := mustApply(t, s, entries[:n], nil)
+		if cut.Epoch != 1 || len(cut.Bound) != n {
+			t.Fatalf("after %d entries: epoch %d, %d answers inherited", n, cut.Epoch, len(cut.Bound))
+		}
+		again, _, err := begin(t, cut, closers, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		done := mustApply(t, cut, again, nil)
+		done.Bound = done.Bound[n:]
+		if diff := cmp.Diff(whole, done); diff != "" {
+			t.Errorf("after %d entries: %s", n, diff)
+		}
+	}
+	for _, e := range entries {
+		if read, err := DecodeEntry(federation.Encode(e)); err != nil || !cmp.Equal(read, e) {
+			t.Errorf("%s does not survive the journal: %v", e.Kind, err)
+		}
+	}
+}

@@ -1,0 +1,156 @@
+package federation
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+)
+
+// Transition is the passage from one epoch to the next with everything that the new
+// charter names, each signature checked.
+type Transition struct {
+	Old, New  Charter
+	Closings  []VerifiedClosing  // in the order of New.Closings
+	Approvals []VerifiedApproval // of all of New.Releases, in their order
+}
+
+// Refusals of a transition.
+var (
+	ErrTransition = errors.New("charter of the next epoch refused")
+	ErrAdded      = errors.New("added hospital is not approved here")
+)
+
+// CheckTransition judges a transition and returns what every custodian of the new epoch
+// remembers from its first moment. known lists the hospitals beyond the old roster that
+// this hospital approved itself.
+//
+// At least t custodians closed the old epoch. If t answers for one set exist or can
+// still be given, an honest one among the closers gave one of them (2t−m > f), so the
+// union of their statements names every sum that was or can be opened. A manifest that
+// m−t+f+1 closers do not list is burned, exactly as by a burn certificate.
+func CheckTransition(t Transition, known []HospitalID) ([]Answered, error) {
+	if err := t.checkCharters(known); err != nil {
+		return nil, fmt.Errorf("epoch %d: %w: %w", t.New.Epoch, ErrTransition, err)
+	}
+	if err := t.checkClosings(); err != nil {
+		return nil, fmt.Errorf("epoch %d: %w: %w", t.New.Epoch, ErrTransition, err)
+	}
+	inherited := t.inherit()
+	if err := t.applyReleases(inherited); err != nil {
+		return nil, fmt.Errorf("epoch %d: %w: %w", t.New.Epoch, ErrTransition, err)
+	}
+	return inherited, nil
+}
+
+func (t Transition) checkCharters(known []HospitalID) error {
+	if err := errors.Join(t.Old.Validate(), t.New.Validate()); err != nil {
+		return err
+	}
+	switch {
+	case t.New.Federation != t.Old.Federation:
+		return fmt.Errorf("federation %s after %s", t.New.Federation, t.Old.Federation)
+	case t.New.Epoch != t.Old.Epoch+1:
+		return fmt.Errorf("epoch %d after epoch %d", t.New.Epoch, t.Old.Epoch)
+	case t.New.Previous != t.Old.Digest():
+		return fmt.Errorf("it follows charter %s, not %s", t.New.Previous.Short(), t.Old.Digest().Short())
+	case t.New.LogKey != t.Old.LogKey:
+		return errors.New("another log key")
+	}
+	for _, id := range Added(t.Old, t.New) {
+		if !slices.Contains(known, id) {
+			return fmt.Errorf("%w: %s", ErrAdded, id)
+		}
+	}
+	return nil
+}
+
+// Added lists the members that a charter has and the one before it has not.
+func Added(before, after Charter) []HospitalID {
+	var list []HospitalID
+	for _, m := range after.Members {
+		if _, ok := before.Member(m.ID); !ok {
+			list = append(list, m.ID)
+		}
+	}
+	return list
+}
+
+func (t Transition) checkClosings() error {
+	if len(t.Closings) != len(t.New.Closings) {
+		return fmt.Errorf("%d closing statements, the charter names %d", len(t.Closings), len(t.New.Closings))
+	}
+	closed := map[HospitalID]bool{}
+	for i, c := range t.Closings {
+		if c.Blob != t.New.Closings[i] {
+			return fmt.Errorf("closing statement %d of %s is not the one that the charter names", i, c.Custodian)
+		}
+		if err := CheckClosing(t.Old, c.Closing); err != nil {
+			return err
+		}
+		if closed[c.Custodian] {
+			return fmt.Errorf("%w: %s closed twice", ErrClosing, c.Custodian)
+		}
+		closed[c.Custodian] = true
+	}
+	if len(closed) < t.Old.Threshold {
+		return fmt.Errorf("%d custodians closed epoch %d: %d must", len(closed), t.Old.Epoch, t.Old.Threshold)
+	}
+	return nil
+}
+
+// inherit is the union of all statements but for manifests that they burn.
+func (t Transition) inherit() []Answered {
+	listing := map[Digest]int{}
+	for _, c := range t.Closings {
+		seen := map[Digest]bool{}
+		for _, a := range c.Answered {
+			if !seen[a.Manifest] {
+				listing[a.Manifest]++
+			}
+			seen[a.Manifest] = true
+		}
+	}
+	var union []Answered
+	for _, c := range t.Closings {
+		for _, a := range c.Answered {
+			if len(t.Closings)-listing[a.Manifest] < t.Old.BurnQuorum() {
+				union = append(union, a)
+			}
+		}
+	}
+	slices.SortFunc(union, CompareAnswered)
+	return slices.CompactFunc(union, func(a, b Answered) bool { return CompareAnswered(a, b) == 0 })
+}
+
+// applyReleases changes the inherited answers that the charter releases.
+func (t Transition) applyReleases(inherited []Answered) error {
+	rest := t.Approvals
+	for _, release := range t.New.Releases {
+		r, n := release.Release, len(release.Approvals)
+		if n > len(rest) {
+			return fmt.Errorf("%w: approvals are missing", ErrRelease)
+		}
+		for i, a := range rest[:n] {
+			if a.Blob != release.Approvals[i] {
+				return fmt.Errorf("%w: approval of %s is not the one that the charter names", ErrRelease, a.Hospital)
+			}
+		}
+		if err := CheckRelease(t.Old, r, rest[:n]); err != nil {
+			return err
+		}
+		rest = rest[n:]
+		found := false
+		for i, a := range inherited {
+			if a.Set == SetDigest(r.Set) && !slices.ContainsFunc(a.Questions, func(q string) bool { return !slices.Contains(r.Questions, q) }) {
+				inherited[i].Released, found = SetDigest(r.Remaining()), true
+			}
+		}
+		if !found {
+			return fmt.Errorf("%w: nothing was answered for that set", ErrRelease)
+		}
+	}
+	if len(rest) > 0 {
+		return fmt.Errorf("%w: %d approvals of no release", ErrRelease, len(rest))
+	}
+	return nil
+}

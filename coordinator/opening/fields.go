@@ -1,0 +1,82 @@
+package opening
+
+import (
+	"math"
+
+	"atrium/aggregation/fixedpoint"
+	"atrium/coordinator/federation"
+)
+
+// fields are the integers of an opened vector, in 4 bytes each where every sum of the
+// round fits. One of the two is nil.
+type fields struct {
+	narrow []uint32
+	wide   []uint64
+}
+
+// newFields returns zeros that hold sums of up to n fields of the format.
+func newFields(f fixedpoint.Format, n int) fields {
+	if uint64(n)*fixedpoint.Max(f.Bits) <= math.MaxUint32 {
+		return fields{narrow: make([]uint32, f.Count())}
+	}
+	return fields{wide: make([]uint64, f.Count())}
+}
+
+// add adds v from an index on.
+func (f fields) add(from int, v []uint64) {
+	if f.narrow == nil {
+		for i, x := range v {
+			f.wide[from+i] += x
+		}
+		return
+	}
+	for i, x := range v {
+		f.narrow[from+i] += uint32(x)
+	}
+}
+
+// take subtracts what was added.
+func (f fields) take(from int, v []uint64) {
+	if f.narrow == nil {
+		for i, x := range v {
+			f.wide[from+i] -= x
+		}
+		return
+	}
+	for i, x := range v {
+		f.narrow[from+i] -= uint32(x)
+	}
+}
+
+// read copies fields from an index on into dst.
+func (f fields) read(from int, dst []uint64) {
+	if f.narrow == nil {
+		copy(dst, f.wide[from:])
+		return
+	}
+	for i, x := range f.narrow[from : from+len(dst)] {
+		dst[i] = uint64(x)
+	}
+}
+
+// Sum is an opened aggregate over all groups that held.
+type Sum struct {
+	Submitters int                     // hospitals in it
+	Groups     []GroupResult           // one a group of the charter
+	Used       []federation.HospitalID // custodians whose share sums agree with the result
+	Wrong      []federation.HospitalID // custodians whose share sums do not
+
+	format fixedpoint.Format
+	fields fields
+}
+
+// Values writes the real numbers from an index on into dst: sums over Submitters, in the
+// layout of the plan's Format for the kind.
+func (s Sum) Values(dst []float64, from int) error {
+	words := make([]uint64, len(dst))
+	s.fields.read(from, words)
+	return s.format.Range(from, from+len(dst)).Dequantise(dst, words, s.Submitters)
+}
+
+// Note gives the reasons of the groups that are left out, in words; empty if none.
+func (s Sum) Note() string { return reasons(s.Groups) }

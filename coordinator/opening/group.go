@@ -1,0 +1,189 @@
+package opening
+
+import (
+	"context"
+	"fmt"
+	"sync"
+
+	"golang.org/x/sync/errgroup"
+
+	"atrium/coordinator/federation"
+	"atrium/privacy/he"
+	"atrium/privacy/shamir"
+)
+
+// List names the stored segments of a group's ciphertext sum, in order; its canonical
+// bytes are the blob that GroupResult.Ciphertext names.
+type List struct {
+	V        int                 `json:"v"` // 1
+	Segments []federation.Digest `json:"segments"`
+}
+
+// DecodeList reads canonical bytes.
+func DecodeList(b []byte) (List, error) {
+	l, err := federation.Decode[List](b, MaxListBytes)
+	if err == nil && l.V != 1 {
+		err = fmt.Errorf("list of segments of format %d: this program reads 1", l.V)
+	}
+	return l, err
+}
+
+// opener opens the groups of a round into one Sum, one segment at a time: what is in
+// memory besides the Sum does not depend on the number of hospitals or of segments.
+type opener struct {
+	round    Round
+	params   *he.Parameters
+	segments []segment
+	source   source
+	keep     Keep
+	sum      *Sum
+	marshal  []byte // of the segment before
+}
+
+type openedGroup struct {
+	result GroupResult
+	wrong  []federation.HospitalID
+}
+
+// group is a group while it is opened.
+type group struct {
+	*opener
+	number  int
+	n       int // submitters
+	key     []int32
+	refused error // why it is left out
+	mu      sync.Mutex
+	added   map[int]bool // parts that are in the sum, by first block
+}
+
+// open adds a group to the sum. The error is of the machine that we run on; what is
+// wrong with the group is its result's Reason.
+func (o *opener) open(ctx context.Context, number int, answers []ShareSums) (openedGroup, error) {
+	g := &group{opener: o, number: number, n: len(o.round.Submitters.Groups[number]), added: map[int]bool{}}
+	candidates, points, err := o.round.keySums(number, answers)
+	if err != nil && !refusedSum(err) {
+		return openedGroup{}, err
+	}
+	g.refused = err
+	out := openedGroup{result: GroupResult{Group: number}}
+	list := List{V: 1}
+	for _, s := range o.segments {
+		sums, err := o.source.sum(ctx, number, s)
+		if refusedSum(err) { // a submitter's bytes are no ciphertext: there is no sum
+			g.refused, list.Segments = err, nil
+			break
+		} else if err != nil {
+			return out, err
+		}
+		if s.index == 0 && g.refused == nil {
+			chosen := g.choose(candidates, sums[0], s.parts[0])
+			for _, point := range chosen.Wrong {
+				out.wrong = append(out.wrong, points[point])
+			}
+		}
+		digest, err := g.work(ctx, s, sums)
+		if err != nil {
+			return out, err
+		}
+		list.Segments = append(list.Segments, digest)
+	}
+	if list.Segments != nil {
+		blob := federation.Encode(list)
+		if out.result.Ciphertext, err = g.store(ctx, blob); err != nil {
+			return out, err
+		}
+	}
+	if g.refused != nil {
+		out.result.Reason, out.wrong = g.refused.Error(), nil
+		return out, g.takeBack(ctx)
+	}
+	out.result.Submitters = g.n
+	return out, nil
+}
+
+// choose takes the first key sum that opens the first block: under another one its noise
+// would be uniform.
+func (g *group) choose(candidates []shamir.Candidate, sum *he.Sum, p part) shamir.Candidate {
+	values := make([]uint64, p.to-p.from)
+	seed := federation.PublicSeed(g.round.Manifest, g.number)
+	for _, c := range candidates {
+		if g.refused = g.params.Open(seed, c.Secret, sum, g.n, values); g.refused == nil {
+			g.key = c.Secret
+			return c
+		}
+	}
+	return shamir.Candidate{}
+}
+
+// work stores the sum of a segment and, while the group holds, opens it.
+func (g *group) work(ctx context.Context, s segment, sums []*he.Sum) (federation.Digest, error) {
+	g.marshal = g.marshal[:0]
+	for _, sum := range sums {
+		g.marshal = append(g.marshal, sum.Marshal()...)
+	}
+	var digest federation.Digest
+	var beside errgroup.Group
+	beside.Go(func() (err error) {
+		digest, err = g.store(ctx, g.marshal)
+		return err
+	})
+	if g.refused == nil {
+		g.refused = each(s.parts, func(i int, p part) error {
+			values, err := g.values(sums[i], p)
+			if err != nil {
+				return err
+			}
+			g.sum.fields.add(p.from, values)
+			g.mu.Lock()
+			defer g.mu.Unlock()
+			g.added[p.first] = true
+			return nil
+		})
+	}
+	return digest, beside.Wait()
+}
+
+func (g *group) store(ctx context.Context, blob []byte) (federation.Digest, error) {
+	digest := federation.Sum(blob)
+	if g.keep == nil {
+		return digest, nil
+	}
+	return digest, g.keep(ctx, digest, blob)
+}
+
+func (g *group) values(sum *he.Sum, p part) ([]uint64, error) {
+	values := make([]uint64, p.to-p.from)
+	return values, g.params.Open(federation.PublicSeed(g.round.Manifest, g.number), g.key, sum, g.n, values)
+}
+
+// takeBack subtracts what a group added before it turned out that it does not hold. It
+// adds the ciphertexts once more, because their sums are not kept in memory.
+func (g *group) takeBack(ctx context.Context) error {
+	for _, s := range g.segments {
+		if len(g.added) == 0 {
+			return nil
+		}
+		sums, err := g.source.sum(ctx, g.number, s)
+		if err != nil {
+			return err
+		}
+		err = each(s.parts, func(i int, p part) error {
+			g.mu.Lock()
+			added := g.added[p.first]
+			delete(g.added, p.first)
+			g.mu.Unlock()
+			if !added {
+				return nil
+			}
+			values, err := g.values(sums[i], p)
+			if err == nil {
+				g.sum.fields.take(p.from, values)
+			}
+			return err
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -1,0 +1,55 @@
+package coordinator
+
+import (
+	"fmt"
+
+	"atrium/coordinator/federation"
+	"atrium/coordinator/opening"
+	"atrium/coordinator/round"
+)
+
+// segmentSizes lists the byte sizes of an update's segments in the round under way.
+func segmentSizes(h federation.Header) ([]int, error) {
+	params, err := opening.Parameters(h.Ring)
+	if err != nil {
+		return nil, err
+	}
+	return params.SegmentPlan(opening.SegmentTarget), nil
+}
+
+// checkSegment refuses a segment that cannot be added: one that is malformed, or has
+// residues that are not below their prime.
+func (c *Coordinator) checkSegment(from federation.HospitalID, header federation.Digest, index int, data []byte) error {
+	v := c.View()
+	if v.State.Round.Header != header {
+		return fmt.Errorf("segment %d of %s: %w", index, from, round.ErrStale)
+	}
+	h, err := federation.DecodeHeader(v.Header)
+	if err != nil {
+		return err
+	}
+	if err := decodeSegment(h, index, data); err != nil {
+		return fmt.Errorf("update of %s: %w", from, err)
+	}
+	return nil
+}
+
+// decodeSegment decodes a segment one block at a time.
+func decodeSegment(h federation.Header, index int, data []byte) error {
+	params, err := opening.Parameters(h.Ring)
+	if err != nil {
+		return err
+	}
+	segments := params.Segments(opening.SegmentTarget)
+	if index < 0 || index >= len(segments) || len(data) != segments[index].Bytes {
+		return fmt.Errorf("segment %d of %d bytes: %w", index, len(data), ErrBounds)
+	}
+	blocks := params.Segments(1) // one block each
+	for _, b := range blocks[segments[index].First:segments[index].Last] {
+		if _, err := params.UnmarshalSegmentSum(b.First, b.Last, data[:b.Bytes]); err != nil {
+			return fmt.Errorf("segment %d: %w", index, err)
+		}
+		data = data[b.Bytes:]
+	}
+	return nil
+}
