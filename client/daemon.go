@@ -37,7 +37,6 @@ type Daemon struct {
 	wire    []byte
 	fields  []uint32 // memory of one segment, as wire is; cleared
 	skip    map[string]time.Time
-	rounds  int // rounds with an update of ours, in this run
 	adopted uint64
 	status  Status
 	noted   time.Time // when status was written
@@ -167,6 +166,9 @@ func (f fatal) Unwrap() error { return f.error }
 func (d *Daemon) Run(ctx context.Context) error {
 	d.cfg.Logger.Info("hospital daemon", "hospital", d.cfg.Name, "federation", d.cfg.Charter.Federation,
 		"rows", d.train.Rows, "test_rows", d.test.Rows)
+	if d.cfg.RoundingSeed != nil {
+		d.cfg.Logger.Warn("rounding follows from a seed: this is for demonstrations")
+	}
 	failures := 0
 	for ctx.Err() == nil {
 		err := d.step(ctx)

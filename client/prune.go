@@ -2,6 +2,7 @@ package client
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"time"
 
@@ -43,10 +44,14 @@ func (d *Daemon) prune(ctx context.Context, questions []string) error {
 	return nil
 }
 
-// keepNames adds the objects that a submission and an answer consist of.
+// keepNames adds the objects that a submission and an answer consist of. What an
+// earlier prune deleted, because another question had come between, is passed over.
 func (d *Daemon) keepNames(ctx context.Context, submission, answer federation.Digest, keep map[string]bool) error {
 	if !submission.IsZero() {
 		s, err := stored[federation.Submission](ctx, d, submission)
+		if errors.Is(err, storage.ErrNotFound) {
+			return d.keepNames(ctx, federation.Digest{}, answer, keep)
+		}
 		if err != nil {
 			return err
 		}
@@ -61,6 +66,9 @@ func (d *Daemon) keepNames(ctx context.Context, submission, answer federation.Di
 	}
 	if !answer.IsZero() {
 		a, err := stored[federation.Answer](ctx, d, answer)
+		if errors.Is(err, storage.ErrNotFound) {
+			return nil
+		}
 		if err != nil {
 			return err
 		}

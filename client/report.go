@@ -14,7 +14,7 @@ type Report struct {
 	Accuracy      float64  `json:"accuracy"`
 	AUCAlone      *float64 `json:"auc_alone"`
 	AccuracyAlone float64  `json:"accuracy_alone"`
-	BytesSent     int64    `json:"bytes_sent"` // in this run of the daemon, as gRPC messages
+	BytesSent     int64    `json:"bytes_sent"` // since the state directory was made, as gRPC messages
 	Rounds        int      `json:"rounds"`     // rounds this hospital submitted an update in
 }
 

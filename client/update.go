@@ -36,6 +36,9 @@ func (d *Daemon) update(ctx context.Context, w *atriumpb.Work) error {
 		return err
 	}
 	values, err := d.compute(ctx, d.live.header)
+	if err != nil && ctx.Err() == nil && grpcStatus(err) == nil {
+		return fmt.Errorf("%w: %w", errNotComputed, err)
+	}
 	if err != nil {
 		return err
 	}
@@ -46,7 +49,6 @@ func (d *Daemon) update(ctx context.Context, w *atriumpb.Work) error {
 	if err := d.persist(participant.Submit(d.state, digest, submission)); err != nil {
 		return err
 	}
-	d.rounds++
 	d.letGo()
 	return d.upload(ctx, d.live.manifest.Header, submission)
 }

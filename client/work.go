@@ -99,6 +99,10 @@ func (d *Daemon) orDecline(ctx context.Context, w *atriumpb.Work, role string, e
 	return nil
 }
 
+// errNotComputed: local records, model or machine did not give an update. The reason
+// stays here.
+var errNotComputed = errors.New("the update could not be computed here")
+
 // reason says in the words of the hospital's own rules why it declines, if it does.
 func (d *Daemon) reason(err error) (reason string, decline bool) {
 	var refusal *policy.Refusal
@@ -109,6 +113,8 @@ func (d *Daemon) reason(err error) (reason string, decline bool) {
 		return "the daemon restarted since it joined", true
 	case errors.Is(err, train.ErrNotFinite), errors.Is(err, fixedpoint.ErrNotFinite):
 		return "the update was not finite", true
+	case errors.Is(err, errNotComputed):
+		return errNotComputed.Error(), true
 	}
 	for _, rule := range []error{participant.ErrNotJoined, participant.ErrNotOurs, participant.ErrOtherAnswer, participant.ErrClosed} {
 		if errors.Is(err, rule) {

@@ -318,7 +318,7 @@ func (c *Coordinator) ended(t round.Task, err error) {
 		if t.Kind == round.TaskPublish { // done, or waiting for further answers
 			c.failed[t.ID] = true
 		}
-	case slices.ContainsFunc(staleErrors, func(s error) bool { return errors.Is(err, s) }):
+	case isStale(err):
 		// the state moved on; Pending lists what is owed now
 	default:
 		c.cfg.Logger.Error("task", "task", t.ID, "error", err)
@@ -326,4 +326,8 @@ func (c *Coordinator) ended(t round.Task, err error) {
 	}
 }
 
-var staleErrors = []error{round.ErrStale, round.ErrNotDue, round.ErrWrongPhase, round.ErrMismatch}
+// isStale: the state moved on while a task was performed.
+func isStale(err error) bool {
+	return slices.ContainsFunc([]error{round.ErrStale, round.ErrNotDue, round.ErrWrongPhase, round.ErrMismatch},
+		func(s error) bool { return errors.Is(err, s) })
+}

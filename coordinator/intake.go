@@ -21,8 +21,7 @@ var (
 	ErrBounds   = errors.New("size or number is out of bounds")
 )
 
-// received verifies a signed message from the hospital that is connected and stores it,
-// so that the log can name it.
+// received verifies a signed message from the hospital that is connected.
 func received[T envelope.Message](ctx context.Context, c *Coordinator, from federation.HospitalID, blob []byte) (T, federation.Digest, error) {
 	var zero T
 	m, digest, err := envelope.DecodeMessage[T](c.cfg.Charter, blob)

@@ -35,7 +35,7 @@ func (c *Coordinator) perform(ctx context.Context, t round.Task, v View) error {
 		}
 		return c.Submit(ctx, round.SelectionStored{Set: t.Set, Blob: blob})
 	case round.TaskPublish:
-		return c.openSum(ctx, t, v)
+		return c.giveUp(ctx, t, v, c.openSum(ctx, t, v))
 	case round.TaskAbandon:
 		return c.end(ctx, v, round.RoundDefeated{Round: t.Round})
 	case round.TaskFinish:
@@ -174,6 +174,21 @@ func (c *Coordinator) openSum(ctx context.Context, t round.Task, v View) error {
 		}
 	}
 	return c.publishSum(ctx, v, ev, outcome)
+}
+
+// giveUp turns an error that will not go away into the end of the round: a stored object
+// is missing or damaged, or the deadline is past. Other errors are tried again.
+func (c *Coordinator) giveUp(ctx context.Context, t round.Task, v View, err error) error {
+	if err == nil || ctx.Err() != nil || isStale(err) {
+		return err
+	}
+	deadline, parsed := federation.ParseTime(v.State.Round.Deadline)
+	late := parsed == nil && !c.cfg.Now().Before(deadline)
+	if !late && !errors.Is(err, storage.ErrNotFound) && !errors.Is(err, storage.ErrDigest) {
+		return err
+	}
+	c.cfg.Logger.Error("open sum", "round", t.Round, "error", err)
+	return c.end(ctx, v, round.OpeningFailed{Round: t.Round, Answers: len(c.cfg.Charter.Custodians), Reason: err.Error()})
 }
 
 // publishSum stores the outcome of a round and submits the event that names it.

@@ -9,6 +9,7 @@ import (
 	"atrium/coordinator/federation"
 	"atrium/coordinator/round"
 	"atrium/storage"
+	"atrium/storage/roundlog"
 )
 
 // Poll is what a hospital says about itself when it asks for work.
@@ -99,37 +100,36 @@ func (c *Coordinator) submitters(ctx context.Context, w *Work, digest federation
 // prove adds the consistency proof from what the hospital saw to size, in either
 // direction, and the inclusion proof of an entry if index is not negative.
 func (c *Coordinator) prove(ctx context.Context, w *Work, seen, size, index int64) error {
+	var consistency roundlog.ConsistencyProof
+	var inclusion roundlog.InclusionProof
 	var failed error
-	err := c.onLoop(ctx, func() {
-		if have := c.log.Size(); seen > have {
-			failed = fmt.Errorf("%w: %d entries, this one has %d", ErrAhead, seen, have)
-			return
-		}
-		older, newer := min(seen, size), max(seen, size)
-		if older > 0 {
-			proof, err := c.log.ProveConsistency(older, newer)
-			if err != nil {
-				failed = err
-				return
-			}
-			for _, h := range proof {
-				w.Consistency = append(w.Consistency, h[:])
-			}
-		}
-		if index < 0 {
-			return
-		}
-		proof, err := c.log.Prove(index, size)
-		if err != nil {
-			failed = err
-			return
-		}
-		for _, h := range proof {
-			w.Inclusion = append(w.Inclusion, h[:])
-		}
+	err := c.onLoop(ctx, func() { // it may run after a caller that gave up: it writes nothing of the Work
+		consistency, inclusion, failed = c.proofs(seen, size, index)
 	})
 	if err != nil {
 		return err
 	}
+	for _, h := range consistency {
+		w.Consistency = append(w.Consistency, h[:])
+	}
+	for _, h := range inclusion {
+		w.Inclusion = append(w.Inclusion, h[:])
+	}
 	return failed
+}
+
+// proofs makes what prove sends. Only the loop calls it.
+func (c *Coordinator) proofs(seen, size, index int64) (consistency roundlog.ConsistencyProof, inclusion roundlog.InclusionProof, err error) {
+	if have := c.log.Size(); seen > have {
+		return nil, nil, fmt.Errorf("%w: %d entries, this one has %d", ErrAhead, seen, have)
+	}
+	if older, newer := min(seen, size), max(seen, size); older > 0 {
+		if consistency, err = c.log.ProveConsistency(older, newer); err != nil {
+			return nil, nil, err
+		}
+	}
+	if index >= 0 {
+		inclusion, err = c.log.Prove(index, size)
+	}
+	return consistency, inclusion, err
 }

@@ -1,9 +1,16 @@
 package rpc_test
 
 import (
+	"fmt"
+	"os"
+	"path/filepath"
 	"testing"
 
 	"atrium/coordinator"
+	"atrium/coordinator/federation"
+	"atrium/coordinator/planfile"
+	"atrium/coordinator/round"
+	"atrium/storage"
 )
 
 func trained(n int) func(coordinator.Status) bool {
@@ -66,4 +73,75 @@ func TestHospitalThatComesLate(t *testing.T) {
 	defer w.hospital(w.names[0])()
 	s := w.until(c, "the plan's end", finished)
 	w.report(w.names[0], s.Version)
+}
+
+// TestMissingCiphertextEndsTheRound: a bad sector costs the round, never a wedge.
+func TestMissingCiphertextEndsTheRound(t *testing.T) {
+	w := newWorld(t, 4, 2)
+	c, stop := w.coordinator()
+	defer stop()
+	deleted := false
+	for _, name := range w.names {
+		defer w.hospital(name)()
+	}
+	w.until(c, "an update", func(s coordinator.Status) bool {
+		if deleted || s.Phase != round.Opening {
+			return deleted
+		}
+		objects, err := c.Bucket().List(t.Context(), storage.RoundsFolder)
+		w.must(err)
+		for _, o := range objects {
+			w.must(c.Bucket().Delete(t.Context(), o.Name))
+		}
+		deleted = true
+		return true
+	})
+	s := w.until(c, "the plan's end", finished)
+	if s.Version != 3 {
+		t.Errorf("version %d: want 3", s.Version)
+	}
+	if s.Round <= 4 {
+		t.Errorf("%d rounds: the one without ciphertexts was not abandoned", s.Round)
+	}
+}
+
+// TestQuestionThatComesBack: a plan that changes nothing, then another on the same
+// parameters: hospitals remember what they answered though they deleted its bytes.
+func TestQuestionThatComesBack(t *testing.T) {
+	w := newWorld(t, 4, 3)
+	still := w.plan
+	still.Local.LearningRate = 1e-30
+	still.Schedule.EvaluateEvery = 1
+	w.setPlan(still)
+	c, stop := w.coordinator()
+	w.must(c.SetPlan(t.Context(), still))
+	stops := []func(){}
+	for _, name := range w.names {
+		stops = append(stops, w.hospital(name))
+	}
+	w.until(c, "convergence", finished)
+	for _, stop := range stops {
+		stop()
+	}
+	w.setPlan(w.plan)
+	for _, name := range w.names {
+		defer w.hospital(name)()
+	}
+	w.must(c.SetPlan(t.Context(), w.plan))
+	s := w.until(c, "the second plan's end", finished)
+	if s.Trained != 3 {
+		t.Errorf("%d train rounds of the second plan: %s", s.Trained, s.Finished)
+	}
+	stop()
+}
+
+// setPlan gives every hospital another approved plan.
+func (w *world) setPlan(p federation.Plan) {
+	w.t.Helper()
+	for _, name := range w.names {
+		dir := filepath.Join(w.dir, "hospitals", name)
+		w.must(os.WriteFile(filepath.Join(dir, "plan.yaml"), planfile.WritePlan(p), 0o600))
+		w.must(os.WriteFile(filepath.Join(dir, "policy.yaml"),
+			fmt.Appendf(nil, "plans: [%q]\nkinds: [statistics, train, evaluate]\n", p.Digest()), 0o600))
+	}
 }

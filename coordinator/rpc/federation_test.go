@@ -159,6 +159,12 @@ func (w *world) hospital(name string) func() {
 // open makes a daemon that does not run yet.
 func (w *world) open(name string) (*client.Daemon, error) {
 	w.t.Helper()
+	return client.Open(w.config(name))
+}
+
+// config is that of a hospital's daemon, whose records it writes.
+func (w *world) config(name string) client.Config {
+	w.t.Helper()
 	dir := filepath.Join(w.dir, "hospitals", name)
 	charter, err := setup.LoadCharter(filepath.Join(dir, "charter.json"))
 	w.must(err)
@@ -182,10 +188,10 @@ func (w *world) open(name string) (*client.Daemon, error) {
 	}
 	w.must(os.MkdirAll(data, 0o700))
 	w.must(dataset.Generate(seed, cohort).WriteCSV(data, name))
-	return client.Open(client.Config{Name: name, Addresses: []string{w.address}, TLS: client.ClientTLS(cert, pool, "127.0.0.1"),
+	return client.Config{Name: name, Addresses: []string{w.address}, TLS: client.ClientTLS(cert, pool, "127.0.0.1"),
 		Charter: charter, Plan: plan, Policy: rules, Identity: identity, State: filepath.Join(dir, "state"),
 		Train: filepath.Join(data, name+"_train.csv"), Test: filepath.Join(data, name+"_test.csv"),
-		Logger: w.logger.With("hospital", name), RoundingSeed: &seed})
+		Logger: w.logger.With("hospital", name), RoundingSeed: &seed}
 }
 
 func (w *world) must(err error) {

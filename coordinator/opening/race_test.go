@@ -1,0 +1,5 @@
+//go:build race
+
+package opening
+
+const raceEnabled = true
