@@ -4,13 +4,10 @@ import (
 	"context"
 	"encoding/binary"
 	"errors"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
-	"atrium/client"
 	"atrium/client/audit"
 	"atrium/coordinator"
 	"atrium/coordinator/atriumpb"
@@ -292,132 +289,4 @@ func TestSilentCustodians(t *testing.T) {
 		t.Errorf("answered by %v, %d hospitals in the sum: want 5 and 7", story.Answered, story.Result.Submitters)
 	}
 	w.audited(c)
-}
-
-// TestBurnCertificate: four custodians, t = 3, f = 1; a round is abandoned after S. Then
-// the question stays with exactly that S until m−t+f+1 = 3 custodians burned it.
-func TestBurnCertificate(t *testing.T) {
-	t.Parallel()
-	w := newWorldOf(t, 4, 1, func(p *federation.Plan) { p.Schedule.Rounds, p.Schedule.EvaluateEvery = 1, 0 })
-	c, stop := w.coordinator()
-	defer stop()
-	var p [4]*puppet
-	for i := range p {
-		p[i] = w.puppet(w.names[i])
-		p[i].script = func(work *atriumpb.Work) act {
-			last := i == 3
-			switch number, kind := work.GetRound(), work.GetKind(); {
-			case number == 2 && kind == "answer" && i > 0: // one answers, three restarted
-				return func(ctx context.Context, work *atriumpb.Work) error {
-					return p[i].decline(ctx, work, federation.RoleCustodian, "the daemon restarted since it joined")
-				}
-			case kind == "burn" && last && c.View().State.Round.Number < 4: // one burn short
-				return func(ctx context.Context, work *atriumpb.Work) error { return p[i].badBurns(ctx, work, p[0]) }
-			case number >= 3 && kind == "join" && last: // the certificate is one burn short in round 3 only
-				return func(ctx context.Context, work *atriumpb.Work) error {
-					burns := 0
-					for _, a := range c.View().State.Attempts {
-						burns += len(a.Burns)
-					}
-					if burns < int(number-1) {
-						return errLater
-					}
-					return p[i].decline(ctx, work, federation.RoleUpdate, "policy rule min_records")
-				}
-			}
-			return nil
-		}
-		defer p[i].start()()
-	}
-	s := w.until(c, "the plan's end", finished)
-	if s.Round != 4 {
-		t.Errorf("%d rounds: want 4", s.Round)
-	}
-	w.says(c, 2, "of 3 custodians can still answer", "burned")
-	w.says(c, 3, "abandoned", "declined: exactly the hospitals of an earlier S are needed")
-	w.says(c, 4, "certificates that fewer than 3 custodians can ever answer under 1 earlier manifests of this question", "with 3 hospitals")
-	all := strings.Join(p[3].told(), "\n")
-	for _, words := range []string{"burn of another manifest: FailedPrecondition", "burn in another's name: PermissionDenied", "burn of another federation: Unauthenticated"} {
-		if !strings.Contains(all, words) {
-			t.Errorf("the coordinator did not say %q: %s", words, all)
-		}
-	}
-	t.Logf("the coordinator said:\n%s", all)
-	w.audited(c)
-}
-
-// badBurns sends burns that count for nothing.
-func (p *puppet) badBurns(ctx context.Context, w *atriumpb.Work, other *puppet) error {
-	if strings.Contains(strings.Join(p.told(), " "), "burn of") {
-		return errLater // once is enough
-	}
-	strange := federation.Burn{V: 1, Manifest: federation.Sum([]byte("M")), Custodian: p.id}
-	p.refused("burn of another manifest", p.send(ctx, "burn", signed(p, strange)))
-	stolen := signed(other, federation.Burn{V: 1, Manifest: federation.Digest(w.GetManifest()), Custodian: other.id})
-	p.refused("burn in another's name", p.send(ctx, "burn", stolen))
-	elsewhere := federation.Encode(signElsewhere(p, federation.Burn{V: 1, Manifest: federation.Digest(w.GetManifest()), Custodian: p.id}))
-	p.refused("burn of another federation", p.send(ctx, "burn", elsewhere))
-	return errLater
-}
-
-// TestRestoredHospitalFreezes: a custodian comes back with the state directory of two
-// rounds ago. The coordinator refuses its Join and shows it its own later one; it stops
-// for good, and the others go on without it.
-func TestRestoredHospitalFreezes(t *testing.T) {
-	t.Parallel()
-	w := newWorldOf(t, 4, 1, func(p *federation.Plan) { p.Schedule.Rounds, p.Schedule.EvaluateEvery = 200, 0 })
-	c, stop := w.coordinator()
-	defer stop()
-	for _, name := range w.names[:3] {
-		defer w.hospital(name)()
-	}
-	name := w.names[3]
-	halt := w.hospital(name)
-	w.until(c, "a round", trained(1))
-	halt()
-	state := filepath.Join(w.dir, "hospitals", name, "state")
-	backup := filepath.Join(t.TempDir(), "backup")
-	w.must(os.CopyFS(backup, os.DirFS(state)))
-	halt = w.hospital(name)
-	_, joined := w.charter.Member(w.id(name))
-	if !joined {
-		t.Fatal("no such member")
-	}
-	before, _ := c.View().State.LatestJoin(w.id(name))
-	w.until(c, "two more joins", func(coordinator.Status) bool {
-		now, _ := c.View().State.LatestJoin(w.id(name))
-		return now.Counter >= before.Counter+3
-	})
-	halt()
-	w.must(os.RemoveAll(state))
-	w.must(os.CopyFS(state, os.DirFS(backup)))
-	d, err := w.open(name)
-	w.must(err)
-	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
-	defer cancel()
-	err = d.Run(ctx)
-	if !errors.Is(err, client.ErrFrozen) || !strings.Contains(err.Error(), "was signed by this hospital, the journal is at join") {
-		t.Errorf("a restored daemon ends with %v, want %v", err, client.ErrFrozen)
-	}
-	t.Logf("the daemon says: %v", err)
-	w.must(d.Close())
-	if d, err := w.open(name); !errors.Is(err, client.ErrFrozen) {
-		t.Errorf("a frozen daemon starts again: %v", err)
-		if err == nil {
-			d.Close()
-		}
-	}
-	trainedNow := c.Status().Trained
-	w.until(c, "a round without it", trained(trainedNow+1))
-}
-
-// id is the pseudonym of a hospital.
-func (w *world) id(name string) federation.HospitalID {
-	for _, h := range w.result.Hospitals {
-		if h.Name == name {
-			return h.ID
-		}
-	}
-	w.t.Fatalf("no hospital %s", name)
-	return ""
 }
