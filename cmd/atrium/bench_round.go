@@ -78,19 +78,15 @@ type roundResult struct {
 
 func benchRound(ctx context.Context, o benchOptions, out *output) (result roundResult, err error) {
 	host := thisMachine()
-	dir := o.Keep
-	if dir == "" {
-		if dir, err = os.MkdirTemp("", "atrium-bench-"); err != nil {
-			return result, err
-		}
-		defer func() {
-			if err == nil {
-				err = os.RemoveAll(dir)
-			}
-		}()
-	} else if err := requireEmpty(dir); err != nil {
+	dir, remove, err := o.directory()
+	if err != nil {
 		return result, err
 	}
+	defer func() {
+		if err == nil {
+			err = remove()
+		}
+	}()
 	site, err := newBenchSite(ctx, dir, o)
 	if err != nil {
 		return result, err
@@ -114,6 +110,25 @@ func benchRound(ctx context.Context, o benchOptions, out *output) (result roundR
 		ModelMB: float64(4*n) / 1e6, Machine: host}
 	result.Ratio = result.MedianSeconds / result.PlainMedian
 	return result, nil
+}
+
+// directory makes the one to work in; remove ends it unless it is to be kept.
+func (o benchOptions) directory() (dir string, remove func() error, err error) {
+	if o.Keep == "" {
+		dir, err = os.MkdirTemp("", "atrium-bench-")
+		return dir, func() error { return os.RemoveAll(dir) }, err
+	}
+	if dir, err = filepath.Abs(o.Keep); err != nil {
+		return "", nil, err
+	}
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return "", nil, err
+	}
+	entries, err := os.ReadDir(dir)
+	if err == nil && len(entries) > 0 {
+		err = fmt.Errorf("%s: is not empty", o.Keep)
+	}
+	return dir, func() error { return nil }, err
 }
 
 // measured is one kind of rounds.
