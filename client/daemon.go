@@ -17,6 +17,7 @@ import (
 	"atrium/client/participant"
 	"atrium/client/train"
 	"atrium/coordinator/federation"
+	"atrium/coordinator/round"
 	"atrium/privacy/envelope"
 	"atrium/storage/local"
 )
@@ -227,8 +228,10 @@ func (d *Daemon) step(ctx context.Context) error {
 	}
 	d.note(work.GetKind(), nil)
 	err = d.perform(ctx, work)
-	if frozen := d.freeze(err); frozen != nil {
-		return frozen
+	if work.GetKind() == string(round.TaskJoin) {
+		if frozen := d.freeze(err); frozen != nil {
+			return frozen
+		}
 	}
 	var stop fatal
 	switch {

@@ -70,6 +70,9 @@ func (d *download) receive() (err error) {
 	if err != nil {
 		return err
 	}
+	if len(chunk.GetData()) == 0 { // or an endless stream of nothing would never end
+		return fmt.Errorf("empty chunk: %w", ErrDishonest)
+	}
 	d.rest = chunk.GetData()
 	d.offset += int64(len(d.rest))
 	d.attempts = 0

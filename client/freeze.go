@@ -37,7 +37,9 @@ func checkFrozen(dir string) error {
 }
 
 // freeze ends the daemon for good if the refusal of its Join proves, by this hospital's own
-// signature, that a later Join exists. On the coordinator's word alone nothing is frozen.
+// signature, that a later Join exists, or another one with the number of the Join that
+// this run just signed. On the coordinator's word alone nothing is frozen, nor by a Join
+// of a run before, which every manifest shows around.
 func (d *Daemon) freeze(refusal error) error {
 	st := status.Convert(refusal)
 	if st.Code() != codes.DataLoss {
@@ -49,7 +51,8 @@ func (d *Daemon) freeze(refusal error) error {
 			continue
 		}
 		join, _, err := envelope.DecodeMessage[federation.Join](d.cfg.Charter, proof.GetSigned())
-		if err != nil || join.Hospital != d.self || join.Counter < d.state.Counter {
+		clone := join.Counter == d.state.Counter && d.live.join != nil
+		if err != nil || join.Hospital != d.self || join.Counter <= d.state.Counter && !clone {
 			continue
 		}
 		reason := fmt.Sprintf("join %d was signed by this hospital, the journal is at join %d", join.Counter, d.state.Counter)

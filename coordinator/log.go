@@ -167,6 +167,7 @@ func (c *Coordinator) settle(ctx context.Context, entries []round.Entry, first i
 		switch {
 		case e.Kind == round.Open:
 			clear(c.failed)
+			clear(c.retry)
 			if err := c.loadHeader(ctx); err != nil {
 				return err
 			}

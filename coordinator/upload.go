@@ -87,11 +87,11 @@ func (c *Coordinator) PutSegment(ctx context.Context, from federation.HospitalID
 	if federation.Sum(data) != digest {
 		return fmt.Errorf("segment %d of %s: %w", index, from, ErrContent)
 	}
-	if !c.uploads.admit(header, from, root) {
-		return fmt.Errorf("segment of %s: %w: more than %d updates in one round", from, ErrBounds, maxRoots)
-	}
 	if err := c.checkSegment(from, header, index, data); err != nil {
 		return err
+	}
+	if !c.uploads.admit(header, from, root) {
+		return fmt.Errorf("segment of %s: %w: more than %d updates in one round", from, ErrBounds, maxRoots)
 	}
 	name, err := storage.UpdateSegment(header, string(from), root, index)
 	if err != nil {

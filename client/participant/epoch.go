@@ -41,6 +41,9 @@ func ClosingOf(s State) (federation.Closing, error) {
 		c.Answered = append(c.Answered, b.Answered)
 	}
 	slices.SortFunc(c.Answered, federation.CompareAnswered)
+	c.Answered = slices.CompactFunc(c.Answered, func(a, b federation.Answered) bool { // a transition cut short and repeated
+		return federation.CompareAnswered(a, b) == 0
+	})
 	return c, federation.CheckClosing(s.Charter, c)
 }
 

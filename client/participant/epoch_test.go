@@ -261,6 +261,9 @@ func TestTransitionCutShort(t *testing.T) {
 			t.Fatal(err)
 		}
 		done := mustApply(t, cut, again, nil)
+		if _, err := ClosingOf(done); err != nil {
+			t.Errorf("after %d entries: the next epoch cannot be closed: %v", n, err)
+		}
 		done.Bound = done.Bound[n:]
 		if diff := cmp.Diff(whole, done); diff != "" {
 			t.Errorf("after %d entries: %s", n, diff)

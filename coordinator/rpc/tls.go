@@ -26,11 +26,9 @@ func ServerTLS(cert tls.Certificate, hospitals *x509.CertPool) *tls.Config {
 // ErrStranger: the TLS key is not one of the charter's.
 var ErrStranger = errors.New("TLS key is not in the charter")
 
-// caller is the identity that a connection was admitted with.
-type caller struct {
-	credentials.TLSInfo
-	id federation.HospitalID
-}
+// caller is a connection whose TLS key is in a charter served here; which hospital that
+// is in a federation is asked with each call.
+type caller struct{ credentials.TLSInfo }
 
 // admission is TLS credentials that admit the charter's hospitals only and report
 // their connections to Presence.
@@ -50,15 +48,23 @@ func (a admission) ServerHandshake(raw net.Conn) (net.Conn, credentials.AuthInfo
 		return nil, nil, errors.Join(ErrStranger, conn.Close())
 	}
 	key := federation.Digest(sha256.Sum256(state.State.PeerCertificates[0].RawSubjectPublicKeyInfo))
-	for _, c := range a.federations {
+	var leave []func()
+	for _, c := range a.federations { // a hospital may be in several
 		for _, m := range c.Charter().Members {
 			if m.TLSKey == key {
 				c.Presence().Connected(m.ID)
-				return &countedConn{Conn: conn, closed: func() { c.Presence().Disconnected(m.ID) }}, caller{state, m.ID}, nil
+				leave = append(leave, func() { c.Presence().Disconnected(m.ID) })
 			}
 		}
 	}
-	return nil, nil, errors.Join(fmt.Errorf("%w: %s", ErrStranger, key.Short()), conn.Close())
+	if len(leave) == 0 {
+		return nil, nil, errors.Join(fmt.Errorf("%w: %s", ErrStranger, key.Short()), conn.Close())
+	}
+	return &countedConn{Conn: conn, closed: func() {
+		for _, f := range leave {
+			f()
+		}
+	}}, caller{state}, nil
 }
 
 // Clone implements credentials.TransportCredentials.
