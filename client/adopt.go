@@ -29,8 +29,7 @@ func (d *Daemon) adopt(ctx context.Context, w *atriumpb.Work) error {
 	if err != nil {
 		return err
 	}
-	d.model = model{}
-	d.letGo() // it is not held beside the other
+	d.forget() // it is not held beside the other
 	alone, err := d.scoreAlone(ctx)
 	if err != nil {
 		return err

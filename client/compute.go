@@ -90,8 +90,7 @@ type model struct {
 // whose parameters are not those of the question. Nobody changes what it returns.
 func (d *Daemon) base(ctx context.Context, digest, parameters federation.Digest) ([]float32, aggregation.Normalisation, error) {
 	if digest.IsZero() || d.model.snapshot != digest {
-		d.model = model{}
-		d.letGo() // it is not held beside the other
+		d.forget() // it is not held beside the other
 		m, err := d.download(ctx, digest)
 		if err != nil {
 			return nil, aggregation.Normalisation{}, err
@@ -103,6 +102,15 @@ func (d *Daemon) base(ctx context.Context, digest, parameters federation.Digest)
 			digest.Short(), got.Short(), parameters.Short(), federation.ErrHeader)
 	}
 	return d.model.params, d.model.norm, nil
+}
+
+// forget lets the model go; memory is kept for the next round where models are small.
+func (d *Daemon) forget() {
+	d.model = model{params: d.model.params}
+	if d.cfg.Plan.ParameterCount() >= largeModel {
+		d.model.params, d.fields, d.wire, d.wireDigest = nil, nil, nil, federation.Digest{}
+	}
+	d.letGo()
 }
 
 // letGo gives the memory of what is no longer used back to the system, where models are
@@ -117,7 +125,7 @@ func (d *Daemon) letGo() {
 func (d *Daemon) download(ctx context.Context, digest federation.Digest) (model, error) {
 	from := d.link.open(ctx, digest, models.MaxSnapshotBytes)
 	defer from.close()
-	s, params, norm, err := models.DecodeForPlan(d.cfg.Plan, from)
+	s, params, norm, err := models.DecodeForPlan(d.cfg.Plan, from, d.model.params)
 	if errors.Is(err, models.ErrSnapshot) { // what was not read may show that the digest is wrong
 		if _, failed := io.Copy(io.Discard, from); failed != nil {
 			err = failed
@@ -159,8 +167,7 @@ func (d *Daemon) computeDelta(ctx context.Context, h federation.Header) (contrib
 	if err != nil {
 		return contribution{}, err
 	}
-	d.model = model{}
-	d.letGo()
+	d.forget()
 	weight := dataset.Weight(d.train.Rows, plan.Privacy.WeightCap)
 	c := contribution{delta: delta, share: float64(weight) / float64(plan.Privacy.WeightCap), clip: plan.Privacy.Clip}
 	saturated, err := c.saturated()

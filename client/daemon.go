@@ -34,9 +34,12 @@ type Daemon struct {
 	trainer train.Trainer
 	link    *link
 	live    live
-	model   model // the snapshot used last
-	wire    []byte
-	fields  []uint32 // memory of one segment, as wire is; cleared
+	model   model    // the snapshot used last
+	fields  []uint32 // memory of one segment; cleared
+
+	wire       []byte            // the segment that was sealed last
+	wireDigest federation.Digest // of wire
+
 	skip    map[string]time.Time
 	adopted uint64
 	status  Status

@@ -6,6 +6,7 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"fmt"
+	"runtime"
 	"slices"
 
 	"atrium/aggregation/fixedpoint"
@@ -69,6 +70,7 @@ func (d *Daemon) seal(ctx context.Context, values contribution) (federation.Dige
 	if err != nil {
 		return federation.Digest{}, err
 	}
+	params = params.Parallel(runtime.GOMAXPROCS(0))
 	key, err := params.NewKey(rand.Reader)
 	if err != nil {
 		return federation.Digest{}, err
@@ -77,6 +79,7 @@ func (d *Daemon) seal(ctx context.Context, values contribution) (federation.Dige
 	group, _ := m.Cohort(d.self)
 	s := federation.Submission{V: 1, Manifest: m.Digest, Hospital: d.self, Group: group}
 	wire, fields := d.wire, d.fields
+	d.wireDigest = federation.Digest{}
 	for _, segment := range params.Segments(opening.SegmentTarget) {
 		from, to := params.Fields(segment.First, segment.Last)
 		if fields, err = quantise(fields, h.Format, values, from, to, rounding); err != nil {
@@ -91,6 +94,7 @@ func (d *Daemon) seal(ctx context.Context, values contribution) (federation.Dige
 			return federation.Digest{}, fatal{err}
 		}
 		s.Segments = append(s.Segments, digest)
+		d.wireDigest = digest
 	}
 	clear(fields)
 	d.wire, d.fields = wire, fields
@@ -204,8 +208,9 @@ func (d *Daemon) upload(ctx context.Context, header, submission federation.Diges
 	return err
 }
 
-// uploadSegment sends a segment from the store, where it is read piece by piece. That it
-// is still what was signed the coordinator finds out: it takes nothing else.
+// uploadSegment sends a segment from the store, where it is read piece by piece, or from
+// memory when it was sealed last. That it is still what was signed the coordinator finds
+// out: it takes nothing else.
 func (d *Daemon) uploadSegment(ctx context.Context, header, root, digest federation.Digest, index int) error {
 	name := storage.Blob(digest)
 	info, err := d.store.Stat(ctx, name)
@@ -214,6 +219,9 @@ func (d *Daemon) uploadSegment(ctx context.Context, header, root, digest federat
 	}
 	first := &atriumpb.SegmentChunk{Header: header[:], UpdateRoot: root[:], Digest: digest[:], Index: int32(index), Size: info.Size}
 	return d.link.putSegment(ctx, first, func(offset, length int64) ([]byte, error) {
+		if digest == d.wireDigest {
+			return d.wire[offset : offset+length], nil
+		}
 		return d.store.Get(ctx, name, offset, length)
 	})
 }

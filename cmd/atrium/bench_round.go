@@ -25,9 +25,11 @@ func newBenchRoundCommand() *cobra.Command {
 		Short: "Time whole rounds between processes, beside the same rounds without encryption",
 		Long: `Runs a coordinator and its hospitals as processes on this machine, over mutual TLS on
 loopback and with every byte durable, and times train rounds whose training is a no-op:
-from one published version to the next. Then it does the same with the vectors sent as
-plain float32 over the same TLS and into the same storage, by a path that exists in this
-benchmark only. Peak memory is what the system counted for each process.`,
+from one published version to the next. Then it does the same rounds with the vectors
+sent as plain float32, by a path that exists in this benchmark only: over the same TLS,
+through the same durable storage on both sides and the same kind of signed log, without
+custodians, envelopes and share sums. Peak memory is what the system counted for each
+process.`,
 		Example: `  atrium bench round
   atrium bench round --params 25000000 --hospitals 40 --rounds 2 --json round.json`,
 		Args: noArguments,

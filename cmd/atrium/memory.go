@@ -19,5 +19,5 @@ func tuneCollector(p federation.Plan) {
 
 const (
 	largeModel        = 4_000_000 // parameters
-	largeModelPercent = 20
+	largeModelPercent = 10
 )

@@ -50,7 +50,7 @@ type group struct {
 	*opener
 	number  int
 	n       int // submitters
-	key     []int32
+	key     *he.KeySum
 	refused error // why it is left out
 	mu      sync.Mutex
 	added   map[int]bool // parts that are in the sum, by first block
@@ -104,11 +104,11 @@ func (o *opener) open(ctx context.Context, number int, answers []ShareSums) (ope
 // choose takes the first key sum that opens the first block: under another one its noise
 // would be uniform.
 func (g *group) choose(candidates []shamir.Candidate, sum *he.Sum, p part) shamir.Candidate {
-	values := make([]uint64, p.to-p.from)
-	seed := federation.PublicSeed(g.round.Manifest, g.number)
 	for _, c := range candidates {
-		if g.refused = g.params.Open(seed, c.Secret, sum, g.n, values); g.refused == nil {
-			g.key = c.Secret
+		if g.key, g.refused = g.params.PrepareKeySum(c.Secret, g.n); g.refused != nil {
+			continue
+		}
+		if _, g.refused = g.values(sum, p); g.refused == nil {
 			return c
 		}
 	}
@@ -119,7 +119,7 @@ func (g *group) choose(candidates []shamir.Candidate, sum *he.Sum, p part) shami
 func (g *group) work(ctx context.Context, s segment, sums []*he.Sum) (federation.Digest, error) {
 	g.marshal = g.marshal[:0]
 	for _, sum := range sums {
-		g.marshal = append(g.marshal, sum.Marshal()...)
+		g.marshal = sum.AppendTo(g.marshal)
 	}
 	var digest federation.Digest
 	var beside errgroup.Group
@@ -153,7 +153,7 @@ func (g *group) store(ctx context.Context, blob []byte) (federation.Digest, erro
 
 func (g *group) values(sum *he.Sum, p part) ([]uint64, error) {
 	values := make([]uint64, p.to-p.from)
-	return values, g.params.Open(federation.PublicSeed(g.round.Manifest, g.number), g.key, sum, g.n, values)
+	return values, g.key.Open(federation.PublicSeed(g.round.Manifest, g.number), sum, values)
 }
 
 // takeBack subtracts what a group added before it turned out that it does not hold. It

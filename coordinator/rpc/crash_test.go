@@ -114,11 +114,11 @@ func TestQuestionThatComesBack(t *testing.T) {
 	still.Schedule.EvaluateEvery = 1
 	w.setPlan(still)
 	c, stop := w.coordinator()
-	w.must(c.SetPlan(t.Context(), still))
 	stops := []func(){}
-	for _, name := range w.names {
+	for _, name := range w.names { // first, because a round of the plan before may be open
 		stops = append(stops, w.hospital(name))
 	}
+	w.must(c.SetPlan(t.Context(), still))
 	w.until(c, "convergence", finished)
 	for _, stop := range stops {
 		stop()

@@ -152,7 +152,7 @@ func TestLyingCustodian(t *testing.T) {
 		t.Errorf("round 4 was answered by %v, %s was silent", story.Answered, evil.name)
 	}
 	wanted := []string{
-		"late answer: FailedPrecondition: answer of", "of another round",
+		"of another round",
 		"S of another round: FailedPrecondition", "a checkpoint from before S: InvalidArgument", "which names S: content is not what was signed",
 		"a checkpoint that never was: InvalidArgument", "two share sums: InvalidArgument", "no share sum: InvalidArgument", "there is one for each group of S",
 		"a share sum that is short: InvalidArgument", "a share sum beyond the field: InvalidArgument", "another share sum than signed: InvalidArgument",
@@ -160,6 +160,9 @@ func TestLyingCustodian(t *testing.T) {
 		"a second answer: AlreadyExists",
 	}
 	all := strings.Join(evil.told(), "\n")
+	if strings.Contains(all, "late answer: ") && !strings.Contains(all, "late answer: FailedPrecondition: answer of") {
+		t.Error("a late answer was not refused as one of another round") // when the others were quick it was never asked for
+	}
 	for _, words := range wanted {
 		if !strings.Contains(all, words) {
 			t.Errorf("the coordinator did not say %q", words)

@@ -87,9 +87,14 @@ func assemble(p federation.Plan, tensors []Tensor, norm aggregation.Normalisatio
 }
 
 // DecodeForPlan is DecodeFrom for the model of a plan, with one vector for all of its
-// parameters: params is what OfPlan would copy, and the tensors of s are its parts.
-func DecodeForPlan(p federation.Plan, r io.Reader) (s Snapshot, params []float32, norm aggregation.Normalisation, err error) {
-	params = make([]float32, p.ParameterCount())
+// parameters: params is what OfPlan would copy, and the tensors of s are its parts. It
+// lies in spare where that has the capacity.
+func DecodeForPlan(p federation.Plan, r io.Reader, spare []float32) (s Snapshot, params []float32, norm aggregation.Normalisation, err error) {
+	if n := p.ParameterCount(); cap(spare) >= n {
+		params = spare[:n]
+	} else {
+		params = make([]float32, n)
+	}
 	parts, at := map[string][]float32{}, 0
 	for _, t := range p.Tensors() {
 		n := t.Size()

@@ -70,7 +70,7 @@ func TestDecodeFromAnyReader(t *testing.T) {
 func TestDecodeForPlanHasOneVector(t *testing.T) {
 	plan := testPlan()
 	want, params := testSnapshot(t)
-	s, got, norm, err := DecodeForPlan(plan, bytes.NewReader(Encode(want)))
+	s, got, norm, err := DecodeForPlan(plan, bytes.NewReader(Encode(want)), make([]float32, 0, 7))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -92,9 +92,12 @@ func TestDecodeForPlanHasOneVector(t *testing.T) {
 	if got[0] = 0; Digest(again) != Digest(want) {
 		t.Error("refitted to its plan it is another snapshot")
 	}
+	if _, reused, _, err := DecodeForPlan(plan, bytes.NewReader(Encode(want)), got); err != nil || &reused[0] != &got[0] || reused[9] != params[9] {
+		t.Errorf("into a vector that is there: %v", err)
+	}
 	other := plan
 	other.Model.Hidden = []int{70, 301}
-	if _, _, _, err := DecodeForPlan(other, bytes.NewReader(Encode(want))); !errors.Is(err, ErrSnapshot) {
+	if _, _, _, err := DecodeForPlan(other, bytes.NewReader(Encode(want)), nil); !errors.Is(err, ErrSnapshot) {
 		t.Errorf("of another model: %v", err)
 	}
 	if _, err := Refit(other, want); !errors.Is(err, ErrSnapshot) {
