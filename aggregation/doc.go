@@ -7,7 +7,9 @@
 //
 // The federated average is McMahan and others, "Communication-Efficient Learning of
 // Deep Networks from Decentralized Data" (2017), algorithm 1, with a server learning
-// rate. The area under the curve is the Mann-Whitney statistic, ties counted half.
+// rate; FedProx is the same rule after local training with a proximal term, and with
+// tensors that stay in the hospital it is FedBN. The other rules name their papers where
+// they stand. The area under the curve is the Mann-Whitney statistic, ties counted half.
 //
 // The coordinator and the auditor call it on the same opened sums and must get the
 // same bytes: what feeds a snapshot uses + − × ÷ √ only, in a fixed order, with every
