@@ -67,6 +67,9 @@ type Coordinator struct {
 	running map[string]bool      // own tasks under way
 	retry   map[string]time.Time // own tasks that failed, and when to try again
 	failed  map[string]bool      // publish tasks that more answers must come for
+
+	advised  string    // what was said last
+	adviseAt time.Time // when to say it again
 }
 
 // request is an event that waits for its commit, or a function to run on the loop.
@@ -268,6 +271,7 @@ func (c *Coordinator) next(ctx context.Context) time.Duration {
 		}
 		c.start(ctx, t)
 	}
+	wake = earlier(wake, c.advise(w))
 	if at := round.Wake(c.current.State); at.After(w.Now) { // one that is past was dealt with above
 		wake = earlier(wake, at)
 	}
@@ -275,6 +279,21 @@ func (c *Coordinator) next(ctx context.Context) time.Duration {
 		return time.Hour
 	}
 	return max(wake.Sub(w.Now), time.Millisecond)
+}
+
+// advise tells the operator what can be done when the round waits for somebody who may
+// never come, and returns when to say it again.
+func (c *Coordinator) advise(w round.When) time.Time {
+	text := round.Advice(c.current.State, w)
+	if text == "" {
+		c.advised = ""
+		return time.Time{}
+	}
+	if text != c.advised || !w.Now.Before(c.adviseAt) {
+		c.cfg.Logger.Warn("round waits", "round", c.current.State.Round.Number, "reason", round.Waiting(c.current.State), "advice", text)
+		c.advised, c.adviseAt = text, w.Now.Add(adviceEvery)
+	}
+	return c.adviseAt
 }
 
 // opening reports whether a sum is being opened: one at a time, whatever answers come.

@@ -56,7 +56,7 @@ func Inspect(ctx context.Context, b storage.Bucket, pinned federation.Digest) (I
 	if err != nil {
 		return Inspection{}, err
 	}
-	c := &Coordinator{presence: newPresence(time.Now)}
+	c := &Coordinator{cfg: Config{}.withDefaults(), presence: newPresence(time.Now)}
 	out := Inspection{Hospitals: []InspectedHospital{}, Abandonments: []Abandonment{}}
 	v := View{State: round.State{Charter: charter},
 		Head: federation.TreeHead{Size: checkpoint.Size, Root: federation.Digest(checkpoint.Root)}}

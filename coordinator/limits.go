@@ -7,6 +7,8 @@ const (
 	retryDelay = 2 * time.Second // before an own task that failed is tried again
 	noteTime   = 5 * time.Second // to log a refusal
 
+	adviceEvery = time.Hour // the same advice to the operator
+
 	maxPlaces    = 8               // segments of about 8 MiB in memory while they are received
 	maxOwnPlaces = 2               // of one hospital
 	placeWait    = 2 * time.Second // for a free place before a hospital is told to come back

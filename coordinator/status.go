@@ -18,6 +18,7 @@ type Status struct {
 	Kind       federation.RoundKind `json:"kind"`
 	Phase      round.Phase          `json:"phase"`
 	Waiting    string               `json:"waiting,omitempty"`
+	Advice     string               `json:"advice,omitempty"`    // what to do when the round waits for ever
 	Abandoned  string               `json:"abandoned,omitempty"` // why the last round was
 	Version    uint64               `json:"version"`
 	Snapshot   federation.Digest    `json:"snapshot"`
@@ -42,7 +43,7 @@ func (c *Coordinator) Status() Status {
 	s := v.State
 	out := Status{Federation: s.Charter.Federation, Charter: s.Charter.Digest(), Plan: v.Plan.Name, PlanDigest: s.Plan,
 		Rounds: s.Schedule.Rounds, Trained: s.Trained, Finished: s.Finished,
-		Round: s.Round.Number, Kind: s.Round.Kind, Phase: s.Round.Phase, Waiting: round.Waiting(s), Abandoned: s.Round.Reason,
+		Round: s.Round.Number, Kind: s.Round.Kind, Phase: s.Round.Phase, Waiting: round.Waiting(s), Advice: round.Advice(s, round.When{Now: c.cfg.Now()}), Abandoned: s.Round.Reason,
 		Version: s.Model.Number, Snapshot: s.Model.Snapshot, LogSize: v.Head.Size, LogRoot: v.Head.Root}
 	for _, m := range s.Charter.Members {
 		_, joined := s.Round.Join(m.ID)

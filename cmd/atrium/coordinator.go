@@ -124,7 +124,7 @@ func loadCoordinator(c config, logger *slog.Logger) (coordinator.Config, federat
 	if err != nil {
 		return fail(err)
 	}
-	key, err := setup.LoadLogKey(c.text("log_key"))
+	key, err := setup.LoadCharterKey(c.text("log_key"), charter)
 	if err != nil {
 		return fail(err)
 	}

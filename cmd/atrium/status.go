@@ -80,6 +80,7 @@ func (o *output) inspection(i coordinator.Inspection) {
 		{"finished", i.Finished},
 		{"round", roundText(i)},
 		{"waiting for", i.Waiting},
+		{"what to do", i.Advice},
 		{"version", versionText(i)},
 		{"log", fmt.Sprintf("size %d, root %s", i.LogSize, i.LogRoot)},
 		{"last entry", fmt.Sprintf("%s, number %d", i.LastEntry, i.Entries-1)},

@@ -97,20 +97,24 @@ func (s State) selectOver(w When) bool {
 	return choose(s).problem == "" && (w.past(s.Round.Deadline) || !anyPresent(s.mayAcknowledge(), w))
 }
 
-// defeat says why the round can no longer end well, or "".
+// defeat says why the round can no longer end well, or "", with what can be done.
 func defeat(s State, w When) string {
-	switch s.Round.Phase {
-	case Gathering:
-		return s.gatheringDefeat()
-	case Collecting:
-		return s.collectingDefeat(w)
-	case Opening:
-		if s.Round.Selected.IsZero() {
-			return s.choosingDefeat(w)
-		}
-		return s.answeringDefeat(w)
+	reason := ""
+	var waited []federation.HospitalID // custodians whose word is outstanding
+	switch {
+	case s.Round.Phase == Gathering:
+		reason = s.gatheringDefeat()
+	case s.Round.Phase == Collecting:
+		reason = s.collectingDefeat(w)
+	case s.Round.Phase == Opening && s.Round.Selected.IsZero():
+		reason, waited = s.choosingDefeat(w), s.mayAcknowledge()
+	case s.Round.Phase == Opening:
+		reason, waited = s.answeringDefeat(w), s.mayAnswer()
 	}
-	return ""
+	if reason == "" {
+		return ""
+	}
+	return s.advise(reason, s.silent(waited))
 }
 
 // gatheringDefeat: those who declined keep the round from ever collecting. The next
@@ -126,7 +130,7 @@ func (s State) gatheringDefeat() string {
 	missing := missingFrom(pin, groups)
 	switch {
 	case len(missing) > 0:
-		return fmt.Sprintf("%s declined: exactly the hospitals of an earlier S are needed", missing[0])
+		return fmt.Sprintf("%s declined: exactly the hospitals of an earlier S are needed", s.nameList(missing))
 	case len(custodians) < s.Charter.Threshold:
 		return fmt.Sprintf("%d of %d custodians can still open the sum", len(custodians), s.Charter.Threshold)
 	case !s.anyGroup(groups):

@@ -342,7 +342,7 @@ func (ev OpeningFailed) decide(s State, w When) ([]Entry, error) {
 	case ev.Answers < len(s.Round.Answers), len(s.mayAnswer()) > 0 && !w.past(s.Round.Deadline):
 		return nil, nil // more answers may help
 	}
-	return one(s.abandon(ev.Reason, w))
+	return one(s.abandon(s.advise(ev.Reason, nil), w))
 }
 
 func (ev RoundDefeated) decide(s State, w When) ([]Entry, error) {

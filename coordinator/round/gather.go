@@ -32,11 +32,11 @@ func gathered(s State) gathering {
 	}
 	g.cohort = s.joinedGroups(g.pin)
 	if missing := missingFrom(g.pin, g.cohort); len(missing) > 0 {
-		g.waiting = fmt.Sprintf("%s must be there again: exactly the hospitals of an earlier S are needed", missing[0])
+		g.waiting = fmt.Sprintf("%s must be there again: exactly the hospitals of an earlier S are needed", s.nameList(missing))
 		return g
 	}
 	if n := len(s.mayAcknowledge()); n < s.Charter.Threshold {
-		g.waiting = fmt.Sprintf("%d of %d custodians joined", n, s.Charter.Threshold)
+		g.waiting = fmt.Sprintf("%d of %d custodians joined, not %s", n, s.Charter.Threshold, s.nameList(s.absentCustodians()))
 		return g
 	}
 	if !s.anyGroup(g.cohort) {

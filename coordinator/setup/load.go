@@ -124,6 +124,25 @@ func LoadLogKey(file string) (*roundlog.Key, error) {
 	return key, nil
 }
 
+// ErrLogKey: without the charter's log key nothing can be written to the log.
+var ErrLogKey = errors.New("the charter's log key is needed: put it back from its backup; if it is lost for good, " +
+	"the next charter names another: atrium coordinator charter propose --new-log-key")
+
+// LoadCharterKey reads the signing key that a charter names; [ErrLogKey] for anything
+// else but [ErrMode].
+func LoadCharterKey(file string, c federation.Charter) (*roundlog.Key, error) {
+	key, err := LoadLogKey(file)
+	switch {
+	case errors.Is(err, ErrMode):
+		return nil, err
+	case err != nil:
+		return nil, fmt.Errorf("%w: %w", err, ErrLogKey)
+	case key.Verifier() != c.LogKey:
+		return nil, fmt.Errorf("log key %s is %s, not the charter's %s: %w", file, key.Verifier(), c.LogKey, ErrLogKey)
+	}
+	return key, nil
+}
+
 // readSecret reads a file that only its owner may read.
 func readSecret(file string) ([]byte, error) {
 	return readChecked(file, maxPEMBytes, func(info os.FileInfo) error {

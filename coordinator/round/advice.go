@@ -1,0 +1,123 @@
+package round
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"atrium/coordinator/federation"
+)
+
+// Advice says what a person can do when rounds do not end for want of somebody, and ""
+// while waiting may help. It is about the round that gathers past its deadline: a round
+// that is abandoned carries its advice in its reason.
+func Advice(s State, w When) string {
+	if s.Round.Phase != Gathering || !w.past(s.Round.Deadline) {
+		return ""
+	}
+	g := gathered(s)
+	if missing := missingFrom(g.pin, g.cohort); len(missing) > 0 {
+		return s.stuck(missing)
+	}
+	if len(s.mayAcknowledge()) >= s.Charter.Threshold {
+		return ""
+	}
+	return s.withoutCustodians(s.absentCustodians())
+}
+
+// patience is how many rounds are abandoned in a row before a reason says what to do.
+const patience = 3
+
+// advise adds to the reason of a round that is being abandoned what can be done, from
+// the third in a row on.
+func (s State) advise(reason string, silent []federation.HospitalID) string {
+	if len(silent) > 0 {
+		reason += " (silent: " + s.nameList(silent) + ")"
+	}
+	if s.Failures+1 < patience {
+		return reason
+	}
+	if s.Round.Pinned != nil && s.answered() > 0 {
+		return reason + ". " + s.stuck(nil)
+	}
+	if len(silent) == 0 {
+		return reason
+	}
+	return reason + ". " + s.withoutCustodians(silent)
+}
+
+// answered counts the custodians that answered this question under any manifest and so
+// never burn it.
+func (s State) answered() int {
+	gave := map[federation.HospitalID]bool{}
+	for _, a := range s.Attempts {
+		if a.sameQuestion(s.Round) {
+			for _, id := range a.Answered {
+				gave[id] = true
+			}
+		}
+	}
+	return len(gave)
+}
+
+// withoutCustodians is the way on without custodians that never come back. A charter that
+// leaves them out needs the closing statements of as many others as a burn certificate.
+func (s State) withoutCustodians(gone []federation.HospitalID) string {
+	c := s.Charter
+	left := len(c.Custodians) - len(gone)
+	if need := c.BurnQuorum(); left < need {
+		return fmt.Sprintf("If they never come back this federation ends here: %d of %d custodians would have to close its epoch, %d are left. "+
+			"Its versions and its log stay; atrium coordinator init begins another", need, len(c.Custodians), left)
+	}
+	return "If they never come back, go on without them: atrium coordinator charter propose --remove " + s.flagList(gone)
+}
+
+// stuck is the way on from a question whose S can be neither opened nor burned.
+func (s State) stuck(missing []federation.HospitalID) string {
+	if len(missing) == 0 {
+		return "The question can be neither opened nor burned, as long as this lasts: the next charter can release it: atrium coordinator charter propose --release NAMES, of those that the next sum leaves out"
+	}
+	return fmt.Sprintf("The question was answered for a set with %s and can be neither opened without them nor burned. If they never come back, the next charter can release it: "+
+		"atrium coordinator charter propose --remove %s --release %s", s.nameList(missing), s.flagList(missing), s.flagList(missing))
+}
+
+// silent lists the custodians that did not join, and those of waited, in charter order.
+func (s State) silent(waited []federation.HospitalID) []federation.HospitalID {
+	return slices.DeleteFunc(slices.Clone(s.Charter.Custodians), func(id federation.HospitalID) bool {
+		_, joined := s.Round.Join(id)
+		return (joined && !slices.Contains(waited, id)) || s.Round.HasDeclined(id, federation.RoleCustodian)
+	})
+}
+
+// absentCustodians lists the custodians that did not join, or declined.
+func (s State) absentCustodians() []federation.HospitalID {
+	there := s.mayAcknowledge()
+	return slices.DeleteFunc(slices.Clone(s.Charter.Custodians), func(id federation.HospitalID) bool { return slices.Contains(there, id) })
+}
+
+// shownNames bounds a list of names: a reason is a sentence.
+const shownNames = 5
+
+// nameList is how people know hospitals: by name where the charter shows names.
+func (s State) nameList(ids []federation.HospitalID) string { return s.join(ids, ", ", " and %d more") }
+
+// flagList is the list as a flag takes it.
+func (s State) flagList(ids []federation.HospitalID) string { return s.join(ids, ",", ",...") }
+
+func (s State) join(ids []federation.HospitalID, separator, more string) string {
+	var names []string
+	for _, id := range ids[:min(len(ids), shownNames)] {
+		name := string(id)
+		if m, ok := s.Charter.Member(id); ok && m.Name != "" {
+			name = m.Name
+		}
+		names = append(names, name)
+	}
+	text := strings.Join(names, separator)
+	if rest := len(ids) - len(names); rest > 0 && strings.Contains(more, "%d") {
+		return text + fmt.Sprintf(more, rest)
+	} else if rest > 0 {
+		return text + more
+	}
+	return text
+}
