@@ -135,16 +135,24 @@ func VerifyBatch(data []byte, verifier string) (Batch, error) {
 
 func verifyBatch(data []byte, v note.Verifier) (Batch, error) {
 	b, err := decodeBatch(data)
+	if err == nil {
+		err = b.verify(v)
+	}
 	if err != nil {
 		return Batch{}, err
 	}
+	return b, nil
+}
+
+// verify checks origin and signature by a key.
+func (b Batch) verify(v note.Verifier) error {
 	if b.Origin != v.Name() {
-		return Batch{}, fmt.Errorf("%w: its origin is %q, not %q", ErrBatch, b.Origin, v.Name())
+		return fmt.Errorf("%w: its origin is %q, not %q", ErrBatch, b.Origin, v.Name())
 	}
 	if !v.Verify(b.message(), b.Signature) {
-		return Batch{}, ErrSignature
+		return ErrSignature
 	}
-	return b, nil
+	return nil
 }
 
 // object is the batch's name in the bucket.

@@ -12,6 +12,9 @@
 // tlog-tiles; the checkpoint C2SP tlog-checkpoint; cosignatures C2SP tlog-cosignature,
 // "Ed25519 signed message".
 //
+// Its key may be followed by another, where a batch begins that the caller's [Successor]
+// names the new key for; a checkpoint is signed by the key of its last entry.
+//
 // The coordinator's shell writes through a [Log], having decided what to append; hospitals
 // check proofs and cosign what [ParseCheckpoint] verified; the auditor calls [Read],
 // [VerifyTiles] and [VerifyCosignature] with the verifier key of the pinned charter.

@@ -98,6 +98,9 @@ func (k *Key) KeyHash() uint32 {
 // Sign signs msg as it is; the note or the batch around it gives the context.
 func (k *Key) Sign(msg []byte) ([]byte, error) { return ed25519.Sign(k.private, msg), nil }
 
+// is reports whether v is the public part of the key.
+func (k *Key) is(v note.Verifier) bool { return v.Name() == k.name && v.KeyHash() == k.KeyHash() }
+
 // String names the key by its public part.
 func (k *Key) String() string { return "log key " + k.verifier }
 

@@ -68,14 +68,23 @@ func Create(ctx context.Context, bucket storage.Bucket, key *Key) (*Log, error) 
 // missing back. Errors: those of Read; [ErrNoLog]; [ErrBehind] and [ErrFork] when the
 // checkpoint is not a prefix of the batches, so that nobody writes on a log that lost
 // its end.
-func Open(ctx context.Context, bucket storage.Bucket, key *Key, fn func(Batch) error) (*Log, error) {
+func Open(ctx context.Context, bucket storage.Bucket, key *Key, fn func(Batch) error, options ...Option) (*Log, error) {
 	l, err := newLog(bucket, key)
 	if err != nil {
 		return nil, err
 	}
-	c, data, err := readCheckpoint(ctx, bucket, l.verifier)
+	for _, o := range options {
+		if err := o(&l.chain); err != nil {
+			return nil, err
+		}
+	}
+	c, data, err := UnverifiedCheckpoint(ctx, bucket)
 	if err != nil {
 		return nil, err
+	}
+	if c.Origin != key.name { // another log's, before any of its batches
+		_, err := parseCheckpoint(data, l.verifier)
+		return nil, fmt.Errorf("%s: %w", storage.Checkpoint, err)
 	}
 	l.checkpoint, l.published = data, c.Size
 	err = l.replay(ctx, bucket, func(b Batch) error {
@@ -87,7 +96,7 @@ func Open(ctx context.Context, bucket storage.Bucket, key *Key, fn func(Batch) e
 	if err != nil {
 		return nil, err
 	}
-	if err := l.tree.CheckCheckpoint(c); err != nil {
+	if err := l.verifyCheckpoint(data); err != nil {
 		return nil, err
 	}
 	if err := l.restoreTiles(ctx); err != nil {
@@ -132,10 +141,23 @@ func (l *Log) Append(ctx context.Context, epoch uint64, now time.Time, entries [
 	if err != nil {
 		return 0, err
 	}
+	if err := l.maySign(b); err != nil {
+		return 0, fmt.Errorf("append %s: %w", b.object(), err)
+	}
 	if err := l.commit(ctx, b); err != nil {
 		return 0, err
 	}
 	return b.Size, nil
+}
+
+// maySign refuses a batch that readers would refuse: the log's key is another one, and
+// the batch does not begin the reign of this one.
+func (l *Log) maySign(b Batch) error {
+	v, err := l.signer(b)
+	if err == nil && !l.key.is(v) {
+		err = fmt.Errorf("%w: it must be signed by %08x", ErrKey, v.KeyHash())
+	}
+	return err
 }
 
 // commit stores b, repeating the same bytes at the same number while the outcome is
@@ -204,6 +226,11 @@ func (l *Log) CatchUp(ctx context.Context) ([]Batch, error) {
 
 // take applies a batch that is in the bucket.
 func (l *Log) take(ctx context.Context, b Batch) error {
+	v, err := l.signer(b)
+	if err != nil {
+		return err
+	}
+	l.succeed(v)
 	l.apply(b)
 	return l.keep(ctx, b)
 }

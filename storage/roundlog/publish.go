@@ -59,15 +59,15 @@ func (l *Log) Publish(ctx context.Context) (checkpoint []byte, size int64, root 
 
 // follow takes up the checkpoint that stands in the bucket instead of the known one.
 func (l *Log) follow(ctx context.Context) error {
-	c, data, err := readCheckpoint(ctx, l.bucket, l.verifier)
+	c, data, err := UnverifiedCheckpoint(ctx, l.bucket)
 	if err != nil {
+		return err
+	}
+	if err := l.verifyCheckpoint(data); err != nil {
 		return err
 	}
 	if c.Size < l.published {
 		return fmt.Errorf("%s: %w: size %d after %d", storage.Checkpoint, ErrFork, c.Size, l.published)
-	}
-	if err := l.tree.CheckCheckpoint(c); err != nil {
-		return err
 	}
 	l.adopt(data, c.Size)
 	return nil

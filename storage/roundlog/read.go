@@ -16,6 +16,9 @@ type chain struct {
 	tree     Tree
 	next     int64  // number of the next batch
 	epoch    uint64 // of the last batch
+
+	successor Successor // nil: the key stays
+	reigns    []reign   // of all keys so far; empty while there was one
 }
 
 // check says whether b may come next.
@@ -57,11 +60,22 @@ func (c *chain) readNext(ctx context.Context, bucket storage.Bucket) (Batch, err
 	if err != nil {
 		return Batch{}, err
 	}
-	b, err := verifyBatch(data, c.verifier)
+	b, err := decodeBatch(data)
 	if err != nil {
 		return Batch{}, fmt.Errorf("%s: %w", name, err)
 	}
-	return b, c.check(b)
+	signer, err := c.signer(b)
+	if err == nil {
+		err = b.verify(signer)
+	}
+	if err != nil {
+		return Batch{}, fmt.Errorf("%s: %w", name, err)
+	}
+	if err := c.check(b); err != nil {
+		return b, err
+	}
+	c.succeed(signer)
+	return b, nil
 }
 
 // replay reads batches in order until one is absent, applies each and shows it to fn.
@@ -107,7 +121,7 @@ func (c *chain) checkEnd(ctx context.Context, bucket storage.Bucket) error {
 // be nil) once verified, and returns the tree over all of them. Batches that are written
 // while it reads may be missing. Errors begin with the object's name: [ErrEncoding],
 // [ErrEntry], [ErrSignature], [ErrBatch], [ErrEpoch], [ErrHole], the Bucket's, and fn's.
-func Read(ctx context.Context, bucket storage.Bucket, verifier string, fn func(Batch) error) (*Tree, error) {
+func Read(ctx context.Context, bucket storage.Bucket, verifier string, fn func(Batch) error, options ...Option) (*Tree, error) {
 	v, err := newVerifier(verifier)
 	if err != nil {
 		return nil, err
@@ -116,9 +130,15 @@ func Read(ctx context.Context, bucket storage.Bucket, verifier string, fn func(B
 		fn = func(Batch) error { return nil }
 	}
 	c := chain{verifier: v}
+	for _, o := range options {
+		if err := o(&c); err != nil {
+			return nil, err
+		}
+	}
 	if err := c.replay(ctx, bucket, fn); err != nil {
 		return nil, err
 	}
+	c.tree.reigns, c.tree.verifier = c.reigns, c.verifier
 	return &c.tree, nil
 }
 

@@ -3,6 +3,7 @@ package roundlog
 import (
 	"fmt"
 
+	"golang.org/x/mod/sumdb/note"
 	"golang.org/x/mod/sumdb/tlog"
 )
 
@@ -20,6 +21,9 @@ func LeafHash(entry []byte) Hash { return tlog.RecordHash(entry) }
 type Tree struct {
 	size   int64
 	stored []Hash // tlog's dense order
+
+	reigns   []reign // of the keys that signed the log, if Read returned it and there were several
+	verifier note.Verifier
 }
 
 // ReadHashes implements tlog.HashReader.
