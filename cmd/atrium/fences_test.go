@@ -15,6 +15,7 @@ import (
 var floors = map[string]int{
 	"aggregation":            0,
 	"aggregation/fixedpoint": 0,
+	"aggregation/robust":     0,
 	"privacy/shamir":         0,
 	"coordinator/federation": 1,
 	"coordinator/round":      2,
