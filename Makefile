@@ -3,7 +3,7 @@ GO ?= go
 TOOLS := $(CURDIR)/.tools/bin
 PROTO := coordinator/atriumpb
 
-.PHONY: build test check unit race fuzz bench proto
+.PHONY: build test check unit race chaos fuzz bench proto
 
 build:
 	$(GO) build -trimpath -o atrium ./cmd/atrium
@@ -28,6 +28,15 @@ unit:
 # The packages with goroutines, under the race detector.
 race:
 	$(GO) test -race ./coordinator/... ./client ./storage/local
+
+# Rounds between processes that are killed, stopped and cut off; TestChaos is a short run.
+# The last line is the verdict, the one before it repeats the run.
+ROUNDS ?= 200
+SEED ?= $(shell date +%s)
+STORAGE ?= local
+chaos:
+	$(GO) test -c -o .tools/chaos/chaos ./cmd/atrium
+	@.tools/chaos/chaos run --rounds $(ROUNDS) --seed $(SEED) --storage $(STORAGE)
 
 # Every fuzz target for a few seconds each.
 FUZZTIME ?= 10s

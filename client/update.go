@@ -205,6 +205,9 @@ func (d *Daemon) upload(ctx context.Context, header, submission federation.Diges
 		return err
 	}
 	_, err = d.link.api.Submit(ctx, &atriumpb.SubmitRequest{Federation: d.link.federation, Signed: blob, Envelopes: envelopes})
+	if err == nil {
+		d.cfg.Logger.Debug("update acknowledged", "submission", submission.String())
+	}
 	return err
 }
 

@@ -212,5 +212,8 @@ func (c config) logger(cmd *cobra.Command) (*slog.Logger, error) {
 	if format != "text" && format != "json" {
 		return nil, fmt.Errorf("log.format %q: want text or json", format)
 	}
-	return newLogger(cmd, level, format == "json"), level.UnmarshalText([]byte(name))
+	if err := level.UnmarshalText([]byte(name)); err != nil {
+		return nil, err
+	}
+	return newLogger(cmd, level, format == "json"), nil
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"log/slog"
 	"os"
 	"path/filepath"
 	"slices"
@@ -102,6 +103,28 @@ func TestLists(t *testing.T) {
 	c, err := loaded(t, hospitalSettings)
 	if err != nil || !slices.Equal(c.items("coordinator"), want) {
 		t.Errorf("from the environment: %v, %v", c.items("coordinator"), err)
+	}
+}
+
+func TestLoggerHasTheLevelAskedFor(t *testing.T) {
+	for _, level := range []string{"debug", "info", "warn", "error"} {
+		c, err := loaded(t, coordinatorSettings, "--log-level", level)
+		if err != nil {
+			t.Fatal(err)
+		}
+		logger, err := c.logger(&cobra.Command{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, l := range []slog.Level{slog.LevelDebug, slog.LevelInfo, slog.LevelWarn, slog.LevelError} {
+			var want slog.Level
+			if err := want.UnmarshalText([]byte(level)); err != nil {
+				t.Fatal(err)
+			}
+			if got := logger.Enabled(t.Context(), l); got != (l >= want) {
+				t.Errorf("--log-level %s: %v is written: %t", level, l, got)
+			}
+		}
 	}
 }
 

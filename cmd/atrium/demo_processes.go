@@ -22,6 +22,8 @@ type supervisor struct {
 	logs      string
 	noRestart bool
 	notice    func(format string, args ...any)
+	restarts  int                             // of one process at most
+	delay     func(name string) time.Duration // before a killed process is started again
 
 	group  sync.WaitGroup
 	failed chan error
@@ -36,12 +38,15 @@ const (
 	stopDelay    = 5 * time.Second
 )
 
+func sameDelay(string) time.Duration { return restartDelay }
+
 func newSupervisor(logs string, noRestart bool, notice func(string, ...any)) (*supervisor, error) {
 	program, err := os.Executable()
 	if err != nil {
 		return nil, err
 	}
 	return &supervisor{program: program, logs: logs, noRestart: noRestart, notice: notice,
+		restarts: maxRestarts, delay: sameDelay,
 		failed: make(chan error, 1), lost: map[string]string{}, pids: map[string]int{}}, nil
 }
 
@@ -53,7 +58,7 @@ func (s *supervisor) keep(ctx context.Context, name string, args ...string) {
 			switch {
 			case ctx.Err() != nil:
 				return
-			case killedBySignal(err) && !s.noRestart && restarts < maxRestarts:
+			case killedBySignal(err) && !s.noRestart && restarts < s.restarts:
 				s.notice("%s: %v, started again", name, err)
 			case killedBySignal(err):
 				s.notice("%s: %v, not started again", name, err)
@@ -64,7 +69,7 @@ func (s *supervisor) keep(ctx context.Context, name string, args ...string) {
 				return
 			}
 			select {
-			case <-time.After(restartDelay):
+			case <-time.After(s.delay(name)):
 			case <-ctx.Done():
 				return
 			}
@@ -104,10 +109,31 @@ func (s *supervisor) run(ctx context.Context, name string, args []string) error 
 	if err := s.writePids(); err != nil {
 		return errors.Join(err, cmd.Process.Kill(), cmd.Wait())
 	}
-	if err := cmd.Wait(); err != nil {
+	err = cmd.Wait()
+	s.mu.Lock()
+	delete(s.pids, name)
+	s.mu.Unlock()
+	if err == nil {
+		err = errEnded
+	}
+	return err
+}
+
+var errNotRunning = errors.New("is not running")
+
+// signal sends a signal to the process of a name.
+func (s *supervisor) signal(name string, signal os.Signal) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	pid, ok := s.pids[name]
+	if !ok {
+		return fmt.Errorf("%s %w", name, errNotRunning)
+	}
+	process, err := os.FindProcess(pid)
+	if err != nil {
 		return err
 	}
-	return errEnded
+	return process.Signal(signal)
 }
 
 // writePids tells who wants to kill one which process is whose.

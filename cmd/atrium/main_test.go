@@ -9,8 +9,10 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 )
 
-// TestMain puts this test binary on the PATH as atrium.
-func TestMain(m *testing.M) { testscript.Main(m, map[string]func(){"atrium": main}) }
+// TestMain puts this test binary on the PATH as atrium, and as chaos.
+func TestMain(m *testing.M) {
+	testscript.Main(m, map[string]func(){"atrium": main, "chaos": chaosMain})
+}
 
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{Dir: "testdata/script", RequireExplicitExec: true, RequireUniqueNames: true,
