@@ -14,6 +14,7 @@ import (
 
 	"atrium/coordinator/atriumpb"
 	"atrium/coordinator/federation"
+	"atrium/coordinator/wire"
 	"atrium/storage"
 )
 
@@ -28,7 +29,8 @@ type download struct {
 	limit  int64
 
 	stream   grpc.ServerStreamingClient[atriumpb.Chunk]
-	rest     []byte // arrived and not yet read
+	chunk    []byte // room for one chunk
+	rest     []byte // of it: arrived and not yet read
 	offset   int64  // of what follows rest
 	hash     hash.Hash
 	attempts int // since something arrived
@@ -66,14 +68,20 @@ func (d *download) receive() (err error) {
 			return err
 		}
 	}
-	chunk, err := d.stream.Recv()
-	if err != nil {
+	if d.chunk == nil {
+		d.chunk = make([]byte, 0, chunkBytes)
+	}
+	chunk := wire.ChunkInto(d.chunk)
+	switch err := d.stream.RecvMsg(chunk); {
+	case chunk.TooLong:
+		return fmt.Errorf("chunk of more than %d bytes: %w", chunkBytes, ErrDishonest)
+	case err != nil:
 		return err
 	}
-	if len(chunk.GetData()) == 0 { // or an endless stream of nothing would never end
+	if len(chunk.Bytes) == 0 { // or an endless stream of nothing would never end
 		return fmt.Errorf("empty chunk: %w", ErrDishonest)
 	}
-	d.rest = chunk.GetData()
+	d.rest = chunk.Bytes
 	d.offset += int64(len(d.rest))
 	d.attempts = 0
 	if d.offset > d.limit {

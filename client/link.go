@@ -13,6 +13,7 @@ import (
 	"google.golang.org/grpc/backoff"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/credentials"
+	"google.golang.org/grpc/experimental"
 	"google.golang.org/grpc/keepalive"
 	"google.golang.org/grpc/resolver"
 	"google.golang.org/grpc/resolver/manual"
@@ -20,6 +21,7 @@ import (
 	"google.golang.org/grpc/status"
 
 	"atrium/coordinator/atriumpb"
+	"atrium/coordinator/wire"
 )
 
 // link is the connection to the coordinator; it counts what is sent.
@@ -41,7 +43,8 @@ func dial(cfg Config, sent int64) (*link, error) {
 	addresses.InitialState(resolver.State{Addresses: list})
 	conn, err := grpc.NewClient("atrium:///coordinator", grpc.WithResolvers(addresses),
 		grpc.WithTransportCredentials(credentials.NewTLS(cfg.TLS)), grpc.WithStatsHandler(l),
-		grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(maxReply)),
+		grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(maxReply), grpc.ForceCodecV2(wire.NewCodec())),
+		experimental.WithBufferPool(new(wire.Pool)),
 		grpc.WithInitialWindowSize(4<<20), grpc.WithInitialConnWindowSize(4<<20),
 		grpc.WithKeepaliveParams(keepalive.ClientParameters{Time: 20 * time.Second, Timeout: 20 * time.Second, PermitWithoutStream: true}),
 		grpc.WithConnectParams(grpc.ConnectParams{MinConnectTimeout: 5 * time.Second,

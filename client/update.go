@@ -189,6 +189,7 @@ func (d *Daemon) upload(ctx context.Context, header, submission federation.Diges
 			continue
 		}
 		if err := d.uploadSegment(ctx, header, root, digest, index); err != nil {
+			d.wire, d.wireDigest = nil, federation.Digest{} // the connection may still read it
 			return err
 		}
 	}

@@ -58,6 +58,7 @@ type Coordinator struct {
 	view     atomic.Pointer[View]
 
 	uploads       uploads
+	atHand        atHand
 	places        *places
 	manifestCache atomic.Pointer[federation.VerifiedManifest]
 

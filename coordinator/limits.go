@@ -12,4 +12,5 @@ const (
 	maxPlaces    = 8               // segments of about 8 MiB in memory while they are received
 	maxOwnPlaces = 2               // of one hospital
 	placeWait    = 2 * time.Second // for a free place before a hospital is told to come back
+	maxAtHand    = 64 << 20        // bytes of segments of the round that are kept in memory
 )

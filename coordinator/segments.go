@@ -18,20 +18,20 @@ func segmentSizes(h federation.Header) ([]int, error) {
 }
 
 // checkSegment refuses a segment that cannot be added: one that is malformed, or has
-// residues that are not below their prime.
-func (c *Coordinator) checkSegment(from federation.HospitalID, header federation.Digest, index int, data []byte) error {
+// residues that are not below their prime. It returns the header of the round.
+func (c *Coordinator) checkSegment(from federation.HospitalID, header federation.Digest, index int, data []byte) (federation.Header, error) {
 	v := c.View()
 	if v.State.Round.Header != header {
-		return fmt.Errorf("segment %d of %s: %w", index, from, round.ErrStale)
+		return federation.Header{}, fmt.Errorf("segment %d of %s: %w", index, from, round.ErrStale)
 	}
 	h, err := federation.DecodeHeader(v.Header)
 	if err != nil {
-		return err
+		return h, err
 	}
 	if err := decodeSegment(h, index, data); err != nil {
-		return fmt.Errorf("update of %s: %w", from, err)
+		return h, fmt.Errorf("update of %s: %w", from, err)
 	}
-	return nil
+	return h, nil
 }
 
 // decodeSegment decodes a segment one block at a time.

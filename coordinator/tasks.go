@@ -150,9 +150,9 @@ func (c *Coordinator) openSum(ctx context.Context, t round.Task, v View) error {
 	if err != nil {
 		return err
 	}
-	sum, err := opening.OpenAndKeep(ctx, c.cfg.Bucket, record.Round, record.Answers, func(ctx context.Context, digest federation.Digest, blob []byte) error {
+	sum, err := opening.OpenAndKeep(ctx, c.cfg.Bucket, record.Round, record.Answers, opening.Beside{AtHand: c.atHand.get, Keep: func(ctx context.Context, digest federation.Digest, blob []byte) error {
 		return storage.PutOnce(ctx, c.cfg.Bucket, storage.Blob(digest), blob)
-	})
+	}})
 	if errors.Is(err, opening.ErrNotOpened) {
 		return c.end(ctx, v, round.OpeningFailed{Round: t.Round, Answers: len(record.Answers), Reason: err.Error()})
 	} else if err != nil {
@@ -219,5 +219,6 @@ func (c *Coordinator) end(ctx context.Context, v View, ev round.Event) error {
 	if after.Number == v.State.Round.Number && after.Phase.Running() {
 		return nil
 	}
+	c.atHand.clear()
 	return c.deleteEnvelopes(ctx, storage.EnvelopesFolder+v.State.Round.Manifest.String()+"/", "")
 }

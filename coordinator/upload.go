@@ -82,26 +82,38 @@ func (c *Coordinator) SegmentSize(from federation.HospitalID, header federation.
 	return sizes[index], nil
 }
 
-// PutSegment stores one segment of an update whose size SegmentSize gave.
-func (c *Coordinator) PutSegment(ctx context.Context, from federation.HospitalID, header, root federation.Digest, index int, digest federation.Digest, data []byte) error {
+// PutSegment stores one segment of an update whose size SegmentSize gave. If kept is true
+// it holds on to data, which nobody may write to any more.
+func (c *Coordinator) PutSegment(ctx context.Context, from federation.HospitalID, header, root federation.Digest, index int, digest federation.Digest, data []byte) (kept bool, err error) {
 	if federation.Sum(data) != digest {
-		return fmt.Errorf("segment %d of %s: %w", index, from, ErrContent)
+		return false, fmt.Errorf("segment %d of %s: %w", index, from, ErrContent)
 	}
-	if err := c.checkSegment(from, header, index, data); err != nil {
-		return err
+	h, err := c.checkSegment(from, header, index, data)
+	if err != nil {
+		return false, err
 	}
 	if !c.uploads.admit(header, from, root) {
-		return fmt.Errorf("segment of %s: %w: more than %d updates in one round", from, ErrBounds, maxRoots)
+		return false, fmt.Errorf("segment of %s: %w: more than %d updates in one round", from, ErrBounds, maxRoots)
 	}
 	name, err := storage.UpdateSegment(header, string(from), root, index)
 	if err != nil {
-		return err
+		return false, err
 	}
 	if err := storage.PutOnce(ctx, c.cfg.Bucket, name, data); err != nil {
-		return err
+		return false, err
 	}
 	c.uploads.note(header, name, digest)
-	return nil
+	return c.small(h) && c.atHand.put(header, digest, data), nil
+}
+
+// small reports whether all segments of a round have room in memory.
+func (c *Coordinator) small(h federation.Header) bool {
+	sizes, err := segmentSizes(h)
+	total := 0
+	for _, size := range sizes {
+		total += size
+	}
+	return err == nil && total <= maxAtHand/len(c.cfg.Charter.Members)
 }
 
 // Held lists the segments of an update that are stored.

@@ -192,7 +192,7 @@ func (w *world) seal(ctx context.Context, h *hospital, v *coordinator.View) (*se
 		segments, s.Segments = append(segments, wire), append(s.Segments, federation.Sum(wire))
 	}
 	for i, data := range segments {
-		if err := w.c.PutSegment(ctx, h.id, r.Header, s.UpdateRoot(), i, s.Segments[i], data); err != nil {
+		if _, err := w.c.PutSegment(ctx, h.id, r.Header, s.UpdateRoot(), i, s.Segments[i], data); err != nil {
 			return nil, err
 		}
 	}

@@ -35,7 +35,7 @@ type opener struct {
 	params   *he.Parameters
 	segments []segment
 	source   source
-	keep     Keep
+	keep     func(ctx context.Context, digest federation.Digest, blob []byte) error
 	sum      *Sum
 	marshal  []byte // of the segment before
 }

@@ -15,25 +15,31 @@ import (
 // ErrNotOpened: no group could be opened with these answers.
 var ErrNotOpened = errors.New("the sum could not be opened")
 
-// Keep takes blobs that belong to the round, with their digests: each segment of each
-// group's ciphertext sum, and each group's List. It must not hold on to the bytes, and it
-// runs beside the opening.
-type Keep func(ctx context.Context, digest federation.Digest, blob []byte) error
+// Beside is what OpenAndKeep works with besides the Bucket; both may be nil.
+type Beside struct {
+	// AtHand returns the bytes with that digest of an update's segment if the caller has
+	// them in memory and has checked them, or nil.
+	AtHand func(digest federation.Digest) []byte
+	// Keep takes blobs that belong to the round, with their digests: each segment of each
+	// group's ciphertext sum, and each group's List. It must not hold on to the bytes, and
+	// it runs beside the opening.
+	Keep func(ctx context.Context, digest federation.Digest, blob []byte) error
+}
 
 // Open opens the sum of a round from the ciphertexts of its submitters. A group that
 // does not hold is left out with its reason; if none holds the error is ErrNotOpened and
 // says why.
 func Open(ctx context.Context, b storage.Bucket, r Round, answers []ShareSums) (Sum, error) {
-	return OpenAndKeep(ctx, b, r, answers, nil)
+	return OpenAndKeep(ctx, b, r, answers, Beside{})
 }
 
 // OpenAndKeep is Open that hands out what OpenSums needs later.
-func OpenAndKeep(ctx context.Context, b storage.Bucket, r Round, answers []ShareSums, keep Keep) (Sum, error) {
+func OpenAndKeep(ctx context.Context, b storage.Bucket, r Round, answers []ShareSums, beside Beside) (Sum, error) {
 	params, err := Parameters(r.Header.Ring)
 	if err != nil {
 		return Sum{}, err
 	}
-	return open(ctx, r, params, answers, &ciphertexts{round: r, bucket: b, params: params}, keep)
+	return open(ctx, r, params, answers, &ciphertexts{round: r, bucket: b, params: params, atHand: beside.AtHand}, beside)
 }
 
 // OpenSums opens the sum of a round from the ciphertext sums that a result names, with
@@ -44,16 +50,16 @@ func OpenSums(ctx context.Context, b storage.Bucket, r Round, answers []ShareSum
 	if err != nil {
 		return Sum{}, err
 	}
-	return open(ctx, r, params, answers, &sums{bucket: b, params: params, groups: groups}, nil)
+	return open(ctx, r, params, answers, &sums{bucket: b, params: params, groups: groups}, Beside{})
 }
 
-func open(ctx context.Context, r Round, params *he.Parameters, answers []ShareSums, from source, keep Keep) (Sum, error) {
+func open(ctx context.Context, r Round, params *he.Parameters, answers []ShareSums, from source, beside Beside) (Sum, error) {
 	total := 0
 	for _, members := range r.Submitters.Groups {
 		total += len(members)
 	}
 	out := Sum{format: r.Header.Format, fields: newFields(r.Header.Format, total)}
-	o := opener{round: r, params: params, segments: segments(params), source: from, keep: keep, sum: &out}
+	o := opener{round: r, params: params, segments: segments(params), source: from, keep: beside.Keep, sum: &out}
 	wrong := map[federation.HospitalID]bool{}
 	for g, members := range r.Submitters.Groups {
 		result := GroupResult{Group: g, Reason: "too few submitters"}

@@ -211,10 +211,10 @@ func TestOpenInPartsAndFromTheSums(t *testing.T) {
 		t.Fatalf("the segment has %d parts: nothing is shown", n)
 	}
 	kept := map[federation.Digest][]byte{}
-	sum, err := OpenAndKeep(t.Context(), s.bucket, s.round, s.answers, func(_ context.Context, digest federation.Digest, blob []byte) error {
+	sum, err := OpenAndKeep(t.Context(), s.bucket, s.round, s.answers, Beside{Keep: func(_ context.Context, digest federation.Digest, blob []byte) error {
 		kept[digest] = append([]byte(nil), blob...)
 		return nil
-	})
+	}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -226,6 +226,12 @@ func TestOpenInPartsAndFromTheSums(t *testing.T) {
 	if err != nil || len(list.Segments) != len(s.params.Segments(SegmentTarget)) || len(kept) != len(list.Segments)+1 {
 		t.Fatalf("list of %d segments, %d kept: %v", len(list.Segments), len(kept), err)
 	}
+	empty := storagetest.NewMemory() // what is at hand is not read
+	without, err := OpenAndKeep(t.Context(), empty, s.round, s.answers, Beside{AtHand: s.atHand(t)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.check(t, without, 0)
 	store := storagetest.NewMemory() // the sums alone
 	for digest, blob := range kept {
 		if got, err := storage.PutBlob(t.Context(), store, blob); err != nil || got != digest {
@@ -359,4 +365,21 @@ func watch(f func()) uint64 {
 	<-stopped
 	look()
 	return most.Load()
+}
+
+// atHand returns the stored segments of the round from memory.
+func (s sealed) atHand(t *testing.T) func(federation.Digest) []byte {
+	segments := map[federation.Digest][]byte{}
+	infos, err := s.bucket.List(t.Context(), storage.RoundsFolder)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, info := range infos {
+		data, err := s.bucket.Get(t.Context(), info.Name, 0, -1)
+		if err != nil {
+			t.Fatal(err)
+		}
+		segments[federation.Sum(data)] = data
+	}
+	return func(d federation.Digest) []byte { return segments[d] }
 }

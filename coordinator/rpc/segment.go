@@ -14,6 +14,7 @@ import (
 
 	"atrium/coordinator"
 	"atrium/coordinator/atriumpb"
+	"atrium/coordinator/wire"
 )
 
 // busy is the refusal that says when to ask again.
@@ -31,25 +32,26 @@ type received struct {
 	err  error
 }
 
-// receive reads the rest of a segment into data, no more than size bytes. A stream that
-// takes longer than a segment may is given up, and then data may still be written to.
+// receive reads the rest of a segment behind data, whose capacity is at least size, to no
+// more than size bytes. A stream that takes longer than a segment may is given up, and
+// then data may still be written to.
 func receive(stream grpc.ClientStreamingServer[atriumpb.SegmentChunk, atriumpb.Receipt], data []byte, index, size int) (got []byte, done bool, err error) {
 	outcome := make(chan received, 1)
 	go func() {
+		rest := wire.SegmentInto(data[:len(data):size])
 		for {
-			chunk, err := stream.Recv() // fails once the handler has returned
+			err := stream.RecvMsg(rest) // fails once the handler has returned
 			switch {
 			case errors.Is(err, io.EOF):
-				outcome <- received{data: data}
+				outcome <- received{data: rest.Bytes}
+				return
+			case rest.TooLong:
+				outcome <- received{err: fmt.Errorf("segment %d is longer than the %d bytes that the header implies: %w", index, size, coordinator.ErrContent)}
 				return
 			case err != nil:
 				outcome <- received{err: err}
 				return
-			case len(data)+len(chunk.GetData()) > size:
-				outcome <- received{err: fmt.Errorf("segment %d is longer than the %d bytes that the header implies: %w", index, size, coordinator.ErrContent)}
-				return
 			}
-			data = append(data, chunk.GetData()...)
 		}
 	}()
 	timer := time.NewTimer(segmentTime)

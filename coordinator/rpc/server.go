@@ -13,6 +13,7 @@ import (
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/credentials"
+	"google.golang.org/grpc/experimental"
 	"google.golang.org/grpc/keepalive"
 	"google.golang.org/grpc/peer"
 	"google.golang.org/grpc/status"
@@ -20,6 +21,7 @@ import (
 	"atrium/coordinator"
 	"atrium/coordinator/atriumpb"
 	"atrium/coordinator/federation"
+	"atrium/coordinator/wire"
 	"atrium/storage"
 )
 
@@ -47,6 +49,7 @@ func (s *Server) Serve(ctx context.Context, listener net.Listener, config *tls.C
 func (s *Server) serve(ctx context.Context, listener net.Listener, config *tls.Config, more ...grpc.ServerOption) error {
 	server := grpc.NewServer(append(more,
 		grpc.Creds(admission{credentials.NewTLS(config), s.federations}),
+		grpc.ForceServerCodecV2(wire.NewCodec()), experimental.BufferPool(new(wire.Pool)),
 		grpc.MaxRecvMsgSize(maxMessage), grpc.MaxConcurrentStreams(maxStreams),
 		grpc.InitialWindowSize(windowBytes), grpc.InitialConnWindowSize(windowBytes),
 		grpc.KeepaliveParams(keepalive.ServerParameters{Time: idlePing, Timeout: idlePing}),
@@ -214,7 +217,9 @@ func (s *Server) PutSegment(stream grpc.ClientStreamingServer[atriumpb.SegmentCh
 		return s.refuse(stream.Context(), c, id, federation.RoleUpdate,
 			fmt.Errorf("segment %d of %d bytes: the header implies %d: %w", index, len(data), size, coordinator.ErrContent))
 	}
-	if err := c.PutSegment(stream.Context(), id, header, says.root, index, says.digest, data); err != nil {
+	kept, err := c.PutSegment(stream.Context(), id, header, says.root, index, says.digest, data)
+	reuse = !kept
+	if err != nil {
 		return s.refuse(stream.Context(), c, id, federation.RoleUpdate, err)
 	}
 	return stream.SendAndClose(&atriumpb.Receipt{})
