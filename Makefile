@@ -3,7 +3,11 @@ GO ?= go
 TOOLS := $(CURDIR)/.tools/bin
 PROTO := coordinator/atriumpb
 
-.PHONY: build test check unit race chaos fuzz bench proto
+# The S3 servers that tests start, separate processes and never in go.mod.
+MINIO := github.com/minio/minio@v0.0.0-20260212201848-7aac2a2c5b7c
+VERSITYGW := github.com/versity/versitygw/cmd/versitygw@v1.8.0
+
+.PHONY: build test check unit race chaos fuzz bench proto servers
 
 build:
 	$(GO) build -trimpath -o atrium ./cmd/atrium
@@ -21,13 +25,13 @@ check: $(TOOLS)/protoc-gen-go $(TOOLS)/protoc-gen-go-grpc
 		cmp .tools/generated/$$f $(PROTO)/$$f || { echo "$(PROTO)/$$f is not what atrium.proto gives: make proto"; exit 1; }; done
 
 # The real records lie beside the checkout; tests that need them skip without them.
-unit:
+unit: servers
 	@test -d ../shared/data || echo "DATA ABSENT: ../shared/data: what needs real records is not tested"
 	$(GO) test ./...
 
 # The packages with goroutines, under the race detector.
 race:
-	$(GO) test -race ./coordinator/... ./client ./storage/local
+	$(GO) test -race ./coordinator/... ./client ./storage/local ./storage/minio
 
 # Rounds between processes that are killed, stopped and cut off; TestChaos is a short run.
 # The last line is the verdict, the one before it repeats the run.
@@ -50,6 +54,15 @@ bench:
 
 proto: $(TOOLS)/protoc-gen-go $(TOOLS)/protoc-gen-go-grpc
 	cd $(PROTO) && PATH="$(TOOLS):$$PATH" $(GO) generate .
+
+# Built when .tools has none or another version; minutes the first time.
+servers:
+	@$(call server,minio,$(MINIO))
+	@$(call server,versitygw,$(VERSITYGW))
+
+# server: the binary, its command@version.
+server = $(GO) version -m $(TOOLS)/$(1) 2>/dev/null | grep -q "^	mod	.*	$(lastword $(subst @, ,$(2)))	" || \
+	{ echo "building $(1)"; GOBIN=$(TOOLS) $(GO) install $(2); }
 
 $(TOOLS)/protoc-gen-go: .ci/tools.mod
 	@mkdir -p $(TOOLS)

@@ -15,4 +15,4 @@ func Envelopes(manifest [32]byte, hospital string) (string, error) {
 }
 
 // Card is the name of the signed card of a model version: versions/<12 digits>.
-func Card(version uint64) string { return fmt.Sprintf("versions/%012d", version) }
+func Card(version uint64) string { return fmt.Sprintf("%s%012d", VersionsFolder, version) }

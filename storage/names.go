@@ -3,6 +3,7 @@ package storage
 import (
 	"encoding/hex"
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -11,11 +12,12 @@ const Checkpoint = "checkpoint"
 
 // Folders of the layout, each ending in a slash.
 const (
-	LogFolder    = "log/"
-	TileFolder   = "tile/"
-	BlobFolder   = "blob/"
-	RoundsFolder = "rounds/"
-	ModelsFolder = "models/"
+	LogFolder      = "log/"
+	TileFolder     = "tile/"
+	BlobFolder     = "blob/"
+	RoundsFolder   = "rounds/"
+	ModelsFolder   = "models/"
+	VersionsFolder = "versions/"
 )
 
 // TileWidth is the number of hashes in a full tile and of entries in a full bundle.
@@ -120,4 +122,13 @@ func UpdateSegment(header [32]byte, hospital string, root [32]byte, index int) (
 		return "", fmt.Errorf("%w: segment %d of hospital %q", ErrName, index, hospital)
 	}
 	return fmt.Sprintf("%s%x/%s/%x/%06d", RoundsFolder, header, hospital, root, index), nil
+}
+
+// permanentFolders hold what is written once and never swapped or deleted.
+var permanentFolders = []string{LogFolder, TileFolder, BlobFolder, ModelsFolder, VersionsFolder}
+
+// Permanent reports whether an object of this name, once written, stays as it is for
+// ever. All others are pointers, which are swapped, or are deleted some day.
+func Permanent(name string) bool {
+	return slices.ContainsFunc(permanentFolders, func(folder string) bool { return strings.HasPrefix(name, folder) })
 }

@@ -87,3 +87,22 @@ func TestLayoutPanics(t *testing.T) {
 		}()
 	}
 }
+
+func TestPermanent(t *testing.T) {
+	segment, err := UpdateSegment([32]byte{}, "h-abc", [32]byte{}, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	envelopes, err := Envelopes([32]byte{}, "h-abc")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, want := range map[string]bool{
+		Batch(0): true, Tile(0, 0, 1): true, EntryBundle(0, 1): true, Blob([32]byte{}): true, ModelSegment([32]byte{}): true, Card(1): true,
+		Checkpoint: false, segment: false, envelopes: false, "lease": false, "channels/general": false, "logs": false,
+	} {
+		if Permanent(name) != want {
+			t.Errorf("Permanent(%q) is not %t", name, want)
+		}
+	}
+}

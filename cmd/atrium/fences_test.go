@@ -32,10 +32,13 @@ var floors = map[string]int{
 	"storage/storagetest":  11,
 
 	"storage/local":       20,
+	"storage/minio":       20,
 	"coordinator/opening": 20,
 	"client/dataset":      20,
 	"client/train":        20,
 	"client/policy":       20,
+
+	"storage/minio/miniotest": 21,
 
 	"coordinator":       30,
 	"client":            30,
@@ -54,7 +57,8 @@ var fences = []struct {
 }{
 	{"github.com/tuneinsight/lattigo", []string{"privacy/he"}, "one package knows the ring, so that every precondition is checked in one place"},
 	{"gorgonia.org/", []string{"client/train"}, "one package knows gorgonia and its traps"},
-	{"github.com/minio/", []string{"storage/minio"}, "one package knows S3 and its traps"},
+	{"github.com/minio/", []string{"storage/minio", "storage/minio/miniotest"}, "one package knows S3 and its traps"},
+	{"atrium/storage/minio/miniotest", nil, "servers for tests only"},
 	{"github.com/spf13/viper", []string{"cmd/atrium"}, "configuration is read once, at the top"},
 	{"github.com/spf13/cobra", []string{"cmd/atrium"}, "commands are at the top"},
 	{"github.com/goccy/go-yaml", []string{"coordinator/planfile"}, "one strict YAML reader, so that every file gets errors with line and column"},
@@ -64,7 +68,7 @@ var fences = []struct {
 	{"atrium/coordinator/setup", []string{"cmd/atrium"}, "making a federation is a command's business"},
 	{"atrium/client/train", []string{"client", "cmd/atrium"}, "training happens in a hospital; coordinator and auditor never load it"},
 	{"atrium/client/dataset", []string{"client", "cmd/atrium"}, "records are read in a hospital only"},
-	{"log/slog", []string{"privacy/envelope", "privacy/he", "storage/roundlog", "coordinator", "coordinator/rpc", "client", "cmd/atrium"},
+	{"log/slog", []string{"privacy/envelope", "privacy/he", "storage/roundlog", "storage/minio", "coordinator", "coordinator/rpc", "client", "cmd/atrium"},
 		"cores do not log; secret types print a fingerprint"},
 	{"math/rand", []string{"client", "client/dataset", "client/train", "aggregation/fixedpoint", "storage/models"},
 		"seeded generators only where repeatable numbers are wanted, never for secrets"},

@@ -1,0 +1,94 @@
+package minio_test
+
+import (
+	"net/http"
+	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
+	"sync"
+	"testing"
+
+	"atrium/storage/minio"
+	"atrium/storage/minio/miniotest"
+)
+
+// proxy stands before a server, notes what is asked and answered, and cuts answers.
+type proxy struct {
+	http *httptest.Server
+
+	mu    sync.Mutex
+	seen  []exchange
+	cut   func(exchange) bool // whether the connection breaks instead of the answer
+	stall func(exchange) bool // whether the answer never comes
+}
+
+type exchange struct {
+	method, path string
+	query        url.Values
+	size         int64 // of the request's body
+	status       int
+}
+
+func newProxy(t *testing.T, s *miniotest.Server) *proxy {
+	t.Helper()
+	target, err := url.Parse(s.Endpoints[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := &proxy{}
+	reverse := &httputil.ReverseProxy{
+		Rewrite: func(r *httputil.ProxyRequest) { r.SetURL(target); r.Out.Host = r.In.Host }, // the signature covers it
+		ModifyResponse: func(r *http.Response) error {
+			e := exchange{r.Request.Method, r.Request.URL.Path, r.Request.URL.Query(), r.Request.ContentLength, r.StatusCode}
+			p.mu.Lock()
+			p.seen = append(p.seen, e)
+			cut, stall := p.cut != nil && p.cut(e), p.stall != nil && p.stall(e)
+			p.mu.Unlock()
+			if stall {
+				<-r.Request.Context().Done()
+			}
+			if cut || stall {
+				panic(http.ErrAbortHandler)
+			}
+			return nil
+		},
+	}
+	p.http = httptest.NewServer(reverse)
+	t.Cleanup(p.http.Close)
+	return p
+}
+
+// config is that of the server, through the proxy.
+func (p *proxy) config(c minio.Config) minio.Config {
+	c.Endpoints = []string{p.http.URL}
+	return c
+}
+
+// set chooses the exchanges to break, and forgets those that were.
+func (p *proxy) set(cut, stall func(exchange) bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.cut, p.stall, p.seen = cut, stall, nil
+}
+
+// statuses are the answers to one method.
+func (p *proxy) statuses(method string) (all []int) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, e := range p.seen {
+		if e.method == method {
+			all = append(all, e.status)
+		}
+	}
+	return all
+}
+
+// first says yes to the first n exchanges of a method.
+func first(n int, method string) func(exchange) bool {
+	return func(e exchange) bool {
+		if e.method == method {
+			n--
+		}
+		return e.method == method && n >= 0
+	}
+}
