@@ -173,13 +173,13 @@ func (d *Daemon) Run(ctx context.Context) error {
 	if d.cfg.RoundingSeed != nil {
 		d.cfg.Logger.Warn("rounding follows from a seed: this is for demonstrations")
 	}
-	failures := 0
+	var outage time.Time // when it began; zero: there is none
 	for ctx.Err() == nil {
 		err := d.step(ctx)
 		var stop fatal
 		switch {
 		case err == nil:
-			failures = 0
+			outage = time.Time{}
 			continue
 		case ctx.Err() != nil:
 			return nil
@@ -190,22 +190,31 @@ func (d *Daemon) Run(ctx context.Context) error {
 		}
 		d.status.Connected = false
 		d.note("waiting for the coordinator", err)
-		if failures == 0 {
+		if outage.IsZero() {
+			outage = time.Now()
 			d.cfg.Logger.Warn("coordinator", "error", err)
 		}
-		failures++
-		if err := pause(ctx, jitter(failures)); err != nil {
+		if err := pause(ctx, reconnectDelay(time.Since(outage))); err != nil {
 			return nil
 		}
+		d.link.retry()
 	}
 	return nil
 }
 
+// reconnectDelay is a full-jitter delay, uniform up to the time that the outage lasts: a
+// coordinator that is back after two seconds has its hospitals back within two more, and
+// the hospitals come one by one.
+func reconnectDelay(outage time.Duration) time.Duration {
+	return uniform(min(max(outage, backoffFirst), backoffLimit))
+}
+
 // jitter is a full-jitter delay: uniform up to a bound that doubles.
 func jitter(failures int) time.Duration {
-	bound := min(backoffFirst<<min(failures, 10), backoffLimit)
-	return time.Duration(mathrand.Int64N(int64(bound)))
+	return uniform(min(backoffFirst<<min(failures, 10), backoffLimit))
 }
+
+func uniform(bound time.Duration) time.Duration { return time.Duration(mathrand.Int64N(int64(bound))) }
 
 func pause(ctx context.Context, d time.Duration) error {
 	timer := time.NewTimer(d)

@@ -58,6 +58,10 @@ func dial(cfg Config, sent int64) (*link, error) {
 
 func (l *link) close() error { return l.conn.Close() }
 
+// retry makes the next call connect at once: the caller has waited, and the connection's
+// own delay would come on top of it.
+func (l *link) retry() { l.conn.ResetConnectBackoff() }
+
 // TagRPC, HandleRPC, TagConn and HandleConn implement stats.Handler: they add up the
 // messages sent, as they go on the wire before TLS.
 func (l *link) TagRPC(ctx context.Context, _ *stats.RPCTagInfo) context.Context { return ctx }

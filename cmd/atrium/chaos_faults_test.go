@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"time"
 )
 
@@ -22,6 +23,7 @@ const (
 	faultPause  faultKind = "pause"  // SIGSTOP, then SIGCONT
 	faultCut    faultKind = "cut"    // no byte passes between it and others; connections stay
 	faultRefuse faultKind = "refuse" // its connections are closed, and new ones refused
+	faultForget faultKind = "forget" // no byte of its connections arrives any more; new ones work
 )
 
 func (f fault) String() string {
@@ -32,6 +34,11 @@ func (f fault) String() string {
 type victim struct {
 	name  string
 	kinds []faultKind
+}
+
+// rarely are the kinds of fault that cost half a minute each: until a keep-alive fails.
+func rarely(kinds []faultKind, rare faultKind) []faultKind {
+	return append(slices.Repeat(kinds, 4), rare)
 }
 
 // roundEntries is about how many entries a round of four hospitals has.

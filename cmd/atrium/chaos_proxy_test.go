@@ -2,6 +2,7 @@ package main
 
 import (
 	"errors"
+	"io"
 	"net"
 	"sync"
 )
@@ -13,8 +14,8 @@ type proxy struct {
 
 	mu    sync.Mutex // guards the rest
 	state proxyState
-	open  map[net.Conn]bool
-	moved chan struct{} // closed when state changes
+	open  map[net.Conn]bool // false: forgotten
+	moved chan struct{}     // closed when state changes
 }
 
 type proxyState int
@@ -46,6 +47,16 @@ func (p *proxy) set(s proxyState) {
 	p.moved = make(chan struct{})
 	if s == refusing {
 		p.drop()
+	}
+}
+
+// forget does what a firewall does that lost its table: no byte of the connections that
+// there are arrives any more, and neither side is told.
+func (p *proxy) forget() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for c := range p.open {
+		p.open[c] = false
 	}
 }
 
@@ -112,32 +123,35 @@ func (p *proxy) end(conns ...net.Conn) {
 	}
 }
 
-// pump copies one direction of a connection; an end of it ends both.
+// pump copies one direction of a connection; an end of it ends both, unless they were
+// forgotten.
 func (p *proxy) pump(from, to net.Conn) {
-	defer p.end(from, to)
 	buf := make([]byte, 64<<10)
 	for {
 		n, err := from.Read(buf)
-		p.wait()
-		if n > 0 {
-			if _, err := to.Write(buf[:n]); err != nil {
-				return
-			}
+		if !p.wait(from) {
+			_, _ = io.Copy(io.Discard, from) // nobody hears how it ends
+			p.end(from)
+			return
+		}
+		if n > 0 && err == nil {
+			_, err = to.Write(buf[:n])
 		}
 		if err != nil {
+			p.end(from, to)
 			return
 		}
 	}
 }
 
-// wait returns when the cable is in.
-func (p *proxy) wait() {
+// wait returns when the cable is in, and whether the connection is not forgotten.
+func (p *proxy) wait(c net.Conn) bool {
 	for {
 		p.mu.Lock()
-		s, moved := p.state, p.moved
+		s, known, moved := p.state, p.open[c], p.moved
 		p.mu.Unlock()
 		if s != silent {
-			return
+			return known || s == refusing
 		}
 		<-moved
 	}

@@ -43,8 +43,10 @@ type chaos struct {
 	down     map[string]time.Duration // before a killed victim starts again
 	applied  map[faultKind]int
 	round    uint64
-	progress time.Time // last step, or end of a fault
-	done     time.Time // last round done, or end of a fault
+	hurt     map[uint64]bool // rounds that faults, or what follows from them, fell into
+	until    time.Time       // when what follows from the faults so far is over
+	progress time.Time       // last step, or end of a fault
+	done     time.Time       // last round done, or end of a fault
 }
 
 // calmAfter is how many rounds in a row may be abandoned before nothing more happens
@@ -57,7 +59,7 @@ func newChaos(ctx context.Context, dir string, o chaosOptions, out *output) (*ch
 		return nil, err
 	}
 	c := &chaos{options: o, out: out, site: site, storage: made.Storage, proxies: map[string][]*proxy{}, seen: map[logged]bool{},
-		busy: map[string]bool{}, down: map[string]time.Duration{}, applied: map[faultKind]int{}}
+		busy: map[string]bool{}, down: map[string]time.Duration{}, applied: map[faultKind]int{}, hurt: map[uint64]bool{}}
 	for _, h := range made.Hospitals {
 		c.roster = append(c.roster, h.ID)
 	}
@@ -93,7 +95,7 @@ func (c *chaos) start(ctx context.Context) error {
 		c.proxies[demoCoordinator] = append(c.proxies[demoCoordinator], p)
 		c.processes.keep(ctx, name, "onehot", "--hospital", strconv.Itoa(i), "--config", filepath.Join(c.site.hospitalDir(name), setup.ConfigFile),
 			"--coordinator", p.address(), "--log-level", "debug", "--log-format", "json", "--"+stdinFlag)
-		c.victims = append(c.victims, victim{name, []faultKind{faultKill, faultPause, faultCut, faultRefuse}})
+		c.victims = append(c.victims, victim{name, rarely([]faultKind{faultKill, faultPause, faultCut, faultRefuse}, faultForget)})
 	}
 	c.processes.keep(ctx, demoCoordinator, "coordinator", "serve", "--config", filepath.Join(c.site.coordinatorDir(), setup.ConfigFile), "--"+stdinFlag)
 	for range 2 { // as often as hospitals
@@ -155,6 +157,9 @@ func (c *chaos) entry(e round.Entry) error {
 	if e.Kind != round.Lead {
 		c.progress = now
 	}
+	if len(c.busy) > 0 || now.Before(c.until) {
+		c.hurt[e.Round] = true
+	}
 	switch e.Kind {
 	case round.Update, round.Discard:
 		c.seen[logged{e.Hospital, e.Blob}] = true
@@ -206,6 +211,7 @@ func (c *chaos) suffer(ctx context.Context, f fault) {
 	}
 	c.mu.Lock()
 	c.applied[f.Kind]++
+	c.hurt[c.round] = true
 	fmt.Fprintf(c.log, "%s round %d: %v\n", time.Now().UTC().Format(time.RFC3339Nano), c.round, f)
 	c.mu.Unlock()
 	sleep(ctx, f.For)
@@ -239,7 +245,21 @@ func (c *chaos) release(f fault) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	delete(c.busy, f.Victim)
-	c.progress, c.done = time.Now(), time.Now()
+	now := time.Now()
+	c.progress, c.done = now, now
+	c.until = later(c.until, now.Add(aftermath[f.Kind]))
+}
+
+// aftermath is how long a fault may still be the reason of something after its end: a
+// process starts, hospitals connect again, a keep-alive fails.
+var aftermath = map[faultKind]time.Duration{faultKill: 5 * time.Second, faultPause: 3 * time.Second, faultCut: 3 * time.Second,
+	faultRefuse: 5 * time.Second, faultForget: 40 * time.Second}
+
+func later(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
 }
 
 func (c *chaos) begin(f fault) error {
@@ -252,6 +272,10 @@ func (c *chaos) begin(f fault) error {
 		c.cables(f.Victim, silent)
 	case faultRefuse:
 		c.cables(f.Victim, refusing)
+	case faultForget:
+		for _, p := range c.proxies[f.Victim] {
+			p.forget()
+		}
 	}
 	return nil
 }

@@ -63,7 +63,7 @@ func TestTallySeesWhatIsWrong(t *testing.T) {
 			t.Errorf("%s: %d summed, %d left out, %d lost, %d twice: want %d, %d, %d, %d", c.name, s.summed, s.leftOut, s.lost, s.twice, c.summed, c.leftOut, c.lost, c.twice)
 		}
 	}
-	s := tally{outcomes: map[string]int{}}
+	s := tally{outcomes: map[string]int{}, ended: map[uint64]string{}}
 	s.abandoned(round.Entry{}, round.Round{Updates: updates(3)})
 	if s.lost != 3 {
 		t.Errorf("a round abandoned without a word lost %d", s.lost)
@@ -159,7 +159,7 @@ func TestProxy(t *testing.T) {
 	}
 	defer c.Close()
 	echo := make(chan error, 1)
-	send := func() {
+	send := func(c net.Conn) {
 		if _, err := c.Write([]byte("x")); err != nil {
 			echo <- err
 			return
@@ -167,12 +167,12 @@ func TestProxy(t *testing.T) {
 		_, err := io.ReadFull(c, make([]byte, 1))
 		echo <- err
 	}
-	send()
+	send(c)
 	if err := <-echo; err != nil {
 		t.Fatal(err)
 	}
 	p.set(silent)
-	go send()
+	go send(c)
 	select {
 	case err := <-echo:
 		t.Fatalf("the echo came through: %v", err)
@@ -182,14 +182,29 @@ func TestProxy(t *testing.T) {
 	if err := <-echo; err != nil {
 		t.Fatalf("after the cut: %v", err)
 	}
-	p.set(refusing)
-	if send(); <-echo == nil {
-		t.Error("a closed connection answers")
+	p.forget()
+	go send(c)
+	select {
+	case err := <-echo:
+		t.Fatalf("a forgotten connection says %v", err)
+	case <-time.After(50 * time.Millisecond):
 	}
 	again, err := net.Dial("tcp", p.address())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer again.Close()
+	if send(again); <-echo != nil {
+		t.Error("a new connection does not answer")
+	}
+	p.set(refusing)
+	if send(again); <-echo == nil {
+		t.Error("a closed connection answers")
+	}
+	third, err := net.Dial("tcp", p.address())
 	if err == nil {
-		defer again.Close()
-		_, err = io.ReadFull(again, make([]byte, 1))
+		defer third.Close()
+		_, err = io.ReadFull(third, make([]byte, 1))
 	}
 	if err == nil {
 		t.Error("a refused connection answers")

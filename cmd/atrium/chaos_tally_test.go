@@ -29,7 +29,8 @@ type tally struct {
 	twice        int // or where they do not belong
 	told         int // acknowledgements that hospitals noted
 	outcomes     map[string]int
-	wrong        []string // what was lost or counted twice, in words
+	ended        map[uint64]string // rounds that were abandoned, and why
+	wrong        []string          // what was lost or counted twice, in words
 	updates      map[logged]bool
 }
 
@@ -43,7 +44,7 @@ type logged struct {
 // acknowledges with those that its result holds. roster is the hospitals in the order of
 // their numbers.
 func count(ctx context.Context, b storage.Bucket, charter federation.Charter, roster []federation.HospitalID) (*tally, error) {
-	t := &tally{outcomes: map[string]int{}, updates: map[logged]bool{}}
+	t := &tally{outcomes: map[string]int{}, ended: map[uint64]string{}, updates: map[logged]bool{}}
 	f := newFollower(b, charter)
 	f.each = func(e round.Entry) error {
 		switch e.Kind {
@@ -70,6 +71,7 @@ func count(ctx context.Context, b storage.Bucket, charter federation.Charter, ro
 func (t *tally) abandoned(e round.Entry, r round.Round) {
 	t.rounds++
 	t.outcomes["abandoned: "+generally(e.Reason)]++
+	t.ended[e.Round] = e.Reason
 	if e.Reason != "" {
 		t.leftOut += len(r.Updates)
 		return

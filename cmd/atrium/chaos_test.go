@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"maps"
 	"os"
 	"os/exec"
 	"os/signal"
@@ -66,7 +67,7 @@ func newChaosCommand() *cobra.Command {
 	f.StringVar(&o.Storage, "storage", "local", "local")
 	f.IntVar(&o.Hospitals, "hospitals", 4, "how many")
 	f.StringVar(&o.Keep, "keep", "", "empty directory for state and logs (default a temporary one, removed after success)")
-	f.DurationVar(&o.Wedge, "wedge", 45*time.Second, "no step towards the end of a round for so long, while all are there, is a wedge")
+	f.DurationVar(&o.Wedge, "wedge", time.Minute, "no step towards the end of a round for so long, while all are there, is a wedge")
 	return cmd
 }
 
@@ -94,6 +95,11 @@ func runChaos(ctx context.Context, o chaosOptions, out *output) error {
 	}
 	for _, kind := range sortedKeys(c.applied) {
 		out.line("%5d × %s", c.applied[kind], kind)
+	}
+	for _, n := range slices.Sorted(maps.Keys(t.ended)) {
+		if !c.hurt[n] {
+			out.line("round %d was abandoned although nothing happened in it or shortly before: %s", n, t.ended[n])
+		}
 	}
 	out.lines(t.wrong)
 	out.line("%d updates summed once, %d left out with a reason, %d noted by hospitals; %s; to repeat: make chaos ROUNDS=%d SEED=%d STORAGE=%s",
