@@ -2,6 +2,7 @@ package coordinator
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -16,14 +17,20 @@ import (
 	"atrium/storage/roundlog"
 )
 
-// Config is what one federation's coordinator needs. Zero values: Logger discards,
-// Now is time.Now.
+// Config is what one federation's coordinator needs. Zero values: Logger discards, Now is
+// time.Now, Name is drawn, Addresses are none, Lease is 6 seconds.
 type Config struct {
 	Bucket  storage.Bucket
 	Key     *roundlog.Key
 	Charter federation.Charter
 	Logger  *slog.Logger
-	Now     func() time.Time
+	Now     func() time.Time // of entries; leadership runs by the monotonic clock
+
+	// Name tells coordinators of one bucket apart. One that is started again under the
+	// name of a process that is dead goes on leading at once; no two that run may share it.
+	Name      string
+	Addresses []string      // at which hospitals reach this one, for hints
+	Lease     time.Duration // after which a leader that is silent is succeeded
 }
 
 // Validate checks that nothing is missing and that the charter names the log key.
@@ -35,8 +42,10 @@ func (c Config) Validate() error {
 		return errors.New("no log key")
 	case c.Key.Verifier() != c.Charter.LogKey:
 		return fmt.Errorf("log key %s is not the charter's", c.Key)
+	case c.Lease != 0 && (c.Lease < minLease || c.Lease > maxLease):
+		return fmt.Errorf("lease of %v: want %v to %v", c.Lease, minLease, maxLease)
 	}
-	return c.Charter.Validate()
+	return errors.Join(checkLeader(c.Name, c.Addresses), c.Charter.Validate())
 }
 
 func (c Config) withDefaults() Config {
@@ -46,6 +55,13 @@ func (c Config) withDefaults() Config {
 	if c.Now == nil {
 		c.Now = time.Now
 	}
+	if c.Name == "" {
+		c.Name = rand.Text()
+	}
+	if c.Lease == 0 {
+		c.Lease = defaultLease
+	}
+	c.Bucket = reporting{c.Bucket}
 	return c
 }
 
@@ -54,7 +70,8 @@ type Coordinator struct {
 	cfg      Config
 	presence *Presence
 	requests chan request
-	results  chan string // IDs of own tasks that ended
+	results  chan string   // IDs of own tasks that ended
+	stopped  chan struct{} // closed when Run returned
 	view     atomic.Pointer[View]
 
 	uploads       uploads
@@ -65,6 +82,8 @@ type Coordinator struct {
 	// The rest is owned by Run's goroutine.
 	log     *roundlog.Log
 	current View
+	lease   lease
+	epoch   uint64               // of this leadership
 	running map[string]bool      // own tasks under way
 	retry   map[string]time.Time // own tasks that failed, and when to try again
 	failed  map[string]bool      // publish tasks that more answers must come for
@@ -77,14 +96,34 @@ type Coordinator struct {
 type request struct {
 	event round.Event
 	do    func()
-	reply chan error
+	reply chan error // of one place: the first answer is the answer
 }
 
-// ErrStopped: the coordinator stopped before the event was committed.
-var ErrStopped = errors.New("coordinator stopped")
+func (r request) answer(err error) {
+	select {
+	case r.reply <- err:
+	default: // it has one
+	}
+}
+
+func answer(list []request, err error) {
+	for _, r := range list {
+		r.answer(err)
+	}
+}
+
+// Errors of a coordinator that takes no request now.
+var (
+	// ErrStopped: it stopped before the event was committed.
+	ErrStopped = errors.New("coordinator stopped")
+	// ErrUnavailable: its storage does not answer; whether the event was committed is not
+	// known. The same event may be submitted again.
+	ErrUnavailable = errors.New("the storage does not answer, try again")
+)
 
 // Submit commits what an event causes and returns after that. The error is the
-// machine's refusal, or why the log could not be written.
+// machine's refusal, or why the log could not be written: [ErrStopped], [ErrUnavailable],
+// [ErrNotLeader].
 func (c *Coordinator) Submit(ctx context.Context, ev round.Event) error {
 	return c.call(ctx, request{event: ev, reply: make(chan error, 1)})
 }
@@ -97,6 +136,8 @@ func (c *Coordinator) onLoop(ctx context.Context, f func()) error {
 func (c *Coordinator) call(ctx context.Context, r request) error {
 	select {
 	case c.requests <- r:
+	case <-c.stopped:
+		return ErrStopped
 	case <-ctx.Done():
 		return ctx.Err()
 	}
@@ -117,38 +158,23 @@ func (c *Coordinator) Charter() federation.Charter { return c.cfg.Charter }
 // Bucket returns the federation's storage.
 func (c *Coordinator) Bucket() storage.Bucket { return c.cfg.Bucket }
 
-// Run leads the federation until ctx ends or the log cannot be written any more. A commit
-// that ctx interrupts may have happened: the next start finds out.
+// Run follows the log while another coordinator leads, and leads when none does, until
+// ctx ends or the log cannot be read or written any more. It is called once. A commit
+// that ctx interrupts may have happened: the next leader finds out.
 func (c *Coordinator) Run(ctx context.Context) error {
-	err := c.run(ctx)
-	if ctx.Err() != nil {
-		return nil
-	}
-	return err
-}
-
-func (c *Coordinator) run(ctx context.Context) error {
-	if err := c.commit(ctx, []request{{event: round.Led{}, reply: make(chan error, 1)}}); err != nil {
-		return fmt.Errorf("take the lead: %w", err)
-	}
-	c.cfg.Logger.Info("leading", "federation", c.cfg.Charter.Federation, "epoch", c.current.State.Epoch,
-		"log_size", c.log.Size(), "version", c.current.State.Model.Number)
-	timer := time.NewTimer(0)
-	defer timer.Stop()
+	defer close(c.stopped)
+	defer c.lease.release(ctx)
 	for {
-		select {
-		case <-ctx.Done():
-			return nil
-		case r := <-c.requests:
-			if err := c.commit(ctx, c.drain(r)); err != nil {
-				return err
-			}
-		case id := <-c.results:
-			delete(c.running, id)
-		case <-c.presence.changed:
-		case <-timer.C:
+		err := c.standBy(ctx)
+		if err == nil {
+			err = c.lead(ctx)
 		}
-		timer.Reset(c.next(ctx))
+		switch {
+		case ctx.Err() != nil:
+			return nil
+		case !errors.Is(err, errSteppedDown):
+			return err
+		}
 	}
 }
 
@@ -166,33 +192,6 @@ func (c *Coordinator) drain(first request) []request {
 	return list
 }
 
-// commit decides the requests in order on a tentative state, appends all entries as
-// one batch, and only then moves the state and answers.
-func (c *Coordinator) commit(ctx context.Context, list []request) error {
-	w, _ := c.when()
-	tentative, entries, answers := c.decide(list, w)
-	if len(entries) > 0 {
-		first := c.log.Size()
-		err := c.append(ctx, w.Now, tentative.State.Epoch, entries)
-		if err == nil {
-			c.current = tentative
-			c.report(entries)
-			err = c.settle(ctx, entries, first)
-		}
-		if err != nil {
-			for _, r := range list {
-				r.reply <- ErrStopped
-			}
-			return fmt.Errorf("commit %d entries: %w", len(entries), err)
-		}
-		c.publish(c.current)
-	}
-	for i, r := range list {
-		r.reply <- answers[i]
-	}
-	return nil
-}
-
 // decide returns the state after all requests, the entries, and each one's answer.
 func (c *Coordinator) decide(list []request, w round.When) (View, []round.Entry, []error) {
 	next := c.current
@@ -201,6 +200,9 @@ func (c *Coordinator) decide(list []request, w round.When) (View, []round.Entry,
 	for i, r := range list {
 		if r.do != nil {
 			r.do()
+			list[i].do = nil
+		}
+		if r.event == nil {
 			continue
 		}
 		decided, err := round.Decide(next.State, r.event, w)
@@ -234,22 +236,14 @@ func (c *Coordinator) noteWait(v View, ev round.Event, decided []round.Entry) {
 	c.cfg.Logger.Warn("sum waits for more answers", "round", v.State.Round.Number, "answers", len(v.State.Round.Answers), "reason", reason)
 }
 
-// after applies one entry and keeps what goes with it. An entry that the machine just
-// decided and cannot apply is a programmer's error.
+// after is follow for an entry that the machine just decided: one that it cannot apply
+// is a programmer's error.
 func (c *Coordinator) after(v View, e round.Entry, index int64) View {
-	state, err := round.Apply(v.State, e)
+	next, err := v.follow(e, index)
 	if err != nil {
 		panic(fmt.Sprintf("coordinator: own entry does not apply: %v", err))
 	}
-	v.State = state
-	if e.Kind == round.Select {
-		v.SelectEntry, v.SelectIndex = e.Encode(), index
-		v = v.ask(e, index)
-	}
-	if e.Kind == round.Publish && e.Version > 0 {
-		v.PublishEntry, v.PublishIndex = e, index
-	}
-	return v
+	return next
 }
 
 // when is the moment as the machine sees it, and when presence changes next by itself.
@@ -317,14 +311,14 @@ func earlier(a, b time.Time) time.Time {
 // start performs an own task on a goroutine of its own.
 func (c *Coordinator) start(ctx context.Context, t round.Task) {
 	c.running[t.ID] = true
-	view := c.current
+	view, results := c.current, c.results
 	go func() {
 		err := c.perform(ctx, t, view)
 		if ctx.Err() == nil {
 			c.onLoop(ctx, func() { c.ended(t, err) })
 		}
 		select {
-		case c.results <- t.ID:
+		case results <- t.ID:
 		case <-ctx.Done():
 		}
 	}()

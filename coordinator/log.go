@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"strings"
-	"time"
 
 	"atrium/coordinator/federation"
 	"atrium/coordinator/opening"
@@ -62,52 +61,51 @@ func Create(ctx context.Context, cfg Config, signed federation.Countersignatures
 }
 
 // Open reads the log of a federation and returns its coordinator, ready to Run. Recovery
-// is this replay, whatever happened before.
+// is this replay, whatever happened before; it writes nothing but tiles that are missing.
 func Open(ctx context.Context, cfg Config) (*Coordinator, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
 	cfg = cfg.withDefaults()
 	c := &Coordinator{cfg: cfg, presence: newPresence(cfg.Now), places: newPlaces(maxPlaces, placeWait), requests: make(chan request),
-		results: make(chan string), running: map[string]bool{}, retry: map[string]time.Time{}, failed: map[string]bool{}}
-	v := View{State: round.State{Charter: cfg.Charter}}
-	log, err := roundlog.Open(ctx, cfg.Bucket, cfg.Key, func(b roundlog.Batch) error {
-		for i, raw := range b.Entries {
-			e, err := round.DecodeEntry(raw)
-			if err != nil {
-				return fmt.Errorf("entry %d: %w", b.Size+int64(i), err)
-			}
-			if _, err := round.Apply(v.State, e); err != nil {
-				return fmt.Errorf("entry %d: %w", b.Size+int64(i), err)
-			}
-			v = c.after(v, e, b.Size+int64(i))
-		}
-		return nil
-	})
+		results: make(chan string), stopped: make(chan struct{}), current: View{State: round.State{Charter: cfg.Charter}}}
+	log, err := roundlog.Open(ctx, cfg.Bucket, cfg.Key, c.take)
 	if err != nil {
 		return nil, err
 	}
-	c.log, c.current = log, v
-	if err := c.load(ctx); err != nil {
-		return nil, err
-	}
-	if err := errors.Join(c.restoreCards(ctx), c.forgetEnvelopes(ctx)); err != nil {
+	c.log, c.lease = log, newLease(cfg)
+	if err := errors.Join(c.load(ctx), c.noteHead()); err != nil {
 		return nil, err
 	}
 	c.publish(c.current)
 	return c, nil
 }
 
-// load reads the objects that the View keeps at hand, and the published checkpoint.
+// take applies a batch of the log, whoever wrote it.
+func (c *Coordinator) take(b roundlog.Batch) error {
+	for i, raw := range b.Entries {
+		index := b.Size + int64(i)
+		e, err := round.DecodeEntry(raw)
+		if err == nil {
+			c.current, err = c.current.follow(e, index)
+		}
+		if err != nil {
+			return fmt.Errorf("entry %d: %w", index, err)
+		}
+		if epoch := c.current.State.Epoch; epoch != b.Epoch {
+			return fmt.Errorf("entry %d: %w: in a batch of epoch %d, but epoch %d leads", index, round.ErrEntry, b.Epoch, epoch)
+		}
+	}
+	return nil
+}
+
+// load reads the objects that the View keeps at hand.
 func (c *Coordinator) load(ctx context.Context) error {
 	var err error
 	if c.current.Plan, err = opening.Plan(ctx, c.cfg.Bucket, c.current.State.Plan); err != nil {
 		return err
 	}
-	if err := c.loadHeader(ctx); err != nil {
-		return err
-	}
-	return c.publishCheckpoint(ctx)
+	return c.loadHeader(ctx)
 }
 
 func (c *Coordinator) loadHeader(ctx context.Context) error {
@@ -127,15 +125,22 @@ func (c *Coordinator) loadHeader(ctx context.Context) error {
 	return err
 }
 
-// append commits entries. Another writer's batch in the slot means that someone else
-// leads: this coordinator stops.
-func (c *Coordinator) append(ctx context.Context, now time.Time, epoch uint64, entries []round.Entry) error {
-	raw := make([][]byte, len(entries))
-	for i, e := range entries {
-		raw[i] = e.Encode()
+// noteHead takes up the checkpoint that another published.
+func (c *Coordinator) noteHead() error {
+	size := c.log.Published()
+	if size == c.current.Head.Size {
+		return nil
 	}
-	_, err := c.log.Append(ctx, epoch, now, raw)
-	return err
+	root, err := c.log.Tree().RootAt(size)
+	if err != nil {
+		return err
+	}
+	note, err := c.log.CheckpointAt(size)
+	if err != nil {
+		return err
+	}
+	c.current.Checkpoint, c.current.Head = note, federation.TreeHead{Size: size, Root: federation.Digest(root)}
+	return nil
 }
 
 // published lists the entries after which someone waits for a checkpoint: the next
@@ -172,6 +177,7 @@ func (c *Coordinator) settle(ctx context.Context, entries []round.Entry, first i
 				return err
 			}
 		case e.Kind == round.PlanSet:
+			needed = true
 			if err := c.load(ctx); err != nil {
 				return err
 			}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 
 	"atrium/coordinator/federation"
 	"atrium/coordinator/round"
@@ -33,22 +34,29 @@ func (c *Coordinator) SetPlan(ctx context.Context, plan federation.Plan) error {
 				return fmt.Errorf("plan %s %s after version %d: %w", plan.Name, digest.Short(), v.State.Model.Number, err)
 			}
 		}
-		if _, err := storage.PutBlob(ctx, c.cfg.Bucket, federation.Encode(plan)); err != nil {
-			return fmt.Errorf("store plan %s: %w", digest.Short(), err)
-		}
-		err := c.Submit(ctx, round.PlanAccepted{Plan: digest, Schedule: plan.Schedule})
-		if !errors.Is(err, round.ErrWrongPhase) {
+		err := c.submitPlan(ctx, plan)
+		switch {
+		case errors.Is(err, ErrUnavailable), passing(err), errors.Is(err, ErrNotLeader):
+		case !errors.Is(err, round.ErrWrongPhase):
 			return err
-		}
-		if !waited {
+		case !waited:
 			c.cfg.Logger.Info("plan waits for the round to end", "plan", plan.Name, "round", v.State.Round.Number)
 		}
 		select {
 		case <-v.Changed():
+		case <-time.After(retryDelay):
 		case <-ctx.Done():
 			return ctx.Err()
 		}
 	}
+}
+
+func (c *Coordinator) submitPlan(ctx context.Context, plan federation.Plan) error {
+	digest, err := storage.PutBlob(ctx, c.cfg.Bucket, federation.Encode(plan))
+	if err != nil {
+		return fmt.Errorf("store plan %s: %w", plan.Digest().Short(), err)
+	}
+	return c.Submit(ctx, round.PlanAccepted{Plan: digest, Schedule: plan.Schedule})
 }
 
 // continues reports whether a model trained under one plan can be trained under another.

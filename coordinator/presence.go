@@ -23,6 +23,15 @@ func newPresence(now func() time.Time) *Presence {
 		left: map[federation.HospitalID]time.Time{}, changed: make(chan struct{}, 1)}
 }
 
+// restart counts the grace of those who are not connected from now on: they were with
+// another coordinator.
+func (p *Presence) restart() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.started = p.now()
+	clear(p.left)
+}
+
 // Connected notes one more connection of a hospital.
 func (p *Presence) Connected(id federation.HospitalID) { p.move(id, 1) }
 

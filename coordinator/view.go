@@ -7,6 +7,10 @@ import (
 
 // View is the federation as it stood after a commit. It never changes.
 type View struct {
+	Leads  bool     // whether this coordinator does; else it takes no request
+	Led    bool     // whether another is known to
+	Leader []string // its addresses, as far as it says them
+
 	State      round.State
 	Plan       federation.Plan
 	Header     []byte // of the round under way, canonical bytes
@@ -29,6 +33,23 @@ type Asked struct {
 	Submitters federation.Digest // S
 	Index      int64             // of the entry that names S
 	Kept       []bool            // by group: whether it is summed
+}
+
+// follow applies one entry of the log and keeps what goes with it.
+func (v View) follow(e round.Entry, index int64) (View, error) {
+	state, err := round.Apply(v.State, e)
+	if err != nil {
+		return v, err
+	}
+	v.State = state
+	if e.Kind == round.Select {
+		v.SelectEntry, v.SelectIndex = e.Encode(), index
+		v = v.ask(e, index)
+	}
+	if e.Kind == round.Publish && e.Version > 0 {
+		v.PublishEntry, v.PublishIndex = e, index
+	}
+	return v, nil
 }
 
 // ask returns the View with one more S to answer, and without those that no attempt is

@@ -13,6 +13,7 @@ var (
 	ErrRange    = errors.New("range starts beyond the object")
 	ErrName     = errors.New("invalid object name")
 	ErrTooLarge = errors.New("object too large")
+	ErrBroken   = errors.New("the storage refuses to go on until it is opened again")
 )
 
 // ObjectInfo describes one stored object.
@@ -40,7 +41,8 @@ type ObjectInfo struct {
 // they MAY be the answer to the call's own first request. Any other error from a write
 // leaves its outcome unknown: the object may be there, whole, now or later. So a caller
 // that cares repeats the same bytes under the same name, and on [ErrExists] or
-// [ErrConflict] reads what is there.
+// [ErrConflict] reads what is there. [ErrBroken] is the answer to every later call too;
+// after any other error the next call may succeed.
 //
 // Blocking. A method MAY block on disk or network, MUST return soon after ctx is done,
 // and MUST NOT retry for longer than its driver documents. A Bucket MUST be safe for use

@@ -10,6 +10,10 @@ import (
 // Checkpoint is the name of the log's signed checkpoint.
 const Checkpoint = "checkpoint"
 
+// Lease is the name of the object that says which coordinator leads. It is liveness
+// only: the log does not depend on it.
+const Lease = "lease"
+
 // Folders of the layout, each ending in a slash.
 const (
 	LogFolder      = "log/"

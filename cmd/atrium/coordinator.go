@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"os"
 	"strings"
 	"syscall"
 
@@ -128,7 +129,24 @@ func loadCoordinator(c config, logger *slog.Logger) (coordinator.Config, federat
 	if err != nil {
 		return fail(err)
 	}
-	return coordinator.Config{Key: key, Charter: charter, Logger: logger}, plan, nil
+	name, addresses, err := identify(c)
+	if err != nil {
+		return fail(err)
+	}
+	return coordinator.Config{Key: key, Charter: charter, Logger: logger, Name: name, Addresses: addresses}, plan, nil
+}
+
+// identify names this coordinator among those of one storage: by machine and port, which
+// no two that run share, and a process that is started again has again.
+func identify(c config) (name string, addresses []string, err error) {
+	host, err := os.Hostname()
+	if err != nil {
+		return "", nil, err
+	}
+	if addresses = c.items("addresses"); len(addresses) == 0 {
+		addresses = []string{c.text("listen")}
+	}
+	return host + "/" + c.text("listen"), addresses, nil
 }
 
 func listen(address string) (net.Listener, error) {

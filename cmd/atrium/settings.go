@@ -27,6 +27,7 @@ var tlsSettings = []setting{
 
 var coordinatorSettings = join([]setting{
 	{key: "listen", value: "127.0.0.1:7443", usage: "`address` to listen on"},
+	{key: "addresses", list: true, usage: "`addresses` at which hospitals reach this coordinator (default listen)"},
 	{key: "storage", path: true, usage: "`directory` of the log and all that it names"},
 	{key: "charter", path: true, usage: "charter `file`"},
 	{key: "countersignatures", path: true, usage: "`file` of the hospitals' signatures over the charter"},

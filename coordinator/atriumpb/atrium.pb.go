@@ -32,6 +32,7 @@ type PollRequest struct {
 	SeenSize      int64                  `protobuf:"varint,3,opt,name=seen_size,json=seenSize,proto3" json:"seen_size,omitempty"` // largest checkpoint the hospital verified; 0: none
 	Adopted       uint64                 `protobuf:"varint,4,opt,name=adopted,proto3" json:"adopted,omitempty"`                   // version whose local report is written
 	Skip          []string               `protobuf:"bytes,5,rep,name=skip,proto3" json:"skip,omitempty"`                          // tasks that failed here and are not wanted now
+	Checkpoint    []byte                 `protobuf:"bytes,6,opt,name=checkpoint,proto3" json:"checkpoint,omitempty"`              // the signed checkpoint of seen_size; empty: not kept
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -97,6 +98,13 @@ func (x *PollRequest) GetAdopted() uint64 {
 func (x *PollRequest) GetSkip() []string {
 	if x != nil {
 		return x.Skip
+	}
+	return nil
+}
+
+func (x *PollRequest) GetCheckpoint() []byte {
+	if x != nil {
+		return x.Checkpoint
 	}
 	return nil
 }
@@ -345,6 +353,51 @@ func (*Receipt) Descriptor() ([]byte, []int) {
 	return file_atrium_proto_rawDescGZIP(), []int{3}
 }
 
+// NotLeader is a detail of the error of a coordinator that stands by.
+type NotLeader struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Addresses     []string               `protobuf:"bytes,1,rep,name=addresses,proto3" json:"addresses,omitempty"` // of the one that leads, as far as they are known
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *NotLeader) Reset() {
+	*x = NotLeader{}
+	mi := &file_atrium_proto_msgTypes[4]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *NotLeader) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*NotLeader) ProtoMessage() {}
+
+func (x *NotLeader) ProtoReflect() protoreflect.Message {
+	mi := &file_atrium_proto_msgTypes[4]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use NotLeader.ProtoReflect.Descriptor instead.
+func (*NotLeader) Descriptor() ([]byte, []int) {
+	return file_atrium_proto_rawDescGZIP(), []int{4}
+}
+
+func (x *NotLeader) GetAddresses() []string {
+	if x != nil {
+		return x.Addresses
+	}
+	return nil
+}
+
 type HeldRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Federation    string                 `protobuf:"bytes,1,opt,name=federation,proto3" json:"federation,omitempty"`
@@ -356,7 +409,7 @@ type HeldRequest struct {
 
 func (x *HeldRequest) Reset() {
 	*x = HeldRequest{}
-	mi := &file_atrium_proto_msgTypes[4]
+	mi := &file_atrium_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -368,7 +421,7 @@ func (x *HeldRequest) String() string {
 func (*HeldRequest) ProtoMessage() {}
 
 func (x *HeldRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_atrium_proto_msgTypes[4]
+	mi := &file_atrium_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -381,7 +434,7 @@ func (x *HeldRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HeldRequest.ProtoReflect.Descriptor instead.
 func (*HeldRequest) Descriptor() ([]byte, []int) {
-	return file_atrium_proto_rawDescGZIP(), []int{4}
+	return file_atrium_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *HeldRequest) GetFederation() string {
@@ -414,7 +467,7 @@ type HeldReply struct {
 
 func (x *HeldReply) Reset() {
 	*x = HeldReply{}
-	mi := &file_atrium_proto_msgTypes[5]
+	mi := &file_atrium_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -426,7 +479,7 @@ func (x *HeldReply) String() string {
 func (*HeldReply) ProtoMessage() {}
 
 func (x *HeldReply) ProtoReflect() protoreflect.Message {
-	mi := &file_atrium_proto_msgTypes[5]
+	mi := &file_atrium_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -439,7 +492,7 @@ func (x *HeldReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HeldReply.ProtoReflect.Descriptor instead.
 func (*HeldReply) Descriptor() ([]byte, []int) {
-	return file_atrium_proto_rawDescGZIP(), []int{5}
+	return file_atrium_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *HeldReply) GetIndexes() []int32 {
@@ -465,7 +518,7 @@ type SegmentChunk struct {
 
 func (x *SegmentChunk) Reset() {
 	*x = SegmentChunk{}
-	mi := &file_atrium_proto_msgTypes[6]
+	mi := &file_atrium_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -477,7 +530,7 @@ func (x *SegmentChunk) String() string {
 func (*SegmentChunk) ProtoMessage() {}
 
 func (x *SegmentChunk) ProtoReflect() protoreflect.Message {
-	mi := &file_atrium_proto_msgTypes[6]
+	mi := &file_atrium_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -490,7 +543,7 @@ func (x *SegmentChunk) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SegmentChunk.ProtoReflect.Descriptor instead.
 func (*SegmentChunk) Descriptor() ([]byte, []int) {
-	return file_atrium_proto_rawDescGZIP(), []int{6}
+	return file_atrium_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *SegmentChunk) GetFederation() string {
@@ -553,7 +606,7 @@ type SubmitRequest struct {
 
 func (x *SubmitRequest) Reset() {
 	*x = SubmitRequest{}
-	mi := &file_atrium_proto_msgTypes[7]
+	mi := &file_atrium_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -565,7 +618,7 @@ func (x *SubmitRequest) String() string {
 func (*SubmitRequest) ProtoMessage() {}
 
 func (x *SubmitRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_atrium_proto_msgTypes[7]
+	mi := &file_atrium_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -578,7 +631,7 @@ func (x *SubmitRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SubmitRequest.ProtoReflect.Descriptor instead.
 func (*SubmitRequest) Descriptor() ([]byte, []int) {
-	return file_atrium_proto_rawDescGZIP(), []int{7}
+	return file_atrium_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *SubmitRequest) GetFederation() string {
@@ -612,7 +665,7 @@ type EnvelopesRequest struct {
 
 func (x *EnvelopesRequest) Reset() {
 	*x = EnvelopesRequest{}
-	mi := &file_atrium_proto_msgTypes[8]
+	mi := &file_atrium_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -624,7 +677,7 @@ func (x *EnvelopesRequest) String() string {
 func (*EnvelopesRequest) ProtoMessage() {}
 
 func (x *EnvelopesRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_atrium_proto_msgTypes[8]
+	mi := &file_atrium_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -637,7 +690,7 @@ func (x *EnvelopesRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EnvelopesRequest.ProtoReflect.Descriptor instead.
 func (*EnvelopesRequest) Descriptor() ([]byte, []int) {
-	return file_atrium_proto_rawDescGZIP(), []int{8}
+	return file_atrium_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *EnvelopesRequest) GetFederation() string {
@@ -664,7 +717,7 @@ type EnvelopeItem struct {
 
 func (x *EnvelopeItem) Reset() {
 	*x = EnvelopeItem{}
-	mi := &file_atrium_proto_msgTypes[9]
+	mi := &file_atrium_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -676,7 +729,7 @@ func (x *EnvelopeItem) String() string {
 func (*EnvelopeItem) ProtoMessage() {}
 
 func (x *EnvelopeItem) ProtoReflect() protoreflect.Message {
-	mi := &file_atrium_proto_msgTypes[9]
+	mi := &file_atrium_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -689,7 +742,7 @@ func (x *EnvelopeItem) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EnvelopeItem.ProtoReflect.Descriptor instead.
 func (*EnvelopeItem) Descriptor() ([]byte, []int) {
-	return file_atrium_proto_rawDescGZIP(), []int{9}
+	return file_atrium_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *EnvelopeItem) GetSigned() []byte {
@@ -717,7 +770,7 @@ type AnswerRequest struct {
 
 func (x *AnswerRequest) Reset() {
 	*x = AnswerRequest{}
-	mi := &file_atrium_proto_msgTypes[10]
+	mi := &file_atrium_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -729,7 +782,7 @@ func (x *AnswerRequest) String() string {
 func (*AnswerRequest) ProtoMessage() {}
 
 func (x *AnswerRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_atrium_proto_msgTypes[10]
+	mi := &file_atrium_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -742,7 +795,7 @@ func (x *AnswerRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AnswerRequest.ProtoReflect.Descriptor instead.
 func (*AnswerRequest) Descriptor() ([]byte, []int) {
-	return file_atrium_proto_rawDescGZIP(), []int{10}
+	return file_atrium_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *AnswerRequest) GetFederation() string {
@@ -777,7 +830,7 @@ type FetchRequest struct {
 
 func (x *FetchRequest) Reset() {
 	*x = FetchRequest{}
-	mi := &file_atrium_proto_msgTypes[11]
+	mi := &file_atrium_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -789,7 +842,7 @@ func (x *FetchRequest) String() string {
 func (*FetchRequest) ProtoMessage() {}
 
 func (x *FetchRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_atrium_proto_msgTypes[11]
+	mi := &file_atrium_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -802,7 +855,7 @@ func (x *FetchRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FetchRequest.ProtoReflect.Descriptor instead.
 func (*FetchRequest) Descriptor() ([]byte, []int) {
-	return file_atrium_proto_rawDescGZIP(), []int{11}
+	return file_atrium_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *FetchRequest) GetFederation() string {
@@ -835,7 +888,7 @@ type Chunk struct {
 
 func (x *Chunk) Reset() {
 	*x = Chunk{}
-	mi := &file_atrium_proto_msgTypes[12]
+	mi := &file_atrium_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -847,7 +900,7 @@ func (x *Chunk) String() string {
 func (*Chunk) ProtoMessage() {}
 
 func (x *Chunk) ProtoReflect() protoreflect.Message {
-	mi := &file_atrium_proto_msgTypes[12]
+	mi := &file_atrium_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -860,7 +913,7 @@ func (x *Chunk) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Chunk.ProtoReflect.Descriptor instead.
 func (*Chunk) Descriptor() ([]byte, []int) {
-	return file_atrium_proto_rawDescGZIP(), []int{12}
+	return file_atrium_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *Chunk) GetData() []byte {
@@ -879,7 +932,7 @@ type StatusRequest struct {
 
 func (x *StatusRequest) Reset() {
 	*x = StatusRequest{}
-	mi := &file_atrium_proto_msgTypes[13]
+	mi := &file_atrium_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -891,7 +944,7 @@ func (x *StatusRequest) String() string {
 func (*StatusRequest) ProtoMessage() {}
 
 func (x *StatusRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_atrium_proto_msgTypes[13]
+	mi := &file_atrium_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -904,7 +957,7 @@ func (x *StatusRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StatusRequest.ProtoReflect.Descriptor instead.
 func (*StatusRequest) Descriptor() ([]byte, []int) {
-	return file_atrium_proto_rawDescGZIP(), []int{13}
+	return file_atrium_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *StatusRequest) GetFederation() string {
@@ -923,7 +976,7 @@ type StatusReply struct {
 
 func (x *StatusReply) Reset() {
 	*x = StatusReply{}
-	mi := &file_atrium_proto_msgTypes[14]
+	mi := &file_atrium_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -935,7 +988,7 @@ func (x *StatusReply) String() string {
 func (*StatusReply) ProtoMessage() {}
 
 func (x *StatusReply) ProtoReflect() protoreflect.Message {
-	mi := &file_atrium_proto_msgTypes[14]
+	mi := &file_atrium_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -948,7 +1001,7 @@ func (x *StatusReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StatusReply.ProtoReflect.Descriptor instead.
 func (*StatusReply) Descriptor() ([]byte, []int) {
-	return file_atrium_proto_rawDescGZIP(), []int{14}
+	return file_atrium_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *StatusReply) GetJson() []byte {
@@ -962,7 +1015,7 @@ var File_atrium_proto protoreflect.FileDescriptor
 
 const file_atrium_proto_rawDesc = "" +
 	"\n" +
-	"\fatrium.proto\x12\tatrium.v1\"\x9a\x01\n" +
+	"\fatrium.proto\x12\tatrium.v1\"\xba\x01\n" +
 	"\vPollRequest\x12\x1e\n" +
 	"\n" +
 	"federation\x18\x01 \x01(\tR\n" +
@@ -970,7 +1023,10 @@ const file_atrium_proto_rawDesc = "" +
 	"\vincarnation\x18\x02 \x01(\fR\vincarnation\x12\x1b\n" +
 	"\tseen_size\x18\x03 \x01(\x03R\bseenSize\x12\x18\n" +
 	"\aadopted\x18\x04 \x01(\x04R\aadopted\x12\x12\n" +
-	"\x04skip\x18\x05 \x03(\tR\x04skip\"\xf9\x02\n" +
+	"\x04skip\x18\x05 \x03(\tR\x04skip\x12\x1e\n" +
+	"\n" +
+	"checkpoint\x18\x06 \x01(\fR\n" +
+	"checkpoint\"\xf9\x02\n" +
 	"\x04Work\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x12\n" +
 	"\x04kind\x18\x02 \x01(\tR\x04kind\x12\x14\n" +
@@ -998,7 +1054,9 @@ const file_atrium_proto_rawDesc = "" +
 	"federation\x12\x12\n" +
 	"\x04kind\x18\x02 \x01(\tR\x04kind\x12\x16\n" +
 	"\x06signed\x18\x03 \x01(\fR\x06signed\"\t\n" +
-	"\aReceipt\"f\n" +
+	"\aReceipt\")\n" +
+	"\tNotLeader\x12\x1c\n" +
+	"\taddresses\x18\x01 \x03(\tR\taddresses\"f\n" +
 	"\vHeldRequest\x12\x1e\n" +
 	"\n" +
 	"federation\x18\x01 \x01(\tR\n" +
@@ -1079,43 +1137,44 @@ func file_atrium_proto_rawDescGZIP() []byte {
 	return file_atrium_proto_rawDescData
 }
 
-var file_atrium_proto_msgTypes = make([]protoimpl.MessageInfo, 15)
+var file_atrium_proto_msgTypes = make([]protoimpl.MessageInfo, 16)
 var file_atrium_proto_goTypes = []any{
 	(*PollRequest)(nil),      // 0: atrium.v1.PollRequest
 	(*Work)(nil),             // 1: atrium.v1.Work
 	(*Message)(nil),          // 2: atrium.v1.Message
 	(*Receipt)(nil),          // 3: atrium.v1.Receipt
-	(*HeldRequest)(nil),      // 4: atrium.v1.HeldRequest
-	(*HeldReply)(nil),        // 5: atrium.v1.HeldReply
-	(*SegmentChunk)(nil),     // 6: atrium.v1.SegmentChunk
-	(*SubmitRequest)(nil),    // 7: atrium.v1.SubmitRequest
-	(*EnvelopesRequest)(nil), // 8: atrium.v1.EnvelopesRequest
-	(*EnvelopeItem)(nil),     // 9: atrium.v1.EnvelopeItem
-	(*AnswerRequest)(nil),    // 10: atrium.v1.AnswerRequest
-	(*FetchRequest)(nil),     // 11: atrium.v1.FetchRequest
-	(*Chunk)(nil),            // 12: atrium.v1.Chunk
-	(*StatusRequest)(nil),    // 13: atrium.v1.StatusRequest
-	(*StatusReply)(nil),      // 14: atrium.v1.StatusReply
+	(*NotLeader)(nil),        // 4: atrium.v1.NotLeader
+	(*HeldRequest)(nil),      // 5: atrium.v1.HeldRequest
+	(*HeldReply)(nil),        // 6: atrium.v1.HeldReply
+	(*SegmentChunk)(nil),     // 7: atrium.v1.SegmentChunk
+	(*SubmitRequest)(nil),    // 8: atrium.v1.SubmitRequest
+	(*EnvelopesRequest)(nil), // 9: atrium.v1.EnvelopesRequest
+	(*EnvelopeItem)(nil),     // 10: atrium.v1.EnvelopeItem
+	(*AnswerRequest)(nil),    // 11: atrium.v1.AnswerRequest
+	(*FetchRequest)(nil),     // 12: atrium.v1.FetchRequest
+	(*Chunk)(nil),            // 13: atrium.v1.Chunk
+	(*StatusRequest)(nil),    // 14: atrium.v1.StatusRequest
+	(*StatusReply)(nil),      // 15: atrium.v1.StatusReply
 }
 var file_atrium_proto_depIdxs = []int32{
 	0,  // 0: atrium.v1.Coordinator.Poll:input_type -> atrium.v1.PollRequest
 	2,  // 1: atrium.v1.Coordinator.Send:input_type -> atrium.v1.Message
-	4,  // 2: atrium.v1.Coordinator.Held:input_type -> atrium.v1.HeldRequest
-	6,  // 3: atrium.v1.Coordinator.PutSegment:input_type -> atrium.v1.SegmentChunk
-	7,  // 4: atrium.v1.Coordinator.Submit:input_type -> atrium.v1.SubmitRequest
-	8,  // 5: atrium.v1.Coordinator.Envelopes:input_type -> atrium.v1.EnvelopesRequest
-	10, // 6: atrium.v1.Coordinator.SendAnswer:input_type -> atrium.v1.AnswerRequest
-	11, // 7: atrium.v1.Coordinator.Fetch:input_type -> atrium.v1.FetchRequest
-	13, // 8: atrium.v1.Coordinator.Status:input_type -> atrium.v1.StatusRequest
+	5,  // 2: atrium.v1.Coordinator.Held:input_type -> atrium.v1.HeldRequest
+	7,  // 3: atrium.v1.Coordinator.PutSegment:input_type -> atrium.v1.SegmentChunk
+	8,  // 4: atrium.v1.Coordinator.Submit:input_type -> atrium.v1.SubmitRequest
+	9,  // 5: atrium.v1.Coordinator.Envelopes:input_type -> atrium.v1.EnvelopesRequest
+	11, // 6: atrium.v1.Coordinator.SendAnswer:input_type -> atrium.v1.AnswerRequest
+	12, // 7: atrium.v1.Coordinator.Fetch:input_type -> atrium.v1.FetchRequest
+	14, // 8: atrium.v1.Coordinator.Status:input_type -> atrium.v1.StatusRequest
 	1,  // 9: atrium.v1.Coordinator.Poll:output_type -> atrium.v1.Work
 	3,  // 10: atrium.v1.Coordinator.Send:output_type -> atrium.v1.Receipt
-	5,  // 11: atrium.v1.Coordinator.Held:output_type -> atrium.v1.HeldReply
+	6,  // 11: atrium.v1.Coordinator.Held:output_type -> atrium.v1.HeldReply
 	3,  // 12: atrium.v1.Coordinator.PutSegment:output_type -> atrium.v1.Receipt
 	3,  // 13: atrium.v1.Coordinator.Submit:output_type -> atrium.v1.Receipt
-	9,  // 14: atrium.v1.Coordinator.Envelopes:output_type -> atrium.v1.EnvelopeItem
+	10, // 14: atrium.v1.Coordinator.Envelopes:output_type -> atrium.v1.EnvelopeItem
 	3,  // 15: atrium.v1.Coordinator.SendAnswer:output_type -> atrium.v1.Receipt
-	12, // 16: atrium.v1.Coordinator.Fetch:output_type -> atrium.v1.Chunk
-	14, // 17: atrium.v1.Coordinator.Status:output_type -> atrium.v1.StatusReply
+	13, // 16: atrium.v1.Coordinator.Fetch:output_type -> atrium.v1.Chunk
+	15, // 17: atrium.v1.Coordinator.Status:output_type -> atrium.v1.StatusReply
 	9,  // [9:18] is the sub-list for method output_type
 	0,  // [0:9] is the sub-list for method input_type
 	0,  // [0:0] is the sub-list for extension type_name
@@ -1134,7 +1193,7 @@ func file_atrium_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_atrium_proto_rawDesc), len(file_atrium_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   15,
+			NumMessages:   16,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

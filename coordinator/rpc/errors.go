@@ -42,6 +42,7 @@ var kinds = []struct {
 	{he.ErrWire, codes.InvalidArgument},
 	{storage.ErrDifferent, codes.AlreadyExists},
 	{coordinator.ErrStopped, codes.Unavailable},
+	{coordinator.ErrUnavailable, codes.Unavailable},
 	{storage.ErrNotFound, codes.NotFound},
 	{context.Canceled, codes.Canceled},
 	{context.DeadlineExceeded, codes.DeadlineExceeded},
@@ -54,6 +55,15 @@ func (s *Server) refuse(ctx context.Context, c *coordinator.Coordinator, id fede
 	}
 	c.NoteRefusal(ctx, id, role, err)
 	return s.wire(err)
+}
+
+// notLeader tells a hospital to ask another coordinator, and which if that is known.
+func notLeader(err *coordinator.NotLeader) error {
+	st, failed := status.New(codes.Unavailable, err.Error()).WithDetails(&atriumpb.NotLeader{Addresses: err.Leader})
+	if failed != nil {
+		return status.Error(codes.Unavailable, err.Error())
+	}
+	return st.Err()
 }
 
 // withProof adds the hospital's own signed word where that is the reason.
@@ -80,6 +90,10 @@ func (s *Server) wire(err error) error {
 	}
 	if errors.Is(err, coordinator.ErrBusy) {
 		return busy(err)
+	}
+	var elsewhere *coordinator.NotLeader
+	if errors.As(err, &elsewhere) {
+		return notLeader(elsewhere)
 	}
 	for _, k := range kinds {
 		if errors.Is(err, k.sentinel) {

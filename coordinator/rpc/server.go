@@ -65,8 +65,20 @@ func (s *Server) serve(ctx context.Context, listener net.Listener, config *tls.C
 	return nil
 }
 
-// enter returns the federation that a call names and who calls.
+// enter returns the federation that a call names and who calls, if it is led here.
 func (s *Server) enter(ctx context.Context, name string) (*coordinator.Coordinator, federation.HospitalID, error) {
+	c, id, err := s.identify(ctx, name)
+	if err != nil {
+		return nil, "", err
+	}
+	if v := c.View(); !v.Leads {
+		return nil, "", notLeader(&coordinator.NotLeader{Leader: v.Leader})
+	}
+	return c, id, nil
+}
+
+// identify returns the federation that a call names and who calls.
+func (s *Server) identify(ctx context.Context, name string) (*coordinator.Coordinator, federation.HospitalID, error) {
 	p, ok := peer.FromContext(ctx)
 	if !ok {
 		return nil, "", status.Error(codes.Unauthenticated, "no TLS identity")
@@ -88,9 +100,10 @@ func (s *Server) enter(ctx context.Context, name string) (*coordinator.Coordinat
 	return nil, "", status.Error(codes.PermissionDenied, ErrStranger.Error())
 }
 
-// Poll implements the long poll.
+// Poll implements the long poll. While nobody leads it waits here too: this coordinator
+// may be the next.
 func (s *Server) Poll(ctx context.Context, req *atriumpb.PollRequest) (*atriumpb.Work, error) {
-	c, id, err := s.enter(ctx, req.GetFederation())
+	c, id, err := s.identify(ctx, req.GetFederation())
 	if err != nil {
 		return nil, err
 	}
@@ -102,12 +115,17 @@ func (s *Server) Poll(ctx context.Context, req *atriumpb.PollRequest) (*atriumpb
 	defer timeout.Stop()
 	for {
 		view := c.View()
-		work, ok, err := c.WorkFor(ctx, view, id, poll)
-		if err != nil {
-			return nil, s.wire(err)
+		if view.Led {
+			return nil, notLeader(&coordinator.NotLeader{Leader: view.Leader})
 		}
-		if ok {
-			return workMessage(work), nil
+		if view.Leads {
+			work, ok, err := c.WorkFor(ctx, view, id, poll)
+			if err != nil {
+				return nil, s.wire(err)
+			}
+			if ok {
+				return workMessage(work), nil
+			}
 		}
 		select {
 		case <-view.Changed():
@@ -293,7 +311,7 @@ func (s *Server) Fetch(req *atriumpb.FetchRequest, stream grpc.ServerStreamingSe
 
 // Status implements the status display.
 func (s *Server) Status(ctx context.Context, req *atriumpb.StatusRequest) (*atriumpb.StatusReply, error) {
-	c, _, err := s.enter(ctx, req.GetFederation())
+	c, _, err := s.identify(ctx, req.GetFederation())
 	if err != nil {
 		return nil, err
 	}

@@ -14,6 +14,7 @@ func coordinatorConfig(o Options) []byte {
 	return fmt.Appendf(nil, `# Coordinator of federation %s. Relative paths start at this file's folder.
 # Environment (ATRIUM_LISTEN, ATRIUM_LOG_LEVEL, ...) and flags go before it.
 listen: %s # where hospitals connect
+addresses: [%s] # how they reach it, for hints to those who ask one that stands by
 storage: state # the log and everything it names
 charter: charter.json
 countersignatures: countersignatures.json
@@ -26,7 +27,7 @@ tls:
 log:
   level: info # debug, info, warn or error
   format: text # or json
-`, o.Federation, quote(o.Listen))
+`, o.Federation, quote(o.Listen), quote(o.Address))
 }
 
 // hospitalConfig is the configuration file of one hospital's daemon.

@@ -14,10 +14,10 @@ import (
 
 // Sentinels of this driver.
 var (
-	ErrFsync    = errors.New("fsync failed, the bucket refuses to go on")
+	ErrFsync    = fmt.Errorf("fsync failed, nobody knows what the disk holds: %w", storage.ErrBroken)
 	ErrNotEmpty = errors.New("directory is not empty")
 	ErrNoBucket = errors.New("directory holds no bucket")
-	ErrClosed   = errors.New("bucket is closed")
+	ErrClosed   = fmt.Errorf("bucket is closed: %w", storage.ErrBroken)
 )
 
 // Files of the driver's own; no object's name begins with a dot.

@@ -217,10 +217,10 @@ func (l *Log) CatchUp(ctx context.Context) ([]Batch, error) {
 		if err != nil {
 			return taken, err
 		}
+		taken = append(taken, b)
 		if err := l.take(ctx, b); err != nil {
 			return taken, err
 		}
-		taken = append(taken, b)
 	}
 }
 

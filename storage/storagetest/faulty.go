@@ -11,8 +11,8 @@ import (
 
 // Sentinels of a [Faulty] Bucket.
 var (
-	ErrInjected = errors.New("injected fault") // the chosen write
-	ErrDead     = errors.New("process died")   // every call after it, when Dies
+	ErrInjected = errors.New("injected fault")                      // the chosen write
+	ErrDead     = fmt.Errorf("process died: %w", storage.ErrBroken) // every call after it, when Dies
 )
 
 // Fault is what happens to one write (PutIfAbsent, CompareAndSwap or Delete).
