@@ -12,22 +12,33 @@ package he
 // 2^(l+1)*q keep differences positive and below 3.1*2^(l+50), so that nothing
 // reaches 2^64 in 13 layers.
 func (f *prime) product(x []uint64, key []factor) {
-	n := len(x)
+	n, q := len(x), f.q
 	f.firstLayers(x, key)
-	lift := 8 * f.q
-	f.layersOf4(x, lift)
-	t := 16
-	for lift *= 4; 4*t <= n; lift *= 4 {
-		for i := 0; i*4*t < n; i++ {
-			g := x[i*4*t : (i+1)*4*t]
-			u := (*[2]factor)(f.roots[n/(2*t)+2*i:])
-			layers(g[:t], g[t:2*t], g[2*t:3*t], g[3*t:], u, &f.roots[n/(4*t)+i], f.q, lift)
-		}
-		t *= 4
+	f.layersOf4(x, 8*q)
+	for i := range n / 64 {
+		u, v := f.rootsOf(n/64 + i)
+		layers((*[64]uint64)(x[64*i:]), u, v, q, 32*q)
 	}
-	if 2*t <= n {
-		lastLayer(x[:t], x[t:], f.roots[1], f.q, lift)
+	for i := range n / 256 {
+		u, v := f.rootsOf(n/256 + i)
+		layers((*[256]uint64)(x[256*i:]), u, v, q, 128*q)
 	}
+	for i := range n / 1024 {
+		u, v := f.rootsOf(n/1024 + i)
+		layers((*[1024]uint64)(x[1024*i:]), u, v, q, 512*q)
+	}
+	for i := range n / 4096 {
+		u, v := f.rootsOf(n/4096 + i)
+		layers((*[4096]uint64)(x[4096*i:]), u, v, q, 2048*q)
+	}
+	if n == 8192 {
+		lastLayer(x[:n/2], x[n/2:], f.roots[1], q, 8192*q)
+	}
+}
+
+// rootsOf returns root i for the second layer of a group and the two for its first.
+func (f *prime) rootsOf(i int) (first *[2]factor, second *factor) {
+	return (*[2]factor)(f.roots[2*i : 2*i+2]), &f.roots[i]
 }
 
 // firstLayers multiplies by the key and does the layers of stride 1 and 2.
@@ -64,22 +75,25 @@ func (f *prime) layersOf4(x []uint64, lift uint64) {
 	}
 }
 
-// layers does two layers on the four quarters of a group.
-func layers(x0, x1, x2, x3 []uint64, u *[2]factor, v *factor, q, lift uint64) {
-	x1, x2, x3 = x1[:len(x0)], x2[:len(x0)], x3[:len(x0)]
-	for i := range x0 {
-		a, b := x0[i], x1[i]
-		b, a = u[0].times(a-b+lift, q), a+b
-		c, d := x2[i], x3[i]
-		d, c = u[1].times(c-d+lift, q), c+d
-		x0[i] = a + c
-		x2[i] = v.times(a-c+2*lift, q)
-		x1[i] = b + d
-		x3[i] = v.times(b-d+2*lift, q)
+// layers does two layers on the four quarters of a group. It is compiled once
+// for each size, so that the distance between quarters is a constant.
+func layers[G [64]uint64 | [256]uint64 | [1024]uint64 | [4096]uint64](group *G, u *[2]factor, v *factor, q, lift uint64) {
+	t := len(*group) / 4
+	for i := range t {
+		a, b := (*group)[i], (*group)[i+t]
+		ab := a + b
+		b = u[0].times(a-b+lift, q)
+		c, d := (*group)[i+2*t], (*group)[i+3*t]
+		cd := c + d
+		d = u[1].times(c-d+lift, q)
+		(*group)[i] = ab + cd
+		(*group)[i+2*t] = v.times(ab-cd+2*lift, q)
+		(*group)[i+t] = b + d
+		(*group)[i+3*t] = v.times(b-d+2*lift, q)
 	}
 }
 
-// lastLayer does the layer of stride N/2.
+// lastLayer does the layer of stride N/2 for which no other is left.
 func lastLayer(x0, x1 []uint64, u factor, q, lift uint64) {
 	x1 = x1[:len(x0)]
 	for i := range x0 {
