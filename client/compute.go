@@ -6,65 +6,14 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"math"
 	"runtime/debug"
+	"slices"
 
 	"atrium/aggregation"
-	"atrium/aggregation/fixedpoint"
 	"atrium/client/dataset"
 	"atrium/coordinator/federation"
 	"atrium/storage/models"
 )
-
-// contribution is the vector that this hospital contributes to a round, in the layout of
-// the header's format: the change of each parameter as it was trained, which is scaled
-// and clipped when it is read, and values.
-type contribution struct {
-	delta  []float32 // train only
-	share  float64   // of the weight cap: multiplies the clipped delta
-	clip   float64
-	values []float64 // what follows the delta
-}
-
-// read writes the values from an index on into dst.
-func (c contribution) read(dst []float64, from int) {
-	n := 0
-	if from < len(c.delta) {
-		n = min(len(c.delta)-from, len(dst))
-		for i, v := range c.delta[from : from+n] {
-			x := float64(v)
-			if x > c.clip {
-				x = c.clip
-			} else if x < -c.clip {
-				x = -c.clip
-			}
-			dst[i] = float64(c.share * x)
-		}
-	}
-	copy(dst[n:], c.values[max(0, from-len(c.delta)):])
-}
-
-// saturated counts the values beyond the clip; fixedpoint.ErrNotFinite.
-func (c contribution) saturated() (int, error) {
-	// Magnitudes of floats are in the order of their bits; limit is of the largest that
-	// does not meet the clip.
-	limit := math.Float32bits(float32(c.clip))
-	if float64(math.Float32frombits(limit)) > c.clip {
-		limit--
-	}
-	n := 0
-	for i, v := range c.delta {
-		magnitude := math.Float32bits(v) &^ (1 << 31)
-		if magnitude <= limit {
-			continue
-		}
-		if magnitude >= 0xff<<23 {
-			return 0, fmt.Errorf("change of parameter %d is %v: %w", i, v, fixedpoint.ErrNotFinite)
-		}
-		n++
-	}
-	return n, nil
-}
 
 // compute returns what this hospital contributes.
 func (d *Daemon) compute(ctx context.Context, h federation.Header) (contribution, error) {
@@ -84,6 +33,8 @@ type model struct {
 	parameters federation.Digest
 	params     []float32
 	norm       aggregation.Normalisation
+	control    []float32 // of the server, over the shared parameters; SCAFFOLD only
+	counted    uint64    // the round that last summed an update of this hospital; 0: none
 }
 
 // base downloads the snapshot that a header names, unless it is at hand, and refuses one
@@ -134,7 +85,36 @@ func (d *Daemon) download(ctx context.Context, digest federation.Digest) (model,
 	if err != nil {
 		return model{}, fmt.Errorf("snapshot %s: %w", digest.Short(), err)
 	}
-	return model{snapshot: digest, parameters: models.ParametersDigest(s), params: params, norm: norm}, nil
+	m := model{snapshot: digest, parameters: models.ParametersDigest(s), params: params, norm: norm}
+	return m, d.readState(&m, s)
+}
+
+// readState takes from a snapshot what the plan's rule keeps there for hospitals.
+func (d *Daemon) readState(m *model, s models.Snapshot) error {
+	plan := d.cfg.Plan
+	list, err := models.LastCounted(plan, s)
+	if err != nil {
+		return err
+	}
+	for _, c := range list {
+		if c.Hospital == d.self {
+			m.counted = c.Round
+		}
+	}
+	if plan.Aggregation.Rule != federation.Scaffold {
+		return nil
+	}
+	tensors, err := models.State(plan, s, models.StateControl)
+	if err != nil {
+		return err
+	}
+	for _, t := range tensors {
+		m.control = append(m.control, t.F32...)
+	}
+	if tensors == nil {
+		m.control = make([]float32, plan.SharedCount())
+	}
+	return nil
 }
 
 // checkBase verifies the base of a header before this hospital joins.
@@ -146,12 +126,16 @@ func (d *Daemon) checkBase(ctx context.Context, h federation.Header) error {
 	return err
 }
 
-// computeDelta trains locally: its contribution is weight/cap times the clipped change of
-// each parameter, the weight, and how many coordinates met the clip. The base is let go,
-// because the next version will be another.
+// computeDelta trains locally: its contribution is the clipped change of each shared
+// parameter times weight/cap, what else the plan's rule sums, the weight, and how many
+// coordinates met the clip. The base is let go, because the next version will be another.
 func (d *Daemon) computeDelta(ctx context.Context, h federation.Header) (contribution, error) {
 	plan := d.cfg.Plan
 	params, norm, err := d.base(ctx, h.Base, h.Parameters)
+	if err != nil {
+		return contribution{}, err
+	}
+	own, err := d.recall(ctx)
 	if err != nil {
 		return contribution{}, err
 	}
@@ -163,20 +147,72 @@ func (d *Daemon) computeDelta(ctx context.Context, h federation.Header) (contrib
 	if err != nil {
 		return contribution{}, err
 	}
-	delta, loss, err := d.trainer.Train(ctx, params, x, y, d.train.Rows, plan.Local, binary.LittleEndian.Uint64(seed[:8]))
+	start, control := own.merge(plan, params), d.model.control
+	delta, loss, err := d.trainer.Train(ctx, start, own.correction(plan, control), x, y, d.train.Rows, plan.Local, binary.LittleEndian.Uint64(seed[:8]))
 	if err != nil {
 		return contribution{}, err
+	}
+	shared, local := split(plan, start, delta)
+	c, err := contribute(plan, shared, control, d.train.Rows)
+	if err != nil {
+		return contribution{}, err
+	}
+	if plan.Aggregation.KeepsState() {
+		if err := d.keep(ctx, h.Round, kept{control: c.nextControl(plan, own.control), local: local}); err != nil {
+			return contribution{}, err
+		}
 	}
 	d.forget()
-	weight := dataset.Weight(d.train.Rows, plan.Privacy.WeightCap)
-	c := contribution{delta: delta, share: float64(weight) / float64(plan.Privacy.WeightCap), clip: plan.Privacy.Clip}
-	saturated, err := c.saturated()
-	if err != nil {
-		return contribution{}, err
-	}
-	c.values = []float64{float64(weight), float64(min(saturated, 1<<h.Format.Bits-1))}
-	d.cfg.Logger.Debug("trained", "round", h.Round, "loss", loss, "saturated", saturated)
+	d.cfg.Logger.Debug("trained", "round", h.Round, "loss", loss, "saturated", c.values[1])
 	return c, nil
+}
+
+// contribute makes what the plan's rule sums of a change of the shared parameters;
+// control is the server's control variate, where the rule has one.
+func contribute(p federation.Plan, change, control []float32, rows int) (contribution, error) {
+	weight := dataset.Weight(rows, p.Privacy.WeightCap)
+	share := float64(weight) / float64(p.Privacy.WeightCap)
+	v := vector{change: change, scale: 1, clip: p.Privacy.Clip, share: share}
+	c := contribution{}
+	var effort []float64
+	switch p.Aggregation.Rule {
+	case federation.FedNova: // the share of its work rather than of its records, at most 1 after the clip
+		norm := p.FullEffort(rows)
+		factor := share * p.FullEffort(p.Privacy.WeightCap) / norm
+		v.scale, v.share = max(1, factor), min(1, factor)
+		effort = make([]float64, aggregation.EffortDigits(p.Privacy.Bits))
+		if err := aggregation.Effort(effort, weight, norm, p.Privacy.Bits); err != nil {
+			return c, err
+		}
+		c.vectors = []vector{v}
+	case federation.Scaffold:
+		second := slices.Clone(change)
+		if err := aggregation.ControlChange(second, control, p.Local.StepsOf(rows), p.Local.LearningRate); err != nil {
+			return c, err
+		}
+		c.vectors = []vector{v, {change: second, scale: p.ControlScale(), clip: 2 * p.Privacy.Clip, share: share}}
+	default:
+		c.vectors = []vector{v}
+	}
+	saturated, err := c.saturated()
+	c.values = append([]float64{float64(weight), float64(min(saturated, 1<<p.Privacy.Bits-1))}, effort...)
+	return c, err
+}
+
+// nextControl is this hospital's next control variate: what it contributes, clipped, is
+// what is added, so that the server's remains the mean of the hospitals'.
+func (c contribution) nextControl(p federation.Plan, own []float32) []float32 {
+	if p.Aggregation.Rule != federation.Scaffold {
+		return nil
+	}
+	v := c.vectors[1]
+	v.share = 1
+	next := make([]float32, len(v.change))
+	copy(next, own)
+	for i := range next {
+		next[i] += float32(v.at(i) / v.scale)
+	}
+	return next
 }
 
 // computeScores scores the test records with the base and returns confusion counts and
@@ -205,9 +241,13 @@ func (d *Daemon) score(ctx context.Context, snapshot, parameters federation.Dige
 	if err != nil {
 		return nil, err
 	}
+	own, err := d.recall(ctx)
+	if err != nil {
+		return nil, err
+	}
 	x, _, err := d.test.Inputs(norm)
 	if err != nil {
 		return nil, err
 	}
-	return d.trainer.Score(params, x, d.test.Rows)
+	return d.trainer.Score(own.merge(d.cfg.Plan, params), x, d.test.Rows)
 }

@@ -49,7 +49,7 @@ func (c Config) Validate() error {
 	case c.Train == "" || c.Test == "":
 		return errors.New("no training or test records")
 	}
-	if err := errors.Join(c.Charter.Validate(), c.Plan.Validate(), c.Policy.Validate()); err != nil {
+	if err := errors.Join(c.Charter.Validate(), c.Plan.Validate(), federation.CheckRule(c.Charter, c.Plan), c.Policy.Validate()); err != nil {
 		return err
 	}
 	if _, ok := c.Charter.Member(c.self()); !ok {

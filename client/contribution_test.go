@@ -18,21 +18,28 @@ import (
 // TestContributionInPieces: any piece of a contribution quantises to what the whole does.
 func TestContributionInPieces(t *testing.T) {
 	const n = 3*stepFields + 17
-	c := contribution{delta: make([]float32, n), share: 0.37, clip: 0.5, values: []float64{12, 3}}
+	const all = n + n/2 + 2
+	c := contribution{vectors: []vector{{change: make([]float32, n), share: 0.37, scale: 1, clip: 0.5},
+		{change: make([]float32, n/2), share: 0.5, scale: 7, clip: 4}}, values: []float64{12, 3}}
 	format := fixedpoint.Format{Bits: 16, Segments: []fixedpoint.Segment{{Name: "model", Count: n, Encoding: fixedpoint.Signed, Clip: 0.5},
-		{Name: "weight", Count: 2, Encoding: fixedpoint.Count}}}
-	whole := make([]float64, 0, n+2)
+		{Name: "control", Count: n / 2, Encoding: fixedpoint.Signed, Clip: 4}, {Name: "weight", Count: 2, Encoding: fixedpoint.Count}}}
+	whole := make([]float64, 0, all)
 	saturated := 0
-	for i := range c.delta {
-		c.delta[i] = float32(math.Sin(float64(i)))
-		x := float64(c.delta[i])
-		if math.Abs(x) > c.clip {
-			saturated++
+	for _, v := range c.vectors {
+		for i := range v.change {
+			v.change[i] = float32(math.Sin(float64(i)))
+			x := v.scale * float64(v.change[i])
+			if math.Abs(x) > v.clip {
+				saturated++
+			}
+			whole = append(whole, v.share*max(-v.clip, min(v.clip, x)))
 		}
-		whole = append(whole, c.share*max(-c.clip, min(c.clip, x)))
 	}
 	whole = append(whole, 12, 3)
-	want := make([]uint32, n+2)
+	want := make([]uint32, all)
+	if c.count() != all {
+		t.Errorf("%d values, want %d", c.count(), all)
+	}
 	if _, err := format.Quantise(want, whole, fixedpoint.NewRounding([32]byte{5})); err != nil {
 		t.Fatal(err)
 	}
@@ -42,8 +49,8 @@ func TestContributionInPieces(t *testing.T) {
 	rounding := fixedpoint.NewRounding([32]byte{5})
 	var got, piece []uint32
 	var err error
-	for from := 0; from < n+2; from += 10_001 {
-		if piece, err = quantise(piece, format, c, from, min(from+10_001, n+2), rounding); err != nil {
+	for from := 0; from < all; from += 10_001 {
+		if piece, err = quantise(piece, format, c, from, min(from+10_001, all), rounding); err != nil {
 			t.Fatal(err)
 		}
 		got = append(got, piece...)
@@ -55,25 +62,24 @@ func TestContributionInPieces(t *testing.T) {
 
 func TestSaturatedAtTheEdge(t *testing.T) {
 	for _, clip := range []float64{1, 0.1, 1e6, 3e-30} { // 0.1 lies between two floats
-		below := float32(clip)
-		if float64(below) > clip {
-			below = math.Nextafter32(below, 0)
-		}
-		above := math.Nextafter32(below, float32(math.Inf(1)))
-		c := contribution{delta: []float32{below, -below, above, -above, 0, float32(math.Copysign(0, -1))}, clip: clip}
-		want := 0
-		for _, v := range c.delta {
-			if math.Abs(float64(v)) > clip {
-				want++
+		for _, scale := range []float64{1, 3, 0.7, 40, 1e-9} {
+			below := float32(clip / scale)
+			for scale*float64(below) > clip {
+				below = math.Nextafter32(below, 0)
 			}
-		}
-		if n, err := c.saturated(); err != nil || n != want || n != 2 {
-			t.Errorf("clip %v: %d, %v; want %d", clip, n, err, want)
+			for scale*float64(math.Nextafter32(below, float32(math.Inf(1)))) <= clip {
+				below = math.Nextafter32(below, float32(math.Inf(1)))
+			}
+			above := math.Nextafter32(below, float32(math.Inf(1)))
+			v := vector{change: []float32{below, -below, above, -above, 0, float32(math.Copysign(0, -1))}, scale: scale, clip: clip}
+			if n, err := v.saturated(); err != nil || n != 2 {
+				t.Errorf("clip %v, scale %v: %d, %v; want 2", clip, scale, n, err)
+			}
 		}
 	}
 	for _, bad := range []float64{math.NaN(), math.Inf(1), math.Inf(-1)} {
-		c := contribution{delta: []float32{0, float32(bad)}, clip: 1}
-		if _, err := c.saturated(); !errors.Is(err, fixedpoint.ErrNotFinite) {
+		v := vector{change: []float32{0, float32(bad)}, scale: 1, clip: 1}
+		if _, err := v.saturated(); !errors.Is(err, fixedpoint.ErrNotFinite) {
 			t.Errorf("%v: %v", bad, err)
 		}
 	}

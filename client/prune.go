@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"strings"
 	"time"
 
 	"atrium/coordinator/federation"
@@ -34,7 +35,7 @@ func (d *Daemon) prune(ctx context.Context, questions []string) error {
 		return fatal{err}
 	}
 	for _, o := range objects {
-		if keep[o.Name] {
+		if keep[o.Name] || strings.HasPrefix(o.Name, keptFolder) {
 			continue
 		}
 		if err := d.store.Delete(ctx, o.Name); err != nil {

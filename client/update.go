@@ -63,7 +63,7 @@ func (d *Daemon) seal(ctx context.Context, values contribution) (federation.Dige
 	if err != nil {
 		return federation.Digest{}, err
 	}
-	if have := len(values.delta) + len(values.values); have != h.Format.Count() {
+	if have := values.count(); have != h.Format.Count() {
 		return federation.Digest{}, fmt.Errorf("%d values, the header has %d: %w", have, h.Format.Count(), federation.ErrHeader)
 	}
 	rounding, err := d.rounding(h)

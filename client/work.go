@@ -113,6 +113,8 @@ func (d *Daemon) reason(err error) (reason string, decline bool) {
 		return "the daemon restarted since it joined", true
 	case errors.Is(err, train.ErrNotFinite), errors.Is(err, fixedpoint.ErrNotFinite):
 		return "the update was not finite", true
+	case errors.Is(err, errKept):
+		return errKept.Error(), true
 	case errors.Is(err, errNotComputed):
 		return errNotComputed.Error(), true
 	}

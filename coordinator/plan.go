@@ -20,7 +20,7 @@ var ErrPlan = errors.New("plan does not continue the model")
 // is a version, only a plan with the same model, features and label is taken: [ErrPlan].
 // Run must be running, or about to.
 func (c *Coordinator) SetPlan(ctx context.Context, plan federation.Plan) error {
-	if err := plan.Validate(); err != nil {
+	if err := errors.Join(plan.Validate(), federation.CheckRule(c.cfg.Charter, plan)); err != nil {
 		return err
 	}
 	digest := plan.Digest()

@@ -17,7 +17,7 @@ func BenchmarkRound(b *testing.B) {
 			base := initial(m.model, 13, 1)
 			local := federation.Local{LearningRate: 0.1, Steps: 10}
 			for b.Loop() {
-				if _, _, err := tr.Train(background, base, x, y, 200, local, 1); err != nil {
+				if _, _, err := tr.Train(background, base, nil, x, y, 200, local, 1); err != nil {
 					b.Fatal(err)
 				}
 			}

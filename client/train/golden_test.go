@@ -166,7 +166,7 @@ func federate(t *testing.T, g golden, train map[string]part, rounds, steps int, 
 		sum, weight := make([]float64, len(base)), 0.0
 		for _, h := range hospitals {
 			x, y := train[h].float32()
-			delta, _, err := trainers[h].Train(context.Background(), base, x, y, len(y), local, uint64(round))
+			delta, _, err := trainers[h].Train(context.Background(), base, nil, x, y, len(y), local, uint64(round))
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -82,7 +82,7 @@ func TestGradientsAgreeWithFiniteDifferences(t *testing.T) {
 				base[i] += float32(0.1 * rng.NormFloat64())
 			}
 			tr := mustNew(t, m.model, inputs, graphRows)
-			delta, loss, err := tr.Train(context.Background(), base, x, y, rows, federation.Local{LearningRate: 1, Steps: 1}, 1)
+			delta, loss, err := tr.Train(context.Background(), base, nil, x, y, rows, federation.Local{LearningRate: 1, Steps: 1}, 1)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -111,7 +111,7 @@ func TestProximalTerm(t *testing.T) {
 	model := federation.Model{Kind: federation.Logistic}
 	base := []float32{0.3, -0.2, 0.1, 0.4}
 	tr := mustNew(t, model, inputs, rows)
-	delta, _, err := tr.Train(context.Background(), base, x, y, rows, federation.Local{LearningRate: rate, Steps: 4, ProxMu: mu}, 1)
+	delta, _, err := tr.Train(context.Background(), base, nil, x, y, rows, federation.Local{LearningRate: rate, Steps: 4, ProxMu: mu}, 1)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -123,6 +123,32 @@ func TestProximalTerm(t *testing.T) {
 			next[j] -= rate * mu * (w[j] - start[j])
 		}
 		w = next
+	}
+	for j := range w {
+		if got, want := float64(delta[j]), w[j]-start[j]; math.Abs(got-want) > 1e-5 {
+			t.Errorf("parameter %d moved %v, want %v", j, got, want)
+		}
+	}
+}
+
+// A correction is added to the gradient of every step.
+func TestCorrection(t *testing.T) {
+	const rows, inputs, rate = 12, 3, 0.5
+	rng := rand.New(rand.NewPCG(7, 0))
+	x, y := records(rng, rows, inputs)
+	base, correction := []float32{0.3, -0.2, 0.1, 0.4}, []float32{0.5, -0.25, 0, 1}
+	tr := mustNew(t, federation.Model{Kind: federation.Logistic}, inputs, rows)
+	delta, _, err := tr.Train(context.Background(), base, correction, x, y, rows, federation.Local{LearningRate: rate, Steps: 4}, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	start := reference(widen(base))
+	w := start
+	for range 4 {
+		w = w.steps(widen(x), widen(y), 1, rate)
+		for j := range w {
+			w[j] -= rate * float64(correction[j])
+		}
 	}
 	for j := range w {
 		if got, want := float64(delta[j]), w[j]-start[j]; math.Abs(got-want) > 1e-5 {

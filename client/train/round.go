@@ -13,11 +13,12 @@ import (
 // were set to base. It keeps no state beyond the call, so no momentum of one round
 // reaches the next.
 type round struct {
-	graph *graph
-	base  []float32
-	x, y  []float32
-	rows  int
-	local federation.Local
+	graph      *graph
+	base       []float32
+	correction []float32 // added to the gradient; nil: nothing
+	x, y       []float32
+	rows       int
+	local      federation.Local
 }
 
 // train takes the round's steps and returns the loss that Trainer.Train documents.
@@ -106,8 +107,8 @@ func (r *round) fill(records []int, weight float32) {
 	clear(g.weight[len(records):])
 }
 
-// descend moves the parameters against gradient plus μ·(parameters − base) and
-// zeroes the gradients.
+// descend moves the parameters against gradient plus correction plus
+// μ·(parameters − base) and zeroes the gradients.
 func (r *round) descend() error {
 	gradients, err := r.graph.gradients()
 	if err != nil {
@@ -117,6 +118,9 @@ func (r *round) descend() error {
 	at := 0
 	for _, gradient := range gradients {
 		for i, d := range gradient {
+			if r.correction != nil {
+				d += r.correction[at+i]
+			}
 			p := &r.graph.params[at+i]
 			*p -= rate * (d + mu*(*p-r.base[at+i]))
 		}

@@ -28,14 +28,15 @@ type Trainer interface {
 
 	// Train starts at base and returns the change of each parameter after one round of
 	// local training on rows records: x row-major and normalised, y of 0 and 1. seed
-	// orders the records when local.Batch divides them.
+	// orders the records when local.Batch divides them. correction, unless nil, is added
+	// to the gradient of each step, a number a parameter.
 	//
 	// loss is the mean log-loss per record of the last step (with epochs: of the last
 	// epoch), each before its update, without the proximal term. No records: no change
 	// and loss 0. Nothing given is changed.
 	//
 	// Errors are ErrShape, ErrNotFinite, ErrClosed and the context's.
-	Train(ctx context.Context, base []float32, x []float32, y []float32, rows int, local federation.Local, seed uint64) (delta []float32, loss float64, err error)
+	Train(ctx context.Context, base, correction []float32, x []float32, y []float32, rows int, local federation.Local, seed uint64) (delta []float32, loss float64, err error)
 
 	// Score returns the probability of label 1 for each of rows records, from 0 to 1.
 	// Errors are ErrShape, ErrNotFinite and ErrClosed.
@@ -89,18 +90,21 @@ func (n *network) Close() error {
 	return err
 }
 
-func (n *network) Train(ctx context.Context, base, x, y []float32, rows int, local federation.Local, seed uint64) ([]float32, float64, error) {
+func (n *network) Train(ctx context.Context, base, correction, x, y []float32, rows int, local federation.Local, seed uint64) ([]float32, float64, error) {
 	if err := n.checkArguments(base, x, rows); err != nil {
 		return nil, 0, err
 	}
 	if len(y) != rows {
 		return nil, 0, fmt.Errorf("%d labels for %d records: %w", len(y), rows, ErrShape)
 	}
+	if correction != nil && len(correction) != len(base) {
+		return nil, 0, fmt.Errorf("correction of %d for %d parameters: %w", len(correction), len(base), ErrShape)
+	}
 	delta := make([]float32, len(base))
 	if rows == 0 {
 		return delta, 0, nil
 	}
-	r := &round{graph: n.learn, base: base, x: x, y: y, rows: rows, local: local}
+	r := &round{graph: n.learn, base: base, correction: correction, x: x, y: y, rows: rows, local: local}
 	copy(n.learn.params, base)
 	loss, err := r.train(ctx, seed)
 	if err != nil {

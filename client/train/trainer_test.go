@@ -30,7 +30,7 @@ func TestMiniBatchesAgreeWithTheReference(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			tr := mustNew(t, federation.Model{Kind: federation.Logistic}, inputs, batch)
-			delta, loss, err := tr.Train(background, make([]float32, inputs+1), x, y, rows, c.local, seed)
+			delta, loss, err := tr.Train(background, make([]float32, inputs+1), nil, x, y, rows, c.local, seed)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -72,27 +72,27 @@ func TestTrainIsAFunctionOfItsArguments(t *testing.T) {
 		x, y := records(rng, 20, 5)
 		base := initial(m.model, 5, 1)
 		local := federation.Local{LearningRate: 0.3, Epochs: 2, Batch: 6}
-		first, _, err := mustNew(t, m.model, 5, 6).Train(background, base, x, y, 20, local, 4)
+		first, _, err := mustNew(t, m.model, 5, 6).Train(background, base, nil, x, y, 20, local, 4)
 		if err != nil {
 			t.Fatal(err)
 		}
 		tr := mustNew(t, m.model, 5, 6)
 		broken := append([]float32(nil), x...)
 		broken[70] = float32(math.NaN())
-		if _, _, err := tr.Train(background, base, broken, y, 20, local, 4); !errors.Is(err, ErrNotFinite) {
+		if _, _, err := tr.Train(background, base, nil, broken, y, 20, local, 4); !errors.Is(err, ErrNotFinite) {
 			t.Errorf("%s with NaN records: error %v, want %v", m.name, err, ErrNotFinite)
 		}
 		if _, err := tr.Score(base, x, 20); err != nil {
 			t.Fatal(err)
 		}
-		again, _, err := tr.Train(background, base, x, y, 20, local, 4)
+		again, _, err := tr.Train(background, base, nil, x, y, 20, local, 4)
 		if err != nil {
 			t.Fatal(err)
 		}
 		if diff := cmp.Diff(first, again); diff != "" {
 			t.Errorf("%s: %s", m.name, diff)
 		}
-		other, _, err := tr.Train(background, base, x, y, 20, local, 5)
+		other, _, err := tr.Train(background, base, nil, x, y, 20, local, 5)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -130,7 +130,7 @@ func TestNoRecordsAndOneClass(t *testing.T) {
 	for _, m := range models {
 		tr := mustNew(t, m.model, 2, 0)
 		base := initial(m.model, 2, 1)
-		delta, loss, err := tr.Train(background, base, nil, nil, 0, federation.Local{LearningRate: 1, Steps: 3}, 1)
+		delta, loss, err := tr.Train(background, base, nil, nil, nil, 0, federation.Local{LearningRate: 1, Steps: 3}, 1)
 		if err != nil || loss != 0 {
 			t.Errorf("%s, no records: loss %v, error %v", m.name, loss, err)
 		}
@@ -141,11 +141,11 @@ func TestNoRecordsAndOneClass(t *testing.T) {
 			t.Errorf("%s, no records: scores %v, error %v", m.name, scores, err)
 		}
 		x, ones := []float32{1, 2, -1, 0.5, 0, 1}, []float32{1, 1, 1}
-		_, before, err := tr.Train(background, base, x, ones, 3, federation.Local{LearningRate: 0.5, Steps: 1}, 1)
+		_, before, err := tr.Train(background, base, nil, x, ones, 3, federation.Local{LearningRate: 0.5, Steps: 1}, 1)
 		if err != nil {
 			t.Fatal(err)
 		}
-		_, after, err := tr.Train(background, base, x, ones, 3, federation.Local{LearningRate: 0.5, Steps: 500}, 1)
+		_, after, err := tr.Train(background, base, nil, x, ones, 3, federation.Local{LearningRate: 0.5, Steps: 500}, 1)
 		if err != nil || !(after < before) {
 			t.Errorf("%s, one class: loss %v after %v, error %v", m.name, after, before, err)
 		}
@@ -178,11 +178,18 @@ func TestTrainRefuses(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			tr := mustNew(t, federation.Model{Kind: federation.Logistic}, 2, 4)
-			delta, _, err := tr.Train(c.ctx, c.base, c.x, c.y, c.rows, c.local, 1)
+			delta, _, err := tr.Train(c.ctx, c.base, nil, c.x, c.y, c.rows, c.local, 1)
 			if !errors.Is(err, c.err) || delta != nil {
 				t.Errorf("delta %v, error %v, want %v", delta, err, c.err)
 			}
 		})
+	}
+}
+
+func TestCorrectionOfAnotherLength(t *testing.T) {
+	tr := mustNew(t, federation.Model{Kind: federation.Logistic}, 1, 4)
+	if _, _, err := tr.Train(background, []float32{0, 0}, []float32{1}, []float32{1}, []float32{1}, 1, federation.Local{LearningRate: 1, Steps: 1}, 1); !errors.Is(err, ErrShape) {
+		t.Errorf("error %v, want %v", err, ErrShape)
 	}
 }
 
@@ -214,7 +221,7 @@ func TestClose(t *testing.T) {
 	if _, err := tr.Score([]float32{1, 0}, []float32{1}, 1); !errors.Is(err, ErrClosed) {
 		t.Errorf("error %v, want %v", err, ErrClosed)
 	}
-	if _, _, err := tr.Train(background, []float32{1, 0}, []float32{1}, []float32{1}, 1, federation.Local{Steps: 1}, 1); !errors.Is(err, ErrClosed) {
+	if _, _, err := tr.Train(background, []float32{1, 0}, nil, []float32{1}, []float32{1}, 1, federation.Local{Steps: 1}, 1); !errors.Is(err, ErrClosed) {
 		t.Errorf("error %v, want %v", err, ErrClosed)
 	}
 }
@@ -233,7 +240,7 @@ func TestTrainersSideBySide(t *testing.T) {
 				return
 			}
 			defer tr.Close()
-			deltas[i], _, err = tr.Train(background, initial(models[1].model, 4, 2), x, y, 16, federation.Local{LearningRate: 0.1, Steps: 20, Batch: 5}, 3)
+			deltas[i], _, err = tr.Train(background, initial(models[1].model, 4, 2), nil, x, y, 16, federation.Local{LearningRate: 0.1, Steps: 20, Batch: 5}, 3)
 			if err != nil {
 				t.Error(err)
 			}
@@ -256,7 +263,7 @@ func TestMemoryIsFlatOverRounds(t *testing.T) {
 		base := initial(m.model, 13, 1)
 		rounds := func(n int) {
 			for i := range n {
-				if _, _, err := tr.Train(background, base, x, y, 50, federation.Local{LearningRate: 0.1, Steps: 10}, uint64(i)); err != nil {
+				if _, _, err := tr.Train(background, base, nil, x, y, 50, federation.Local{LearningRate: 0.1, Steps: 10}, uint64(i)); err != nil {
 					t.Fatal(err)
 				}
 				if _, err := tr.Score(base, x, 50); err != nil {

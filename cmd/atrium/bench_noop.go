@@ -41,7 +41,7 @@ var _ train.Trainer = (*noTrainer)(nil)
 func (*noTrainer) Parameters() []federation.Tensor { return nil }
 
 // Train implements train.Trainer.
-func (n *noTrainer) Train(_ context.Context, base, _, _ []float32, _ int, _ federation.Local, seed uint64) ([]float32, float64, error) {
+func (n *noTrainer) Train(_ context.Context, base, _, _, _ []float32, _ int, _ federation.Local, seed uint64) ([]float32, float64, error) {
 	n.delta = benchDelta(n.delta, len(base), seed)
 	return n.delta, 0, nil
 }

@@ -58,7 +58,7 @@ func place(hospital int, base []float32) int {
 func (oneHot) Parameters() []federation.Tensor { return nil }
 
 // Train implements train.Trainer.
-func (o oneHot) Train(_ context.Context, base, _, _ []float32, _ int, _ federation.Local, _ uint64) ([]float32, float64, error) {
+func (o oneHot) Train(_ context.Context, base, _, _, _ []float32, _ int, _ federation.Local, _ uint64) ([]float32, float64, error) {
 	delta := make([]float32, len(base))
 	delta[place(o.hospital, base)] = 1
 	return delta, 0, nil

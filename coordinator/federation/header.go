@@ -101,6 +101,9 @@ func checkHeader(c Charter, p Plan, h Header) error {
 	case h.Checkpoint.Size < 1:
 		return errors.New("checkpoint of an empty log")
 	}
+	if err := CheckRule(c, p); err != nil && h.Kind == Train {
+		return err
+	}
 	_, err := ParseTime(h.GatherBy)
 	return err
 }

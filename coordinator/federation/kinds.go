@@ -3,6 +3,7 @@ package federation
 import (
 	"fmt"
 
+	"atrium/aggregation"
 	"atrium/aggregation/fixedpoint"
 )
 
@@ -12,7 +13,7 @@ type RoundKind string
 // Round kinds.
 const (
 	Statistics RoundKind = "statistics" // sums of n, z and z² per feature
-	Train      RoundKind = "train"      // weighted sum of model deltas
+	Train      RoundKind = "train"      // weighted sum of model deltas, and what else the rule needs
 	Evaluate   RoundKind = "evaluate"   // confusion counts and score histograms
 )
 
@@ -24,6 +25,7 @@ const (
 	SegmentSums      = "sums"      // statistics: n, Σz, Σz² per feature, in plan order
 	SegmentWeight    = "weight"    // train: the hospital's weight
 	SegmentSaturated = "saturated" // train: coordinates that met the clip
+	SegmentEffort    = "effort"    // train with fednova: digits of the weighted effort (aggregation.Effort)
 	SegmentConfusion = "confusion" // evaluate: TP, FP, TN, FN at 0.5
 	SegmentPositives = "positives" // evaluate: scores of positives by bin
 	SegmentNegatives = "negatives" // evaluate: scores of negatives by bin
@@ -91,11 +93,19 @@ func (p Plan) Format(kind RoundKind) fixedpoint.Format {
 			count(SegmentConfusion, 4), count(SegmentPositives, HistogramBins), count(SegmentNegatives, HistogramBins)}}
 	}
 	f := fixedpoint.Format{Bits: p.Privacy.Bits}
-	for _, t := range p.Tensors() {
-		f.Segments = append(f.Segments, fixedpoint.Segment{
-			Name: "model/" + t.Name, Count: t.Size(), Encoding: fixedpoint.Signed, Clip: p.Privacy.Clip})
+	vector := func(folder string, clip float64) {
+		for _, t := range p.Shared() {
+			f.Segments = append(f.Segments, fixedpoint.Segment{Name: folder + t.Name, Count: t.Size(), Encoding: fixedpoint.Signed, Clip: clip})
+		}
+	}
+	vector("model/", p.Privacy.Clip)
+	if p.Aggregation.Rule == Scaffold { // c and the mean gradient are each of the size of a change
+		vector("control/", float64(2*p.Privacy.Clip))
 	}
 	f.Segments = append(f.Segments, count(SegmentWeight, 1), count(SegmentSaturated, 1))
+	if p.Aggregation.Rule == FedNova {
+		f.Segments = append(f.Segments, count(SegmentEffort, aggregation.EffortDigits(p.Privacy.Bits)))
+	}
 	return f
 }
 

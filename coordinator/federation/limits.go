@@ -18,6 +18,9 @@ const (
 	MaxCharterBytes   = 4 << 20   // a charter lists every member
 	MaxClosingBytes   = 16 << 20  // a closing statement lists every answer of its custodian
 	MaxReleases       = 64        // released questions in one charter
+	MaxIterations     = 1000      // Weiszfeld steps of a geometric median
+	MaxLocalTensors   = 64        // patterns of tensors that stay in the hospitals
+	MaxGroupFields    = 1 << 27   // parameters of all groups that a robust rule holds: 512 MiB, twice that with 32 bits
 	MaxPlanBytes      = 4 << 20   // a plan lists every feature
 	MaxDeadlineSecond = 7 * 86400 // one phase of one round
 	MaxReason         = 512       // bytes of a reason in words

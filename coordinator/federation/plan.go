@@ -65,12 +65,6 @@ type Local struct {
 	ProxMu       float64 `json:"prox_mu"` // FedProx's μ; 0: none
 }
 
-// Aggregation is the rule that turns a sum into the next version.
-type Aggregation struct {
-	Rule         string  `json:"rule"`          // "fedavg"
-	LearningRate float64 `json:"learning_rate"` // the server's; 1 is plain FedAvg
-}
-
 // Privacy fixes what leaves a hospital and in which precision.
 type Privacy struct {
 	Bits       int     `json:"bits"`        // 8, 16, 24 or 32 bits a value
@@ -122,7 +116,7 @@ func (p Plan) Validate() error {
 		return bad("name", "%q: want 1 to %d of a-z, 0-9 and -", p.Name, MaxName)
 	}
 	return errors.Join(p.Model.validate(), p.validateFeatures(), p.Local.validate(), p.Aggregation.validate(),
-		p.Privacy.validate(), p.Schedule.validate())
+		p.Privacy.validate(), p.Schedule.validate(), p.validateRule())
 }
 
 func (m Model) validate() error {
@@ -185,16 +179,6 @@ func (l Local) validate() error {
 		return bad("local.batch", "%d: want 0 (all records) to %d", l.Batch, 1<<20)
 	case !(l.ProxMu >= 0) || l.ProxMu > 1000:
 		return bad("local.prox_mu", "%v: want 0 to 1000", l.ProxMu)
-	}
-	return nil
-}
-
-func (a Aggregation) validate() error {
-	if a.Rule != "fedavg" {
-		return bad("aggregation.rule", "%q: want fedavg", a.Rule)
-	}
-	if !(a.LearningRate > 0) || a.LearningRate > 10 {
-		return bad("aggregation.learning_rate", "%v: want more than 0 and at most 10", a.LearningRate)
 	}
 	return nil
 }

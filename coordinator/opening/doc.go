@@ -8,6 +8,7 @@
 //
 // Design §4 (Publishing) and §5. In memory are one segment, the integers of the opened
 // vector and, at the end, the parameters: nothing that grows with the number of hospitals.
+// Robust rules hold the vector once a group; federation.MaxGroupFields bounds that.
 // Within a call the parts of a segment are worked on side by side; what comes out does not
 // depend on timing. Functions are pure but for reading from the Bucket and may run
 // concurrently.

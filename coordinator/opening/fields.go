@@ -67,15 +67,67 @@ type Sum struct {
 	Wrong      []federation.HospitalID // custodians whose share sums do not
 
 	format fixedpoint.Format
-	fields fields
+	fields []fields // one, or one a group where groups are kept apart
+}
+
+// newSum makes room for what the round's rule needs: one vector, or one a group.
+func newSum(r Round) Sum {
+	out := Sum{format: r.Header.Format}
+	apart := r.Header.Kind == federation.Train && r.Plan.Aggregation.Robust()
+	total := 0
+	for _, members := range r.Submitters.Groups {
+		total += len(members)
+		if apart {
+			var f fields
+			if len(members) > 0 {
+				f = newFields(out.format, len(members))
+			}
+			out.fields = append(out.fields, f)
+		}
+	}
+	if !apart {
+		out.fields = []fields{newFields(out.format, total)}
+	}
+	return out
+}
+
+// apart reports whether each group has a vector of its own.
+func (s Sum) apart() bool { return len(s.fields) > 1 }
+
+// of is the vector that a group is added to.
+func (s Sum) of(group int) fields {
+	if s.apart() {
+		return s.fields[group]
+	}
+	return s.fields[0]
 }
 
 // Values writes the real numbers from an index on into dst: sums over Submitters, in the
 // layout of the plan's Format for the kind.
 func (s Sum) Values(dst []float64, from int) error {
 	words := make([]uint64, len(dst))
-	s.fields.read(from, words)
+	if !s.apart() {
+		s.fields[0].read(from, words)
+	} else {
+		part := make([]uint64, len(dst))
+		for g, f := range s.fields {
+			if s.Groups[g].Submitters == 0 {
+				continue
+			}
+			f.read(from, part)
+			for i, w := range part {
+				words[i] += w
+			}
+		}
+	}
 	return s.format.Range(from, from+len(dst)).Dequantise(dst, words, s.Submitters)
+}
+
+// group writes the real numbers of one group that held, where groups are kept apart.
+func (s Sum) group(g int, dst []float64, from int) error {
+	words := make([]uint64, len(dst))
+	s.fields[g].read(from, words)
+	return s.format.Range(from, from+len(dst)).Dequantise(dst, words, s.Groups[g].Submitters)
 }
 
 // Note gives the reasons of the groups that are left out, in words; empty if none.

@@ -133,7 +133,7 @@ func (g *group) work(ctx context.Context, s segment, sums []*he.Sum) (federation
 			if err != nil {
 				return err
 			}
-			g.sum.fields.add(p.from, values)
+			g.sum.of(g.number).add(p.from, values)
 			g.mu.Lock()
 			defer g.mu.Unlock()
 			g.added[p.first] = true
@@ -157,8 +157,13 @@ func (g *group) values(sum *he.Sum, p part) ([]uint64, error) {
 }
 
 // takeBack subtracts what a group added before it turned out that it does not hold. It
-// adds the ciphertexts once more, because their sums are not kept in memory.
+// adds the ciphertexts once more, because their sums are not kept in memory; a vector of
+// its own is let go.
 func (g *group) takeBack(ctx context.Context) error {
+	if g.sum.apart() {
+		g.sum.fields[g.number] = fields{}
+		return nil
+	}
 	for _, s := range g.segments {
 		if len(g.added) == 0 {
 			return nil
@@ -177,7 +182,7 @@ func (g *group) takeBack(ctx context.Context) error {
 			}
 			values, err := g.values(sums[i], p)
 			if err == nil {
-				g.sum.fields.take(p.from, values)
+				g.sum.of(g.number).take(p.from, values)
 			}
 			return err
 		})

@@ -54,11 +54,7 @@ func OpenSums(ctx context.Context, b storage.Bucket, r Round, answers []ShareSum
 }
 
 func open(ctx context.Context, r Round, params *he.Parameters, answers []ShareSums, from source, beside Beside) (Sum, error) {
-	total := 0
-	for _, members := range r.Submitters.Groups {
-		total += len(members)
-	}
-	out := Sum{format: r.Header.Format, fields: newFields(r.Header.Format, total)}
+	out := newSum(r)
 	o := opener{round: r, params: params, segments: segments(params), source: from, keep: beside.Keep, sum: &out}
 	wrong := map[federation.HospitalID]bool{}
 	for g, members := range r.Submitters.Groups {

@@ -37,8 +37,10 @@ type StatisticsResult struct {
 
 // TrainResult is what a train round says besides the snapshot.
 type TrainResult struct {
-	Weight    float64 `json:"weight"`    // total weight: eligible examples, capped a hospital
-	Saturated float64 `json:"saturated"` // coordinates that met the clip, over all hospitals
+	Weight       float64   `json:"weight"`                  // total weight: eligible examples, capped a hospital
+	Saturated    float64   `json:"saturated"`               // coordinates that met the clip, over all hospitals
+	Effort       float64   `json:"effort,omitempty"`        // FedNova: the hospitals' weighted mean of ‖a‖₁
+	GroupWeights []float64 `json:"group_weights,omitempty"` // Krum, geometric median: of each group that held, in order
 }
 
 // Evaluation is the cohort's score; no hospital's own numbers can be read from it.
@@ -50,9 +52,6 @@ type Evaluation struct {
 	Accuracy float64  `json:"accuracy"`
 	AUC      *float64 `json:"auc"` // from the histograms; null with a single class
 }
-
-// stepFields is how many fields are converted at a time.
-const stepFields = 4096
 
 // DecodeResult reads canonical bytes.
 func DecodeResult(b []byte) (Result, error) {
@@ -75,7 +74,7 @@ func Conclude(r Round, sum Sum, base models.Snapshot) (Outcome, error) {
 	case federation.Statistics:
 		err = out.statistics(r.Plan, sum)
 	case federation.Train:
-		err = out.train(r.Plan, sum, base)
+		err = out.train(r, sum, base)
 	case federation.Evaluate:
 		err = out.evaluate(sum)
 	}
@@ -101,37 +100,6 @@ func (o *Outcome) statistics(p federation.Plan, sum Sum) error {
 		return err
 	}
 	return o.keep(models.ForPlan(p, models.InitialParameters(p), norm))
-}
-
-// train applies the rule in place, a few thousand parameters at a time: the vector of a
-// large model exists once as integers and once as float32.
-func (o *Outcome) train(p federation.Plan, sum Sum, base models.Snapshot) error {
-	next, err := models.Refit(p, base)
-	if err != nil {
-		return err
-	}
-	var tail [2]float64
-	if err := sum.Values(tail[:], p.ParameterCount()); err != nil {
-		return err
-	}
-	o.Result.Train = &TrainResult{Weight: tail[0], Saturated: tail[1]}
-	from, step := 0, make([]float64, stepFields)
-	for _, t := range next.Tensors[:len(p.Tensors())] { // Refit has them in this order
-		for params := t.F32; len(params) > 0; {
-			part := step[:min(len(params), stepFields)]
-			if err := sum.Values(part, from); err != nil {
-				return err
-			}
-			for i, v := range part { // hospitals scale by weight/cap, so that the clip holds for the product
-				part[i] = float64(v * float64(p.Privacy.WeightCap))
-			}
-			if err := aggregation.FedAvgInPlace(params[:len(part)], part, tail[0], p.Aggregation.LearningRate); err != nil {
-				return fmt.Errorf("%s: %w", t.Name, err)
-			}
-			params, from = params[len(part):], from+len(part)
-		}
-	}
-	return o.keep(next, next.Validate())
 }
 
 func (o *Outcome) evaluate(sum Sum) error {

@@ -9,7 +9,7 @@
 // Strict means: one YAML 1.2 document, no key twice, no unknown key, no anchor, alias,
 // tag or merge key, text where text is wanted and decimal numbers where a number is.
 // The keys of a plan are the JSON keys of federation.Plan; keys left out have the
-// values of Defaults.
+// values of Defaults, or of the rule.
 //
 // The commands and the demo call it with a file's bytes; nothing needs to have been
 // checked.

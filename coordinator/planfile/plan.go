@@ -3,6 +3,7 @@ package planfile
 import (
 	"errors"
 	"reflect"
+	"slices"
 
 	"atrium/coordinator/federation"
 )
@@ -21,6 +22,26 @@ func Defaults() federation.Plan {
 	}
 }
 
+// ruleDefaults are the values of a rule's own keys that a plan file leaves out.
+var ruleDefaults = federation.Aggregation{Momentum: 0.9, Beta1: 0.9, Beta2: 0.99, Tau: 1e-3, Trim: 1, Hostile: 1, Keep: 1, Iterations: 32}
+
+// adaptiveRate is the learning rate of rules that divide a change by its size.
+const adaptiveRate = 0.1
+
+// fillRule sets the rule's own keys that the file leaves out.
+func (d decoder) fillRule(a *federation.Aggregation) {
+	value, def := reflect.ValueOf(a).Elem(), reflect.ValueOf(ruleDefaults)
+	keys, _ := a.Keys()
+	for i, name := range fieldsOf(value.Type()) {
+		if _, given := d.places["aggregation."+name]; !given && slices.Contains(keys, name) {
+			value.Field(i).Set(def.Field(i))
+		}
+	}
+	if _, given := d.places["aggregation.learning_rate"]; !given && slices.Contains(keys, "beta1") {
+		a.LearningRate = adaptiveRate
+	}
+}
+
 // ParsePlan reads a plan file; file names it in errors. The plan is valid if the error
 // is nil; otherwise the error is an *Error or several joined, one a line.
 func ParsePlan(file string, b []byte) (federation.Plan, error) {
@@ -36,6 +57,7 @@ func ParsePlan(file string, b []byte) (federation.Plan, error) {
 	d, p := decoder{r, make(map[string]place)}, Defaults()
 	d.value(root, "", reflect.ValueOf(&p).Elem())
 	if len(r.list) == 0 {
+		d.fillRule(&p.Aggregation)
 		for _, e := range planErrors(p.Validate()) {
 			d.add(d.find(e.Key), e.Key, "%s", e.Reason)
 			r.list[len(r.list)-1].Err = e

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 
@@ -49,31 +50,45 @@ func TestParsePlanDefaults(t *testing.T) {
 // TestParsePlanErrors changes the small plan; each case lists all errors, one a line.
 func TestParsePlanErrors(t *testing.T) {
 	for name, c := range map[string]struct{ old, new, want string }{
-		"unknown key":     {"label:", "lable:", `p.yaml:9:1: lable: unknown key: did you mean "label"?`},
-		"unknown nested":  {"learning_rate:", "learnign_rate:", `p.yaml:10:9: local.learnign_rate: unknown key: did you mean "learning_rate"?`},
-		"case":            {"missing:", "Missing:", `p.yaml:8:5: features[1].Missing: unknown key: did you mean "missing"?`},
-		"far key":         {"steps:", "zzz:", `p.yaml:10:30: local.zzz: unknown key: want one of optimiser, learning_rate, steps, epochs, batch, prox_mu`},
-		"twice":           {"max: 100", "max: 100, max: 101", `p.yaml:4:36: features[0].max: key appears twice, first in line 4`},
-		"text for number": {"min: 18", "min: eighteen", `p.yaml:4:22: features[0].min: "eighteen": want a decimal number`},
-		"quoted number":   {"min: 18", `min: "18"`, `p.yaml:4:22: features[0].min: "18": want a decimal number`},
-		"hexadecimal":     {"min: 18", "min: 0x12", `p.yaml:4:22: features[0].min: "0x12": want a decimal number`},
-		"infinite":        {"max: 100", "max: .inf", `p.yaml:4:31: features[0].max: ".inf": want a decimal number`},
-		"out of range":    {"max: 100", "max: 1e999", `p.yaml:4:31: features[0].max: 1e999: number out of range`},
-		"fraction":        {"steps: 10", "steps: 2.5", `p.yaml:10:37: local.steps: 2.5: want a whole number`},
-		"number for text": {"name: small", "name: 123", `p.yaml:2:7: name: 123 is a number: want text; write it in quotes`},
-		"nothing":         {"    min: 0\n", "    min:\n", `p.yaml:6:5: features[1].min: nothing: want a number`},
-		"list for text":   {"{name: disease}", "{name: [disease]}", `p.yaml:9:15: label.name: a list: want text`},
-		"text for list":   {small, "name: a\nfeatures: age\n", `p.yaml:2:11: features: "age": want a list`},
-		"list for plan":   {small, "- a\n", `p.yaml:1:1: a list: want a mapping`},
-		"no min":          {"min: 18, ", "", `p.yaml:4:5: features[0]: key min is missing`},
-		"range":           {"max: 100", "max: 18", `p.yaml:4:31: features[0].max: range 18 to 18 of age: want min < max, both finite`},
-		"feature twice":   {"name: sex", "name: age", `p.yaml:5:11: features[1].name: "age" appears twice`},
-		"bad name":        {"name: small", "name: Small", `p.yaml:2:7: name: "Small": want 1 to 64 of a-z, 0-9 and -`},
-		"no name":         {"name: small\n", "", `p.yaml:2:1: name: "": want 1 to 64 of a-z, 0-9 and -`},
-		"no steps":        {", steps: 10", "", `p.yaml:10:8: local.steps: 0 steps and 0 epochs: want exactly one of them, above 0`},
-		"hidden":          {"label:", "model: {kind: mlp, hidden: [8, 0]}\nlabel:", `p.yaml:9:32: model.hidden[1]: 0 units: want 1 to 4096`},
-		"no hidden":       {"label:", "model: {kind: mlp}\nlabel:", `p.yaml:9:8: model.hidden: 0 layers: want 1 to 8`},
-		"version":         {"name: small", "v: 2\nname: small", `p.yaml:2:4: v: plan format 2: this program reads 1`},
+		"unknown key":      {"label:", "lable:", `p.yaml:9:1: lable: unknown key: did you mean "label"?`},
+		"unknown nested":   {"learning_rate:", "learnign_rate:", `p.yaml:10:9: local.learnign_rate: unknown key: did you mean "learning_rate"?`},
+		"case":             {"missing:", "Missing:", `p.yaml:8:5: features[1].Missing: unknown key: did you mean "missing"?`},
+		"far key":          {"steps:", "zzz:", `p.yaml:10:30: local.zzz: unknown key: want one of optimiser, learning_rate, steps, epochs, batch, prox_mu`},
+		"twice":            {"max: 100", "max: 100, max: 101", `p.yaml:4:36: features[0].max: key appears twice, first in line 4`},
+		"text for number":  {"min: 18", "min: eighteen", `p.yaml:4:22: features[0].min: "eighteen": want a decimal number`},
+		"quoted number":    {"min: 18", `min: "18"`, `p.yaml:4:22: features[0].min: "18": want a decimal number`},
+		"hexadecimal":      {"min: 18", "min: 0x12", `p.yaml:4:22: features[0].min: "0x12": want a decimal number`},
+		"infinite":         {"max: 100", "max: .inf", `p.yaml:4:31: features[0].max: ".inf": want a decimal number`},
+		"out of range":     {"max: 100", "max: 1e999", `p.yaml:4:31: features[0].max: 1e999: number out of range`},
+		"fraction":         {"steps: 10", "steps: 2.5", `p.yaml:10:37: local.steps: 2.5: want a whole number`},
+		"number for text":  {"name: small", "name: 123", `p.yaml:2:7: name: 123 is a number: want text; write it in quotes`},
+		"nothing":          {"    min: 0\n", "    min:\n", `p.yaml:6:5: features[1].min: nothing: want a number`},
+		"list for text":    {"{name: disease}", "{name: [disease]}", `p.yaml:9:15: label.name: a list: want text`},
+		"text for list":    {small, "name: a\nfeatures: age\n", `p.yaml:2:11: features: "age": want a list`},
+		"list for plan":    {small, "- a\n", `p.yaml:1:1: a list: want a mapping`},
+		"no min":           {"min: 18, ", "", `p.yaml:4:5: features[0]: key min is missing`},
+		"range":            {"max: 100", "max: 18", `p.yaml:4:31: features[0].max: range 18 to 18 of age: want min < max, both finite`},
+		"feature twice":    {"name: sex", "name: age", `p.yaml:5:11: features[1].name: "age" appears twice`},
+		"bad name":         {"name: small", "name: Small", `p.yaml:2:7: name: "Small": want 1 to 64 of a-z, 0-9 and -`},
+		"no name":          {"name: small\n", "", `p.yaml:2:1: name: "": want 1 to 64 of a-z, 0-9 and -`},
+		"no steps":         {", steps: 10", "", `p.yaml:10:8: local.steps: 0 steps and 0 epochs: want exactly one of them, above 0`},
+		"hidden":           {"label:", "model: {kind: mlp, hidden: [8, 0]}\nlabel:", `p.yaml:9:32: model.hidden[1]: 0 units: want 1 to 4096`},
+		"no hidden":        {"label:", "model: {kind: mlp}\nlabel:", `p.yaml:9:8: model.hidden: 0 layers: want 1 to 8`},
+		"no rule":          {"label:", "aggregation: {rule: fedadan}\nlabel:", `p.yaml:9:21: aggregation.rule: "fedadan": want fedavg, fedavgm, fedadagrad, fedyogi, fedadam, fednova, scaffold, trimmed_mean, median, geometric_median or krum`},
+		"fedprox":          {"label:", "aggregation: {rule: fedprox}\nlabel:", `p.yaml:9:21: aggregation.rule: "fedprox": write fedavg, and local.prox_mu above 0`},
+		"fedbn":            {"label:", "aggregation: {rule: fedbn}\nlabel:", `p.yaml:9:21: aggregation.rule: "fedbn": write fedavg, and aggregation.local_tensors`},
+		"another's key":    {"label:", "aggregation: {rule: fedavgm, beta1: 0.9}\nlabel:", `p.yaml:9:37: aggregation.beta1: rule fedavgm has no such key`},
+		"unknown of rule":  {"label:", "aggregation: {rule: fedavgm, momentun: 0.9}\nlabel:", `p.yaml:9:30: aggregation.momentun: unknown key: did you mean "momentum"?`},
+		"momentum":         {"label:", "aggregation: {rule: fedavgm, momentum: 1}\nlabel:", `p.yaml:9:40: aggregation.momentum: 1: want 0 or more, and less than 1`},
+		"beta2":            {"label:", "aggregation: {rule: fedyogi, beta2: -1}\nlabel:", `p.yaml:9:37: aggregation.beta2: -1: want 0 or more, and less than 1`},
+		"tau":              {"label:", "aggregation: {rule: fedadam, tau: 0}\nlabel:", `p.yaml:9:35: aggregation.tau: 0: want 1e-9 to 10`},
+		"trim":             {"label:", "aggregation: {rule: trimmed_mean, trim: 0}\nlabel:", `p.yaml:9:41: aggregation.trim: 0: want 1 or more groups`},
+		"no such tensor":   {"label:", "aggregation: {local_tensors: [bias, layer*]}\nlabel:", `p.yaml:9:37: aggregation.local_tensors[1]: "layer*" matches no tensor of the model`},
+		"pattern":          {"label:", "aggregation: {local_tensors: [\"[a\"]}\nlabel:", `p.yaml:9:31: aggregation.local_tensors[0]: "[a" is no pattern: want a tensor's name, with * and ? for parts of it`},
+		"all tensors":      {"label:", "aggregation: {local_tensors: [\"*\"]}\nlabel:", `p.yaml:9:30: aggregation.local_tensors: no tensor is left to learn together`},
+		"prox and control": {"local: {", "aggregation: {rule: scaffold}\nlocal: {prox_mu: 0.1, ", `p.yaml:11:18: local.prox_mu: 0.1: scaffold corrects gradients itself, want 0`},
+		"coarse control":   {"label:", "aggregation: {rule: scaffold}\nprivacy: {bits: 8, weight_cap: 255}\nlabel:", `p.yaml:10:17: privacy.bits: 8: rounding adds up in the control variate of scaffold, want 16 or more`},
+		"version":          {"name: small", "v: 2\nname: small", `p.yaml:2:4: v: plan format 2: this program reads 1`},
 		"several": {"local: {learning_rate: 1e-1, steps: 10}", "privacy: {bits: 12}\nschedule: {rounds: 0}\nlocal: {steps: 10}",
 			`p.yaml:10:17: privacy.bits: 12: want 8, 16, 24 or 32
 p.yaml:11:20: schedule.rounds: 0: want 1 to 100000
@@ -144,8 +159,48 @@ func awkward() federation.Plan {
 	}
 }
 
+// awkwardRules are plans of every rule, with no value that is a default.
+func awkwardRules() []federation.Plan {
+	var list []federation.Plan
+	for _, r := range federation.Rules {
+		p := awkward()
+		p.Local.ProxMu, p.Aggregation = 0, federation.Aggregation{Rule: r.Name, LearningRate: 0.25, LocalTensors: []string{"layer?.bias", "layer1.*"}}
+		whole := federation.Aggregation{Momentum: 0.5, Beta1: 0.25, Beta2: 0.75, Tau: 0.125, Trim: 3, Hostile: 4, Keep: 5, Iterations: 6}
+		for i, name := range fieldsOf(reflect.TypeFor[federation.Aggregation]()) {
+			if slices.Contains(r.Keys, name) {
+				reflect.ValueOf(&p.Aggregation).Elem().Field(i).Set(reflect.ValueOf(whole).Field(i))
+			}
+		}
+		list = append(list, p)
+	}
+	return list
+}
+
+// TestRuleDefaults: a rule's own keys have their defaults, and nothing else.
+func TestRuleDefaults(t *testing.T) {
+	for rule, want := range map[string]federation.Aggregation{
+		"fedavg": {LearningRate: 1}, "fedavgm": {LearningRate: 1, Momentum: 0.9}, "fednova": {LearningRate: 1}, "scaffold": {LearningRate: 1},
+		"fedadagrad": {LearningRate: 0.1, Beta1: 0.9, Tau: 1e-3}, "fedyogi": {LearningRate: 0.1, Beta1: 0.9, Beta2: 0.99, Tau: 1e-3},
+		"fedadam": {LearningRate: 0.1, Beta1: 0.9, Beta2: 0.99, Tau: 1e-3}, "trimmed_mean": {LearningRate: 1, Trim: 1}, "median": {LearningRate: 1},
+		"geometric_median": {LearningRate: 1, Iterations: 32}, "krum": {LearningRate: 1, Hostile: 1, Keep: 1},
+	} {
+		want.Rule = rule
+		p, err := ParsePlan("p.yaml", []byte(small+"aggregation: {rule: "+rule+"}\n"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(want, p.Aggregation); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", rule, diff)
+		}
+	}
+	p, err := ParsePlan("p.yaml", []byte(small+"aggregation: {rule: fedadam, beta1: 0, learning_rate: 1}\n"))
+	if err != nil || p.Aggregation.Beta1 != 0 || p.Aggregation.LearningRate != 1 {
+		t.Errorf("what the file says is overwritten: %+v, %v", p.Aggregation, err)
+	}
+}
+
 func TestWritePlanParsesBack(t *testing.T) {
-	for _, p := range []federation.Plan{awkward(), Cardiology()} {
+	for _, p := range append(awkwardRules(), awkward(), Cardiology()) {
 		b := WritePlan(p)
 		got, err := ParsePlan("p.yaml", b)
 		if err != nil {
@@ -158,34 +213,45 @@ func TestWritePlanParsesBack(t *testing.T) {
 }
 
 // TestWritePlanShowsEveryKey fails when federation.Plan has a key that WritePlan or
-// the plan above leaves out.
+// the plans above leave out.
 func TestWritePlanShowsEveryKey(t *testing.T) {
-	file := string(WritePlan(awkward()))
+	var file string
+	shown, keys := map[string]bool{}, map[string]bool{}
 	var check func(v reflect.Value, key string)
 	check = func(v reflect.Value, key string) {
 		switch v.Kind() {
 		case reflect.Struct:
 			for i, name := range fieldsOf(v.Type()) {
-				if !strings.Contains(file, name+":") {
-					t.Errorf("key %s.%s is not in the file", key, name)
+				keys[key+"."+name] = true
+				if strings.Contains(file, name+":") && !v.Field(i).IsZero() {
+					shown[key+"."+name] = true
 				}
 				check(v.Field(i), key+"."+name)
 			}
 		case reflect.Slice:
-			check(v.Index(0), key+"[0]")
-		default:
-			if v.IsZero() && key != ".local.steps" {
-				t.Errorf("%s is zero in the plan of this test", key)
+			if v.Len() > 0 {
+				check(v.Index(0), key+"[0]")
 			}
 		}
 	}
-	check(reflect.ValueOf(awkward()), "")
+	for _, p := range append(awkwardRules(), awkward()) {
+		file = string(WritePlan(p))
+		check(reflect.ValueOf(p), "")
+	}
+	for key := range keys {
+		if !shown[key] && key != ".local.steps" {
+			t.Errorf("%s is in no file, or zero in every plan of this test", key)
+		}
+	}
 }
 
 func FuzzParsePlan(f *testing.F) {
 	f.Add([]byte(small))
 	f.Add(WritePlan(Cardiology()))
 	f.Add(WritePlan(awkward()))
+	for _, p := range awkwardRules() {
+		f.Add(WritePlan(p))
+	}
 	f.Add([]byte("name: &a x\nfeatures: *a\n"))
 	f.Add([]byte("? - a\n: b\n"))
 	f.Add([]byte("a: |\n  x\n - y: >\n"))

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -37,8 +38,7 @@ func WritePlan(p federation.Plan) []byte {
 	line("  batch", p.Local.Batch, "records of one step; 0: all")
 	line("  prox_mu", float(p.Local.ProxMu), "pull towards the base (FedProx); 0: none")
 	w.WriteString("\naggregation: # from the sum to the next version\n")
-	line("  rule", scalar(p.Aggregation.Rule), "")
-	line("  learning_rate", float(p.Aggregation.LearningRate), "1: plain averaging")
+	writeRule(line, p.Aggregation)
 	w.WriteString("\nprivacy: # what leaves a hospital, and how precise\n")
 	line("  bits", p.Privacy.Bits, "of one encrypted value: 8, 16, 24 or 32")
 	line("  clip", float(p.Privacy.Clip), "greatest change of one parameter in one round")
@@ -52,6 +52,39 @@ func WritePlan(p federation.Plan) []byte {
 	line("  open_seconds", p.Schedule.OpenSeconds, "for each half of opening the sum")
 	line("  grace_seconds", p.Schedule.GraceSeconds, "for a hospital whose connection is gone")
 	return w.Bytes()
+}
+
+// writeRule shows the keys that the rule has.
+func writeRule(line func(key string, value any, comment string), a federation.Aggregation) {
+	line("  rule", scalar(a.Rule), "")
+	line("  learning_rate", float(a.LearningRate), "of the server; 1: plain averaging")
+	keys, _ := a.Keys()
+	for _, k := range []struct {
+		name    string
+		value   any
+		comment string
+	}{
+		{"momentum", float(a.Momentum), "share of the last change that goes on"},
+		{"beta1", float(a.Beta1), "decay of the mean of changes"},
+		{"beta2", float(a.Beta2), "decay of the mean of their squares"},
+		{"tau", float(a.Tau), "the greater, the less adaptive"},
+		{"trim", a.Trim, "groups left out at each end, of each parameter"},
+		{"hostile", a.Hostile, "groups that may be anything"},
+		{"keep", a.Keep, "groups that are averaged"},
+		{"iterations", a.Iterations, "steps towards the geometric median"},
+	} {
+		if slices.Contains(keys, k.name) {
+			line("  "+k.name, k.value, k.comment)
+		}
+	}
+	if len(a.LocalTensors) == 0 {
+		return
+	}
+	patterns := make([]string, len(a.LocalTensors))
+	for i, p := range a.LocalTensors {
+		patterns[i] = scalar(p)
+	}
+	line("  local_tensors", "["+strings.Join(patterns, ", ")+"]", "never leave a hospital")
 }
 
 func writeColumns(w *bytes.Buffer, p federation.Plan) {

@@ -104,7 +104,7 @@ func (l *line) close() (up, down int) {
 // still is a train.Trainer that changes nothing.
 type still struct{ train.Trainer }
 
-func (still) Train(_ context.Context, base, _, _ []float32, _ int, _ federation.Local, _ uint64) ([]float32, float64, error) {
+func (still) Train(_ context.Context, base, _, _, _ []float32, _ int, _ federation.Local, _ uint64) ([]float32, float64, error) {
 	return make([]float32, len(base)), 0, nil
 }
 func (still) Score(_, _ []float32, rows int) ([]float64, error) { return make([]float64, rows), nil }

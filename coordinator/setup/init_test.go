@@ -241,4 +241,9 @@ func TestInitMakesGroupsInTheOrderNamed(t *testing.T) {
 			t.Errorf("%d groups of 7: %v", n, err)
 		}
 	}
+	o.Dir, o.Groups = filepath.Join(t.TempDir(), "fed"), 2
+	o.Plan.Aggregation.Rule = federation.Median
+	if _, err := Init(context.Background(), o); !errors.Is(err, ErrOptions) {
+		t.Errorf("a median of 2 groups: %v", err)
+	}
 }

@@ -87,6 +87,9 @@ func (o Options) validate() error {
 	if n := len(o.Hospitals); o.Groups < 1 || n/o.Groups < 3 {
 		return fmt.Errorf("%d groups of %d hospitals: each needs at least 3", o.Groups, n)
 	}
+	if err := federation.CheckRule(federation.Charter{Groups: make([][]federation.HospitalID, o.Groups)}, o.Plan); err != nil {
+		return err
+	}
 	seen := map[string]bool{}
 	for _, name := range o.Hospitals {
 		switch {

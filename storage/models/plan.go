@@ -52,7 +52,9 @@ func ForPlan(p federation.Plan, params []float32, norm aggregation.Normalisation
 	return assemble(p, tensors, norm)
 }
 
-// Refit is ForPlan of what OfPlan reads, without a copy: it shares the tensors of s.
+// Refit is ForPlan of what OfPlan reads, with what the plan's rule keeps from round to
+// round, and without a copy: it shares the tensors of s. The model's come first, in the
+// order of the plan.
 func Refit(p federation.Plan, s Snapshot) (Snapshot, error) {
 	if err := checkPlan(p, s); err != nil {
 		return Snapshot{}, err
@@ -66,7 +68,11 @@ func Refit(p federation.Plan, s Snapshot) (Snapshot, error) {
 	if err != nil {
 		return Snapshot{}, err
 	}
-	return assemble(p, tensors, norm)
+	next, err := assemble(p, tensors, norm)
+	if err != nil {
+		return next, err
+	}
+	return next, carry(p, s, &next)
 }
 
 // assemble adds what a snapshot of the plan's model has besides its parameters.

@@ -15,7 +15,7 @@ import (
 // Folders of tensor names.
 const (
 	ModelFolder     = "model/"     // parameters, F32, named as federation.Plan.Tensors names them
-	OptimiserFolder = "optimiser/" // the rule's own state, F64; plain FedAvg has none
+	OptimiserFolder = "optimiser/" // the rule's own state, F32; plain FedAvg has none
 )
 
 // Preprocessing tensors: F64, one value a feature, in the order of the plan's features.
@@ -29,6 +29,8 @@ const (
 	MetadataFeatures = "features" // FormatNames of the features, in the order of the model's inputs
 	MetadataLabel    = "label"    // the outcome column
 	MetadataClasses  = "classes"  // FormatNames of what 0 and 1 mean
+	MetadataState    = "state"    // StateKey of the plan that kept the rule's own state
+	MetadataCounted  = "counted"  // canonical list of Counted, where hospitals keep state
 )
 
 // ErrSnapshot: the value or the bytes are no snapshot.

@@ -1,0 +1,245 @@
+package federation
+
+import (
+	"fmt"
+	"path"
+	"slices"
+	"strings"
+
+	"atrium/aggregation"
+	"atrium/aggregation/robust"
+)
+
+// Rules that turn a sum into the next version; packages aggregation and
+// aggregation/robust say what each computes and cite its paper. FedProx is FedAvg with
+// Local.ProxMu above 0, FedBN is FedAvg with LocalTensors.
+const (
+	FedAvg          = "fedavg"
+	FedAvgM         = "fedavgm"
+	FedAdagrad      = "fedadagrad"
+	FedYogi         = "fedyogi"
+	FedAdam         = "fedadam"
+	FedNova         = "fednova"
+	Scaffold        = "scaffold"
+	TrimmedMean     = "trimmed_mean"
+	Median          = "median"
+	GeometricMedian = "geometric_median"
+	Krum            = "krum"
+)
+
+// Rules lists every rule with the keys that it has besides learning_rate and
+// local_tensors.
+var Rules = []Rule{
+	{FedAvg, nil}, {FedAvgM, []string{"momentum"}},
+	{FedAdagrad, []string{"beta1", "tau"}}, {FedYogi, []string{"beta1", "beta2", "tau"}}, {FedAdam, []string{"beta1", "beta2", "tau"}},
+	{FedNova, nil}, {Scaffold, nil},
+	{TrimmedMean, []string{"trim"}}, {Median, nil}, {GeometricMedian, []string{"iterations"}}, {Krum, []string{"hostile", "keep"}},
+}
+
+// Rule is a rule's name and its own keys.
+type Rule struct {
+	Name string
+	Keys []string
+}
+
+// Aggregation is the rule that turns a sum into the next version. Keys that the rule
+// does not have are 0.
+type Aggregation struct {
+	Rule         string   `json:"rule"`
+	LearningRate float64  `json:"learning_rate"`           // the server's; 1 is plain FedAvg
+	Momentum     float64  `json:"momentum,omitempty"`      // β of FedAvgM
+	Beta1        float64  `json:"beta1,omitempty"`         // decay of the first moment
+	Beta2        float64  `json:"beta2,omitempty"`         // decay of the second moment
+	Tau          float64  `json:"tau,omitempty"`           // added to √v: the greater, the less adaptive
+	Trim         int      `json:"trim,omitempty"`          // groups left out at each end
+	Hostile      int      `json:"hostile,omitempty"`       // groups that Krum stands
+	Keep         int      `json:"keep,omitempty"`          // groups that Krum averages
+	Iterations   int      `json:"iterations,omitempty"`    // Weiszfeld steps
+	LocalTensors []string `json:"local_tensors,omitempty"` // patterns, * and ?, of tensors that never leave a hospital
+}
+
+// Keys lists what the rule has besides learning_rate and local_tensors; ok is false for
+// an unknown rule.
+func (a Aggregation) Keys() (keys []string, ok bool) {
+	i := slices.IndexFunc(Rules, func(r Rule) bool { return r.Name == a.Rule })
+	if i < 0 {
+		return nil, false
+	}
+	return Rules[i].Keys, true
+}
+
+// Robust reports whether the rule compares groups.
+func (a Aggregation) Robust() bool {
+	return slices.Contains([]string{TrimmedMean, Median, GeometricMedian, Krum}, a.Rule)
+}
+
+// Groups is how many groups the rule needs.
+func (a Aggregation) Groups() int {
+	switch a.Rule {
+	case TrimmedMean:
+		return 2*a.Trim + 1
+	case Median, GeometricMedian:
+		return 3
+	case Krum:
+		return robust.KrumGroups(a.Hostile, a.Keep)
+	}
+	return 1
+}
+
+// Adaptive is the arithmetic of FedAdagrad, FedYogi and FedAdam.
+func (a Aggregation) Adaptive() aggregation.Adaptive {
+	moments := map[string]aggregation.Moment{FedAdagrad: aggregation.Adagrad, FedYogi: aggregation.Yogi, FedAdam: aggregation.Adam}
+	return aggregation.Adaptive{Moment: moments[a.Rule], LearningRate: a.LearningRate, Beta1: a.Beta1, Beta2: a.Beta2, Tau: a.Tau}
+}
+
+// KeepsState reports whether hospitals keep something of their own from round to round:
+// control variates, or tensors that never leave.
+func (a Aggregation) KeepsState() bool { return a.Rule == Scaffold || len(a.LocalTensors) > 0 }
+
+func (a Aggregation) validate() error {
+	keys, ok := a.Keys()
+	switch {
+	case a.Rule == "fedprox":
+		return bad("aggregation.rule", "%q: write %s, and local.prox_mu above 0", a.Rule, FedAvg)
+	case a.Rule == "fedbn":
+		return bad("aggregation.rule", "%q: write %s, and aggregation.local_tensors", a.Rule, FedAvg)
+	case !ok:
+		return bad("aggregation.rule", "%q: want %s", a.Rule, ruleNames())
+	case !(a.LearningRate > 0) || a.LearningRate > 10:
+		return bad("aggregation.learning_rate", "%v: want more than 0 and at most 10", a.LearningRate)
+	}
+	for _, k := range []struct {
+		name  string
+		value float64
+		ok    bool
+		want  string
+	}{
+		{"momentum", a.Momentum, a.Momentum >= 0 && a.Momentum < 1, "0 or more, and less than 1"},
+		{"beta1", a.Beta1, a.Beta1 >= 0 && a.Beta1 < 1, "0 or more, and less than 1"},
+		{"beta2", a.Beta2, a.Beta2 >= 0 && a.Beta2 < 1, "0 or more, and less than 1"},
+		{"tau", a.Tau, a.Tau >= 1e-9 && a.Tau <= 10, "1e-9 to 10"},
+		{"trim", float64(a.Trim), a.Trim >= 1 && a.Trim <= MaxHospitals, "1 or more groups"},
+		{"hostile", float64(a.Hostile), a.Hostile >= 1 && a.Hostile <= MaxHospitals, "1 or more groups"},
+		{"keep", float64(a.Keep), a.Keep >= 1 && a.Keep <= MaxHospitals, "1 or more groups"},
+		{"iterations", float64(a.Iterations), a.Iterations >= 1 && a.Iterations <= MaxIterations, fmt.Sprintf("1 to %d", MaxIterations)},
+	} {
+		switch has := slices.Contains(keys, k.name); {
+		case has && !k.ok:
+			return bad("aggregation."+k.name, "%v: want %s", k.value, k.want)
+		case !has && k.value != 0:
+			return bad("aggregation."+k.name, "rule %s has no such key", a.Rule)
+		}
+	}
+	return nil
+}
+
+func ruleNames() string {
+	names := make([]string, len(Rules))
+	for i, r := range Rules {
+		names[i] = r.Name
+	}
+	return strings.Join(names[:len(names)-1], ", ") + " or " + names[len(names)-1]
+}
+
+// validateRule checks what the rule asks of the rest of a plan.
+func (p Plan) validateRule() error {
+	a := p.Aggregation
+	switch {
+	case a.Rule == Scaffold && p.Local.ProxMu != 0:
+		return bad("local.prox_mu", "%v: %s corrects gradients itself, want 0", p.Local.ProxMu, a.Rule)
+	case a.Rule == Scaffold && p.Privacy.Bits < 16:
+		return bad("privacy.bits", "%d: rounding adds up in the control variate of %s, want 16 or more", p.Privacy.Bits, a.Rule)
+	case (a.Rule == Scaffold || a.Rule == FedNova) && p.Local.Optimiser != "sgd":
+		return bad("local.optimiser", "%q: %s is defined for sgd", p.Local.Optimiser, a.Rule)
+	case len(a.LocalTensors) > MaxLocalTensors:
+		return bad("aggregation.local_tensors", "%d patterns: at most %d", len(a.LocalTensors), MaxLocalTensors)
+	case len(a.LocalTensors) == 0 || p.Model.validate() != nil:
+		return nil
+	}
+	all := p.Tensors()
+	for i, pattern := range a.LocalTensors {
+		key := fmt.Sprintf("aggregation.local_tensors[%d]", i)
+		if _, err := path.Match(pattern, ""); err != nil || pattern == "" || len(pattern) > MaxName {
+			return bad(key, "%.80q is no pattern: want a tensor's name, with * and ? for parts of it", pattern)
+		}
+		if !slices.ContainsFunc(all, func(t Tensor) bool { return matches(pattern, t.Name) }) {
+			return bad(key, "%q matches no tensor of the model", pattern)
+		}
+	}
+	if len(p.Shared()) == 0 {
+		return bad("aggregation.local_tensors", "no tensor is left to learn together")
+	}
+	return nil
+}
+
+func matches(pattern, name string) bool {
+	ok, err := path.Match(pattern, name)
+	return ok && err == nil
+}
+
+// IsLocal reports whether a tensor never leaves the hospitals.
+func (p Plan) IsLocal(tensor string) bool {
+	return slices.ContainsFunc(p.Aggregation.LocalTensors, func(pattern string) bool { return matches(pattern, tensor) })
+}
+
+// Shared lists the tensors that are learned together, in the order of Tensors.
+func (p Plan) Shared() []Tensor {
+	return slices.DeleteFunc(p.Tensors(), func(t Tensor) bool { return p.IsLocal(t.Name) })
+}
+
+// SharedCount is the number of parameters that are learned together.
+func (p Plan) SharedCount() int {
+	n := 0
+	for _, t := range p.Shared() {
+		n += t.Size()
+	}
+	return n
+}
+
+// TrainTail is where the single numbers follow the vectors of a train round: weight,
+// saturated and, of FedNova, the digits of the effort.
+func (p Plan) TrainTail() int {
+	if p.Aggregation.Rule == Scaffold {
+		return 2 * p.SharedCount()
+	}
+	return p.SharedCount()
+}
+
+// StepsOf is how many steps of one round n records make.
+func (l Local) StepsOf(n int) int {
+	if l.Steps > 0 {
+		return l.Steps
+	}
+	if l.Batch == 0 || n <= l.Batch {
+		return l.Epochs
+	}
+	return l.Epochs * ((n + l.Batch - 1) / l.Batch)
+}
+
+// FullEffort is ‖a‖₁ of n records' local descent (aggregation.EffectiveSteps).
+func (p Plan) FullEffort(n int) float64 {
+	return aggregation.EffectiveSteps(p.Local.StepsOf(n), float64(p.Local.LearningRate*p.Local.ProxMu))
+}
+
+// ControlScale multiplies a change of control variate before it is encrypted: it is then
+// of the size of a change of parameters over a full round of weight_cap records.
+func (p Plan) ControlScale() float64 {
+	return float64(float64(p.Local.StepsOf(p.Privacy.WeightCap)) * p.Local.LearningRate)
+}
+
+// CheckRule reports whether the plan's rule can work with the charter's groups; the error
+// is a *PlanError.
+func CheckRule(c Charter, p Plan) error {
+	a := p.Aggregation
+	if !a.Robust() {
+		return nil
+	}
+	groups := len(c.Groups)
+	if groups < a.Groups() {
+		return bad("aggregation.rule", "%s compares at least %d groups: the charter has %d", a.Rule, a.Groups(), groups)
+	}
+	if n := p.SharedCount(); n > MaxGroupFields/groups {
+		return bad("aggregation.rule", "%s holds %d groups of %d parameters in memory: at most %d together", a.Rule, groups, n, MaxGroupFields)
+	}
+	return nil
+}
