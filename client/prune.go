@@ -12,21 +12,25 @@ import (
 	"atrium/storage"
 )
 
-// prune deletes what is kept of rounds on other questions than the one that opens: the
-// coordinator asks for those no more. The journal keeps what must be remembered. Where
-// rounds are short it does so once in a while: to look through the store takes longer
-// than to write into it.
+// prune deletes what is kept of rounds on other questions than the one that opens. Answers
+// are small and stay longer: a question that comes back may ask for one that never
+// arrived. The journal keeps what must be remembered. Where rounds are short it does so
+// once in a while: to look through the store takes longer than to write into it.
 func (d *Daemon) prune(ctx context.Context, questions []string) error {
 	if time.Since(d.pruned) < pruneEvery {
 		return nil
 	}
 	d.pruned = time.Now()
 	keep := map[string]bool{}
-	for _, m := range d.state.Memory {
+	for i, m := range d.state.Memory {
+		submission, answer := m.Submission, m.Answer
 		if !slices.ContainsFunc(m.Questions, func(q string) bool { return slices.Contains(questions, q) }) {
-			continue
+			submission = federation.Digest{}
+			if len(d.state.Memory)-i > keptAnswers {
+				answer = federation.Digest{}
+			}
 		}
-		if err := d.keepNames(ctx, m.Submission, m.Answer, keep); err != nil {
+		if err := d.keepNames(ctx, submission, answer, keep); err != nil {
 			return err
 		}
 	}

@@ -1,0 +1,68 @@
+package client
+
+import (
+	"crypto/ed25519"
+	"fmt"
+	"path/filepath"
+	"testing"
+
+	"atrium/client/participant"
+	"atrium/coordinator/federation"
+	"atrium/privacy/envelope"
+	"atrium/storage"
+	"atrium/storage/local"
+)
+
+// TestPruneKeepsAnswers: the segments of other questions go, answers stay for a while.
+func TestPruneKeepsAnswers(t *testing.T) {
+	var members []federation.Member
+	key := ed25519.NewKeyFromSeed(make([]byte, 32))
+	for i := range 3 {
+		k := ed25519.NewKeyFromSeed(append(make([]byte, 31), byte(i)))
+		public := k.Public().(ed25519.PublicKey)
+		members = append(members, federation.Member{ID: federation.NewHospitalID("test", public), IdentityKey: public, TLSKey: federation.Digest{byte(i + 1)}})
+	}
+	charter, err := federation.NewCharter("test", "log", members, false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	cfg := Config{Charter: charter, Identity: key}
+	store, err := local.Create(filepath.Join(t.TempDir(), "store"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer store.Close()
+	d := &Daemon{cfg: cfg, self: cfg.self(), store: store}
+	put := func(blob []byte) federation.Digest {
+		digest, err := storage.PutBlob(t.Context(), d.store, blob)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return digest
+	}
+	var answers, shares []federation.Digest
+	for i := range keptAnswers + 2 {
+		share := put(fmt.Appendf(nil, "share sum %d", i))
+		manifest := federation.Sum(fmt.Append(nil, i))
+		answer := put(federation.Encode(envelope.SignMessage(key, "test",
+			federation.Answer{V: 1, Manifest: manifest, Custodian: d.self, ShareSums: []federation.Digest{share}})))
+		answers, shares = append(answers, answer), append(shares, share)
+		d.state.Memory = append(d.state.Memory, participant.Memory{Manifest: manifest, Questions: []string{fmt.Sprint("q", i)}, Answer: answer})
+	}
+	segment := put([]byte("a segment of another question"))
+	if err := d.prune(t.Context(), []string{"q0"}); err != nil {
+		t.Fatal(err)
+	}
+	there := func(digest federation.Digest) bool {
+		_, err := d.store.Stat(t.Context(), storage.Blob(digest))
+		return err == nil
+	}
+	if there(segment) {
+		t.Error("a segment that nobody asks for any more is kept")
+	}
+	for i, want := range map[int]bool{0: true, 1: false, 2: true, len(answers) - 1: true} { // 0 is asked again, 1 is the oldest other
+		if there(answers[i]) != want || there(shares[i]) != want {
+			t.Errorf("answer %d of %d: kept %t, its share sum %t, want %t", i, len(answers), there(answers[i]), there(shares[i]), want)
+		}
+	}
+}
