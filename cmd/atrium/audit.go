@@ -11,6 +11,7 @@ import (
 	"atrium/client/audit"
 	"atrium/coordinator/federation"
 	"atrium/storage/local"
+	"atrium/storage/location"
 )
 
 func newAuditCommand() *cobra.Command {
@@ -20,20 +21,20 @@ func newAuditCommand() *cobra.Command {
 
 // auditFlags is what the flags of every audit command say.
 type auditFlags struct {
-	state, storage string
-	charter        string
-	json           bool
+	state   string
+	charter string
+	json    bool
 }
 
 // auditCommand is a command over an opened store.
-func auditCommand(use, short, long, example string, f *auditFlags, run func(*cobra.Command, *local.Bucket, audit.Options) error) *cobra.Command {
+func auditCommand(use, short, long, example string, f *auditFlags, run func(*cobra.Command, location.Bucket, audit.Options) error) *cobra.Command {
 	cmd := &cobra.Command{Use: use, Short: short, Long: long, Example: example, Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			options, err := f.options()
 			if err != nil {
 				return err
 			}
-			bucket, err := f.open()
+			bucket, err := f.open(cmd)
 			if err != nil {
 				return err
 			}
@@ -41,16 +42,13 @@ func auditCommand(use, short, long, example string, f *auditFlags, run func(*cob
 			return run(cmd, bucket, options)
 		}}
 	cmd.Flags().StringVar(&f.state, "state", "", "`directory` of a federation, of its coordinator, or of its storage")
-	cmd.Flags().StringVar(&f.storage, "storage", "", "`directory` of the storage itself")
+	addSettings(cmd, coordinatorSettings, "storage")
 	cmd.Flags().StringVar(&f.charter, "charter-digest", "", "`digest` of the charter that you trust, 64 hexadecimal digits")
 	cmd.Flags().BoolVar(&f.json, "json", false, "print one JSON object")
 	return cmd
 }
 
 func (f *auditFlags) options() (audit.Options, error) {
-	if (f.state == "") == (f.storage == "") {
-		return audit.Options{}, usageError(errors.New("want one of --state DIR and --storage DIR"))
-	}
 	if f.charter == "" {
 		return audit.Options{}, nil
 	}
@@ -61,19 +59,45 @@ func (f *auditFlags) options() (audit.Options, error) {
 	return audit.Options{Charter: d}, nil
 }
 
-// open finds the storage in the directory of a demonstration, a federation or a
-// coordinator.
-func (f *auditFlags) open() (*local.Bucket, error) {
-	if f.storage != "" {
-		return openStorage(f.storage)
+// open opens the storage that --storage or a configuration names, or that is found in
+// the directory of a demonstration, a federation or a coordinator.
+func (f *auditFlags) open(cmd *cobra.Command) (location.Bucket, error) {
+	if f.state != "" {
+		if cmd.Flags().Changed("storage") || cmd.Flags().Changed(configKey) {
+			return nil, errOneStore
+		}
+		return findStore(cmd.Context(), f.state)
 	}
-	for _, below := range []string{"", "state", "coordinator/state", "federation/coordinator/state"} {
-		b, err := local.Open(filepath.Join(f.state, filepath.FromSlash(below)))
+	c, err := loadConfig(cmd, nil, coordinatorSettings)
+	if err != nil {
+		return nil, err
+	}
+	if c.text("storage") == "" {
+		return nil, errOneStore
+	}
+	return c.openStore(cmd.Context())
+}
+
+var errOneStore = usageError(errors.New("want one of --state DIR, --storage DIR or s3://BUCKET/PREFIX, and --config FILE with its storage"))
+
+// findStore looks where `coordinator init` and `demo` put a storage, or what says where it
+// is.
+func findStore(ctx context.Context, dir string) (location.Bucket, error) {
+	b, err := local.Open(dir)
+	if !errors.Is(err, local.ErrNoBucket) {
+		return b, err
+	}
+	for _, below := range []string{"", "coordinator", "federation/coordinator"} {
+		folder := filepath.Join(dir, filepath.FromSlash(below))
+		if b, there, err := openFolder(ctx, folder); there || err != nil {
+			return b, err
+		}
+		b, err := local.Open(filepath.Join(folder, "state"))
 		if !errors.Is(err, local.ErrNoBucket) {
 			return b, err
 		}
 	}
-	return nil, fmt.Errorf("state %s: no storage of a coordinator in it", f.state)
+	return nil, fmt.Errorf("state %s: no storage of a coordinator in it", dir)
 }
 
 // watch shows how far a walk through the log is.
@@ -88,13 +112,17 @@ func newVerifyCommand() *cobra.Command {
 snapshot of a federation, and names the first object that is wrong. Nobody's word is
 taken but that of the charter: give its digest, which every hospital knows.`,
 		`  atrium audit verify --state fed
-  atrium audit verify --storage fed/coordinator/state --charter-digest 3f7a...`, &f,
-		func(cmd *cobra.Command, b *local.Bucket, options audit.Options) error {
+  atrium audit verify --storage fed/coordinator/state --charter-digest 3f7a...
+  ATRIUM_S3_ENDPOINT=https://minio.example.org:9000 atrium audit verify --storage s3://atrium/fed`, &f,
+		func(cmd *cobra.Command, b location.Bucket, options audit.Options) error {
 			o := newOutput(cmd)
 			options.Progress = watch(o, "verify")
 			r, err := audit.Verify(cmd.Context(), b, options)
 			o.progressEnds()
 			if err != nil {
+				return err
+			}
+			if err := location.CheckVersions(cmd.Context(), b); err != nil {
 				return err
 			}
 			if f.json {
@@ -113,7 +141,7 @@ func newReplayCommand() *cobra.Command {
 rule, and compares the bytes of each version with those that were published. It
 checks all that the derivation needs; "atrium audit verify" checks the rest.`,
 		`  atrium audit replay --state fed`, &f,
-		func(cmd *cobra.Command, b *local.Bucket, options audit.Options) error {
+		func(cmd *cobra.Command, b location.Bucket, options audit.Options) error {
 			o := newOutput(cmd)
 			options.Progress = watch(o, "replay")
 			r, err := audit.Replay(cmd.Context(), b, options)
@@ -153,14 +181,14 @@ func newShowCommand() *cobra.Command {
 batches on its way, but not what they name; "atrium audit verify" does.`,
 		`  atrium audit show --state fed
   atrium audit show --state fed --round 7`, &f,
-		func(cmd *cobra.Command, b *local.Bucket, options audit.Options) error {
+		func(cmd *cobra.Command, b location.Bucket, options audit.Options) error {
 			return show(cmd.Context(), newOutput(cmd), b, number, options, f.json)
 		})
 	cmd.Flags().Uint64Var(&number, "round", 0, "`number` of one round (default all)")
 	return cmd
 }
 
-func show(ctx context.Context, o *output, b *local.Bucket, number uint64, options audit.Options, asJSON bool) error {
+func show(ctx context.Context, o *output, b location.Bucket, number uint64, options audit.Options, asJSON bool) error {
 	options.Progress = watch(o, "show")
 	h, err := audit.Show(ctx, b, number, options)
 	o.progressEnds()

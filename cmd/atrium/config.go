@@ -28,7 +28,7 @@ type config struct {
 func addSettings(cmd *cobra.Command, list []setting, only ...string) {
 	cmd.Flags().String(configKey, "", "configuration `file`, or the folder of one called "+setup.ConfigFile)
 	for _, s := range list {
-		if len(only) == 0 || slices.Contains(only, s.key) {
+		if !s.mute && (len(only) == 0 || slices.Contains(only, s.key)) {
 			cmd.Flags().String(flagName(s.key), s.value, s.usage)
 		}
 	}
@@ -61,6 +61,22 @@ func loadConfig(cmd *cobra.Command, args []string, list []setting) (config, erro
 	file, err := configFile(cmd, args)
 	if err != nil || file == "" {
 		return c, err
+	}
+	return c, c.read(file)
+}
+
+// fileConfig is what one coordinator's file says. The environment goes before it in how
+// an S3 store is reached, and in nothing else.
+func fileConfig(file string) (config, error) {
+	c := config{viper.New(), slices.Concat(coordinatorSettings, hospitalSettings)}
+	if err := checkEnvironment(os.Environ()); err != nil {
+		return c, err
+	}
+	for _, s := range s3Settings {
+		c.values.SetDefault(s.key, s.value)
+		if err := c.values.BindEnv(s.key, envName(s.key)); err != nil {
+			return c, err
+		}
 	}
 	return c, c.read(file)
 }

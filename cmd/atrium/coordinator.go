@@ -8,7 +8,6 @@ import (
 	"log/slog"
 	"net"
 	"os"
-	"strings"
 	"syscall"
 
 	"github.com/spf13/cobra"
@@ -18,7 +17,7 @@ import (
 	"atrium/coordinator/federation"
 	"atrium/coordinator/rpc"
 	"atrium/coordinator/setup"
-	"atrium/storage/local"
+	"atrium/storage/location"
 )
 
 func newCoordinatorCommand() *cobra.Command {
@@ -70,11 +69,18 @@ func serve(ctx context.Context, cmd *cobra.Command, c config) error {
 		return err
 	}
 	defer listener.Close()
-	bucket, err := openStorage(c.text("storage"))
+	bucket, err := c.openStore(ctx)
 	if err != nil {
 		return err
 	}
 	defer bucket.Close()
+	warnings, err := location.Probe(ctx, bucket)
+	if err != nil {
+		return err
+	}
+	for _, w := range warnings {
+		logger.Warn(w, "storage", c.text("storage"))
+	}
 	cfg.Bucket = bucket
 	lead, err := coordinator.Open(ctx, cfg)
 	if err != nil {
@@ -158,12 +164,4 @@ func listen(address string) (net.Listener, error) {
 		return nil, fmt.Errorf("listen on %s: %w", address, errors.Unwrap(err))
 	}
 	return l, nil
-}
-
-// openStorage opens a directory; other kinds of storage are refused by name.
-func openStorage(name string) (*local.Bucket, error) {
-	if scheme, _, ok := strings.Cut(name, "://"); ok {
-		return nil, fmt.Errorf("storage %s: %s is not built in this version: give a directory", name, scheme)
-	}
-	return local.Open(name)
 }

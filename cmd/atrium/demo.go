@@ -14,12 +14,12 @@ import (
 	"atrium/coordinator/federation"
 	"atrium/coordinator/round"
 	"atrium/coordinator/setup"
-	"atrium/storage/local"
 	"atrium/storage/roundlog"
 )
 
 func newDemoCommand() *cobra.Command {
 	var o demoOptions
+	var storage string
 	cmd := &cobra.Command{
 		Use:   "demo",
 		Short: "Run a whole federation on this machine: a coordinator and its hospitals as processes",
@@ -33,6 +33,7 @@ DIR/logs/pids to try it.`,
 		Example: `  atrium demo
   atrium demo --data shared/data/heart-disease/split43 --json result.json
   atrium demo --hospitals 6 --model mlp --rounds 20 --seed 7
+  ATRIUM_S3_ENDPOINT=http://127.0.0.1:9000 atrium demo --storage s3://atrium/demo
   atrium demo --keep /tmp/federation      # later the same again: it goes on where it stopped`,
 		Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -49,10 +50,16 @@ DIR/logs/pids to try it.`,
 				return usageError(fmt.Errorf("--model %q: want %s or %s", o.Model, federation.Logistic, federation.MLP))
 			}
 			o.SeedGiven = cmd.Flags().Changed("seed")
+			var err error
+			if o.Storage, o.S3, err = newStore(cmd, storage); err != nil {
+				return err
+			}
 			return runDemo(cmd.Context(), o, newOutput(cmd))
 		},
 	}
 	f := cmd.Flags()
+	f.StringVar(&storage, "storage", "", "`s3://BUCKET/PREFIX` of the coordinator's state; the s3.* keys are in --config or ATRIUM_S3_* (default a directory in --keep)")
+	addSettings(cmd, s3Settings)
 	f.StringVar(&o.Keep, "keep", "", "directory for state, keys and logs; one that holds an unfinished demonstration goes on (default a temporary one)")
 	f.StringVar(&o.Data, "data", "", "directory of <hospital>_train.csv and <hospital>_test.csv (default generated cohorts)")
 	f.StringVar(&o.PlanFile, "plan", "", "plan file (default the built-in cardiology plan)")
@@ -102,7 +109,10 @@ func runSite(ctx context.Context, o demoOptions, site demoSite, out *output, sta
 	if err != nil {
 		return demoResult{}, err
 	}
-	bucket, err := local.Open(site.store())
+	bucket, there, err := openFolder(ctx, site.coordinatorDir())
+	if err == nil && !there {
+		err = fmt.Errorf("%s: no configuration file of the coordinator with its storage", site.coordinatorDir())
+	}
 	if err != nil {
 		return demoResult{}, err
 	}

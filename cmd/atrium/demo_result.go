@@ -12,7 +12,6 @@ import (
 
 	"atrium/aggregation"
 	"atrium/client"
-	"atrium/coordinator/federation"
 	"atrium/storage"
 )
 
@@ -57,7 +56,7 @@ type demoLog struct {
 func collectResult(site demoSite, f *follower, head demoLog, lost func(string) string, started time.Time) (demoResult, error) {
 	s := f.state
 	r := demoResult{Rounds: s.Trained, Version: s.Model.Number, Reason: s.Finished, AllRounds: s.Round.Number, Abandoned: f.abandoned,
-		Log: head, StateDir: site.Dir, Store: site.store(), Seed: site.Seed, Snapshot: filepath.Join(site.store(), snapshotFile(s.Model.Snapshot))}
+		Log: head, StateDir: site.Dir, Store: site.store(), Seed: site.Seed, Snapshot: site.store() + "/" + storage.ModelSegment(s.Model.Snapshot)}
 	if n := len(f.evaluations); n > 0 && f.evaluations[n-1].Trained == s.Trained {
 		r.PooledAUCEncrypted = f.evaluations[n-1].AUC
 	}
@@ -88,8 +87,6 @@ func collectResult(site demoSite, f *follower, head demoLog, lost func(string) s
 	r.WallSeconds = time.Since(started).Seconds()
 	return r, err
 }
-
-func snapshotFile(d federation.Digest) string { return filepath.FromSlash(storage.ModelSegment(d)) }
 
 // readPredictions reads label and score of each test record of one hospital.
 func readPredictions(path string) (labels, scores []float64, err error) {

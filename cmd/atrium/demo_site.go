@@ -17,18 +17,21 @@ import (
 	"atrium/coordinator/federation"
 	"atrium/coordinator/planfile"
 	"atrium/coordinator/setup"
+	"atrium/storage/location"
 )
 
 // demoOptions is what the flags of `atrium demo` say.
 type demoOptions struct {
-	Keep      string // directory; empty: a temporary one
-	Data      string // directory of <hospital>_train.csv and <hospital>_test.csv; empty: generated cohorts
-	PlanFile  string // empty: the built-in cardiology plan
-	Model     string // logistic or mlp; empty: the plan's
-	JSON      string // file for the result
-	Listen    string // host:port; empty: a free port on 127.0.0.1
-	Hospitals int    // 0: as many as the data has, or 4
-	Rounds    int    // 0: the plan's
+	Keep      string            // directory; empty: a temporary one
+	Data      string            // directory of <hospital>_train.csv and <hospital>_test.csv; empty: generated cohorts
+	PlanFile  string            // empty: the built-in cardiology plan
+	Model     string            // logistic or mlp; empty: the plan's
+	JSON      string            // file for the result
+	Listen    string            // host:port; empty: a free port on 127.0.0.1
+	Storage   location.Location // S3, or nowhere: a directory
+	S3        setup.S3
+	Hospitals int // 0: as many as the data has, or 4
+	Rounds    int // 0: the plan's
 	Seed      uint64
 	SeedGiven bool // by a flag; else a demonstration that goes on keeps its own
 	NoRestart bool
@@ -39,8 +42,9 @@ type demoOptions struct {
 type demoSite struct {
 	Dir       string          `json:"-"`
 	Seed      uint64          `json:"seed"`
-	Data      string          `json:"data"`    // absolute; of the CSV files
-	Address   string          `json:"address"` // of the coordinator
+	Data      string          `json:"data"`              // absolute; of the CSV files
+	Address   string          `json:"address"`           // of the coordinator
+	Storage   string          `json:"storage,omitempty"` // s3://BUCKET/PREFIX; empty: a directory
 	Hospitals []string        `json:"hospitals"`
 	Plan      federation.Plan `json:"-"`
 }
@@ -53,8 +57,10 @@ const (
 )
 
 func (s demoSite) coordinatorDir() string { return filepath.Join(s.Dir, demoFederation, "coordinator") }
-func (s demoSite) store() string          { return filepath.Join(s.coordinatorDir(), "state") }
-func (s demoSite) logs() string           { return filepath.Join(s.Dir, "logs") }
+func (s demoSite) store() string {
+	return cmp.Or(s.Storage, filepath.Join(s.coordinatorDir(), "state"))
+}
+func (s demoSite) logs() string { return filepath.Join(s.Dir, "logs") }
 func (s demoSite) hospitalDir(name string) string {
 	return filepath.Join(s.Dir, demoFederation, "hospitals", name)
 }
@@ -86,7 +92,7 @@ func openDemoSite(ctx context.Context, o demoOptions) (site demoSite, resumed bo
 	if err != nil {
 		return demoSite{}, false, err
 	}
-	return site, false, site.create(ctx, address)
+	return site, false, site.create(ctx, address, o)
 }
 
 // requireEmpty makes a directory, and refuses one that holds something else.
@@ -141,6 +147,8 @@ func (s demoSite) sameAs(o demoOptions) error {
 		return usageError(fmt.Errorf("--data %s: the demonstration in %s uses %s; choose another --keep", o.Data, s.Dir, s.Data))
 	case o.Model != "" && o.Model != s.Plan.Model.Kind:
 		return usageError(fmt.Errorf("--model %s: the demonstration in %s trains %s; choose another --keep", o.Model, s.Dir, s.Plan.Model.Kind))
+	case o.Storage.S3() && o.Storage.String() != s.Storage:
+		return usageError(fmt.Errorf("--storage %s: the demonstration in %s uses %s; choose another --keep", o.Storage, s.Dir, s.store()))
 	case o.Listen != "" && o.Listen != s.Address:
 		return usageError(fmt.Errorf("--listen %s: the demonstration in %s listens on %s; choose another --keep", o.Listen, s.Dir, s.Address))
 	case o.SeedGiven && o.Seed != s.Seed:
@@ -226,8 +234,8 @@ func (s demoSite) records(name string) (train, test string) {
 
 // create writes records, certificates, keys, charter and log beside the directory and
 // moves it into place as a whole, so that what was interrupted is not in the way.
-func (s *demoSite) create(ctx context.Context, address string) error {
-	s.Address = address
+func (s *demoSite) create(ctx context.Context, address string, o demoOptions) error {
+	s.Address, s.Storage = address, o.Storage.String()
 	build, err := os.MkdirTemp(filepath.Dir(s.Dir), "."+filepath.Base(s.Dir)+"-")
 	if err != nil {
 		return err
@@ -246,7 +254,7 @@ func (s *demoSite) create(ctx context.Context, address string) error {
 		}
 	}
 	_, err = setup.Init(ctx, setup.Options{Dir: filepath.Join(build, demoFederation), Federation: "demo", Hospitals: s.Hospitals,
-		Address: address, Plan: s.Plan, ShowNames: true, Data: s.records, RoundingSeed: &s.Seed})
+		Address: address, Plan: s.Plan, ShowNames: true, Data: s.records, RoundingSeed: &s.Seed, Storage: o.Storage, S3: o.S3})
 	if err != nil {
 		return err
 	}

@@ -38,6 +38,7 @@ var floors = map[string]int{
 	"client/train":        20,
 	"client/policy":       20,
 
+	"storage/location":        21,
 	"storage/minio/miniotest": 21,
 
 	"coordinator":       30,

@@ -16,6 +16,7 @@ type initFlags struct {
 	options   setup.Options
 	plan      string
 	data      string
+	storage   string
 	hideNames bool
 	json      bool
 }
@@ -29,8 +30,14 @@ func newInitCommand() *cobra.Command {
 DIR/coordinator for the research centre and DIR/hospitals/NAME for each hospital to
 run from. DIR appears whole or not at all.
 
+With --storage the log begins in a folder of an S3 bucket, which must exist and keep what
+a log relies on: conditional writes are tried first. How the store is reached stands in
+the keys s3.* of --config, or in ATRIUM_S3_* of the environment, and goes into the
+coordinator's configuration file; of credentials only the name of their file does.
+
 All keys are drawn on this machine: whoever runs this could keep copies.`,
 		Example: `  atrium coordinator init --hospitals a,b,c,d --dir fed
+  atrium coordinator init --hospitals a,b,c,d --dir fed --storage s3://atrium/fed --config s3.yaml
   atrium coordinator init --hospitals a,b,c,d --dir fed --plan plan.yaml --address atrium.example.org:7443 --listen 0.0.0.0:7443`,
 		Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error { return f.run(cmd) },
@@ -41,6 +48,8 @@ All keys are drawn on this machine: whoever runs this could keep copies.`,
 	flags.StringVar(&f.options.Federation, "federation", "federation", "`name` of the federation")
 	flags.StringVar(&f.options.Listen, "listen", "", "`host:port` on which the coordinator listens (default that of --address)")
 	flags.StringVar(&f.options.Address, "address", "", "`host:port` at which hospitals reach it (default that of --listen, or 127.0.0.1:7443)")
+	flags.StringVar(&f.storage, "storage", "", "`s3://BUCKET/PREFIX` for the log (default a directory in the coordinator's folder)")
+	addSettings(cmd, s3Settings)
 	flags.StringVar(&f.plan, "plan", "", "training plan `file` (default the built-in cardiology plan)")
 	flags.StringVar(&f.data, "data", "", "`directory` of NAME_train.csv and NAME_test.csv (default train.csv and test.csv in each hospital's folder)")
 	flags.IntVar(&f.options.Groups, "groups", 1, "`number` of groups that are summed apart, of at least 3 hospitals in the order named")
@@ -75,6 +84,9 @@ func (f initFlags) run(cmd *cobra.Command) error {
 		o.Data = func(name string) (string, string) {
 			return filepath.Join(dir, name+"_train.csv"), filepath.Join(dir, name+"_test.csv")
 		}
+	}
+	if o.Storage, o.S3, err = newStore(cmd, f.storage); err != nil {
+		return err
 	}
 	r, err := setup.Init(cmd.Context(), o)
 	if err != nil {

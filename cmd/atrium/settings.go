@@ -1,5 +1,7 @@
 package main
 
+import "atrium/storage/minio"
+
 // setting is one key that a configuration file, the environment and a flag can give.
 // Its environment variable is ATRIUM_ and the key in capitals, dots as underscores; its
 // flag is the key with dashes.
@@ -8,6 +10,7 @@ type setting struct {
 	value string // default
 	path  bool   // a relative one in a file starts at the file's folder
 	list  bool   // a list in a file, commas elsewhere
+	mute  bool   // without a flag: arguments are seen by every user of a machine
 	usage string
 }
 
@@ -28,12 +31,23 @@ var tlsSettings = []setting{
 var coordinatorSettings = join([]setting{
 	{key: "listen", value: "127.0.0.1:7443", usage: "`address` to listen on"},
 	{key: "addresses", list: true, usage: "`addresses` at which hospitals reach this coordinator (default listen)"},
-	{key: "storage", path: true, usage: "`directory` of the log and all that it names"},
+	{key: "storage", path: true, usage: "`directory` of the log and all that it names, or s3://BUCKET/PREFIX"},
 	{key: "charter", path: true, usage: "charter `file`"},
 	{key: "countersignatures", path: true, usage: "`file` of the hospitals' signatures over the charter"},
 	{key: "plan", path: true, usage: "training plan `file`"},
 	{key: "log_key", path: true, usage: "signing key of the log, mode 0600"},
-}, tlsSettings, logSettings)
+}, tlsSettings, logSettings, s3Settings)
+
+// s3Settings say how an S3 store is reached, wherever storage is s3://BUCKET/PREFIX.
+var s3Settings = []setting{
+	{key: "s3.endpoint", list: true, mute: true, usage: "URLs of the store, https://host:port, tried in turn"},
+	{key: "s3.region", value: minio.DefaultRegion, mute: true, usage: "region of the store"},
+	{key: "s3.ca", path: true, mute: true, usage: "authority of its certificate, PEM"},
+	{key: "s3.pointers", mute: true, usage: "second bucket, without versions, of what is swapped or deleted"},
+	{key: "s3.credentials", path: true, mute: true, usage: "file ACCESS_KEY:SECRET_KEY, mode 0600"},
+	{key: "s3.log_credentials", path: true, mute: true, usage: "the same, for the log alone"},
+	{key: "s3.retire_credentials", path: true, mute: true, usage: "the same, for deletions alone"},
+}
 
 var hospitalSettings = join([]setting{
 	{key: "name", usage: "`name` of this hospital in its own files and logs"},

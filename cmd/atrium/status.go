@@ -58,7 +58,7 @@ func inspect(cmd *cobra.Command, c config) (coordinator.Inspection, error) {
 		}
 		pinned = charter.Digest()
 	}
-	bucket, err := openStorage(c.text("storage"))
+	bucket, err := c.openStore(cmd.Context())
 	if err != nil {
 		return coordinator.Inspection{}, err
 	}

@@ -11,11 +11,15 @@ import (
 
 // coordinatorConfig is the configuration file of the coordinator.
 func coordinatorConfig(o Options) []byte {
-	return fmt.Appendf(nil, `# Coordinator of federation %s. Relative paths start at this file's folder.
+	store, s3 := stateFolder, []byte(nil)
+	if o.Storage.S3() {
+		store, s3 = quote(o.Storage.String()), o.S3.config()
+	}
+	return append(fmt.Appendf(nil, `# Coordinator of federation %s. Relative paths start at this file's folder.
 # Environment (ATRIUM_LISTEN, ATRIUM_LOG_LEVEL, ...) and flags go before it.
 listen: %s # where hospitals connect
 addresses: [%s] # how they reach it, for hints to those who ask one that stands by
-storage: state # the log and everything it names
+storage: %s # the log and everything it names
 charter: charter.json
 countersignatures: countersignatures.json
 plan: plan.yaml
@@ -27,7 +31,7 @@ tls:
 log:
   level: info # debug, info, warn or error
   format: text # or json
-`, o.Federation, quote(o.Listen), quote(o.Address))
+`, o.Federation, quote(o.Listen), quote(o.Address), store), s3...)
 }
 
 // hospitalConfig is the configuration file of one hospital's daemon.

@@ -27,9 +27,9 @@ const (
 type Result struct {
 	Charter     federation.Charter
 	Plan        federation.Plan
-	Warnings    []string // of the charter
+	Warnings    []string // of the charter and the store
 	Coordinator string   // folder with atrium.yaml
-	Storage     string   // directory of the log
+	Storage     string   // directory of the log, or s3://BUCKET/PREFIX
 	Hospitals   []Hospital
 }
 
@@ -51,6 +51,9 @@ func Init(ctx context.Context, o Options) (Result, error) {
 	}
 	var err error
 	if o.Dir, err = filepath.Abs(o.Dir); err != nil {
+		return Result{}, err
+	}
+	if o.S3, err = o.S3.absolute(); err != nil {
 		return Result{}, err
 	}
 	if err := checkDir(o.Dir); err != nil {
@@ -100,8 +103,8 @@ func build(ctx context.Context, o Options, root folder) (Result, error) {
 	}
 	out := Result{Charter: charter, Plan: o.Plan, Warnings: charter.Warnings(),
 		Coordinator: filepath.Join(o.Dir, coordFolder), Storage: filepath.Join(o.Dir, coordFolder, stateFolder)}
-	if err := buildCoordinator(ctx, o, root.sub(coordFolder), ca, logKey, roster, charter); err != nil {
-		return Result{}, err
+	if o.Storage.S3() {
+		out.Storage = o.Storage.String()
 	}
 	for _, m := range roster {
 		if err := buildHospital(o, root.sub("hospitals", m.name), ca, m, charter); err != nil {
@@ -110,13 +113,20 @@ func build(ctx context.Context, o Options, root folder) (Result, error) {
 		dir := filepath.Join(o.Dir, "hospitals", m.name)
 		out.Hospitals = append(out.Hospitals, Hospital{m.name, m.id, dir, filepath.Join(dir, stateFolder)})
 	}
+	warnings, err := buildCoordinator(ctx, o, root.sub(coordFolder), ca, logKey, roster, charter)
+	if err != nil {
+		return Result{}, err
+	}
+	out.Warnings = append(out.Warnings, warnings...)
 	return out, nil
 }
 
-func buildCoordinator(ctx context.Context, o Options, f folder, ca authority, key *roundlog.Key, roster []member, charter federation.Charter) error {
+// buildCoordinator begins the log last: what is in an S3 bucket stays there when something
+// goes wrong.
+func buildCoordinator(ctx context.Context, o Options, f folder, ca authority, key *roundlog.Key, roster []member, charter federation.Charter) (warnings []string, err error) {
 	cert, err := ca.server(o.Address, o.Now())
 	if err != nil {
-		return err
+		return nil, err
 	}
 	signed := countersign(charter, roster)
 	err = errors.Join(
@@ -129,14 +139,14 @@ func buildCoordinator(ctx context.Context, o Options, f folder, ca authority, ke
 		f.write("ca.crt", ca.cert.PEM()),
 		f.write(ConfigFile, coordinatorConfig(o)))
 	if err != nil {
-		return err
+		return nil, err
 	}
-	bucket, err := local.Create(filepath.Join(string(f), stateFolder))
+	bucket, warnings, err := createStore(ctx, o, f)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	cfg := coordinator.Config{Bucket: bucket, Key: key, Charter: charter}
-	return errors.Join(coordinator.Create(ctx, cfg, signed, o.Plan), bucket.Close())
+	return warnings, errors.Join(coordinator.Create(ctx, cfg, signed, o.Plan), bucket.Close())
 }
 
 func buildHospital(o Options, f folder, ca authority, m member, charter federation.Charter) error {

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"atrium/coordinator/federation"
+	"atrium/storage/location"
 )
 
 // Options is what Init makes a federation from. Zero values: Federation "federation";
@@ -21,8 +22,10 @@ type Options struct {
 	Address    string   // host:port at which hospitals reach the coordinator
 	Listen     string   // host:port at which it listens
 	Plan       federation.Plan
-	ShowNames  bool // whether the charter carries the hospitals' names
-	Groups     int  // in which Hospitals are summed apart, in their order; 0 is 1
+	ShowNames  bool              // whether the charter carries the hospitals' names
+	Storage    location.Location // S3 only; the zero value is the coordinator's folder
+	S3         S3                // how to reach it
+	Groups     int               // in which Hospitals are summed apart, in their order; 0 is 1
 
 	// Data names a hospital's training and test records, as its configuration file
 	// will: absolute, or relative to the hospital's folder.

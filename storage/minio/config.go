@@ -7,7 +7,6 @@ import (
 	"net"
 	"net/url"
 	"regexp"
-	"slices"
 	"strings"
 	"time"
 
@@ -43,6 +42,14 @@ type Config struct {
 // bucketName is the common ground of S3 servers.
 var bucketName = regexp.MustCompile(`^[a-z0-9][a-z0-9-]{1,61}[a-z0-9]$`)
 
+// ValidBucket reports whether every S3 server takes name for a bucket.
+func ValidBucket(name string) bool { return bucketName.MatchString(name) }
+
+// ValidPrefix reports whether prefix can be a Config's, which may be empty besides.
+func ValidPrefix(prefix string) bool {
+	return storage.CheckName(prefix) == nil && len(prefix) <= storage.MaxElement
+}
+
 // Validate reports what is wrong, with [ErrConfig].
 func (c Config) Validate() error {
 	if err := c.validate(); err != nil {
@@ -64,12 +71,13 @@ func (c Config) validate() error {
 			return fmt.Errorf("endpoint %s: the endpoints mix http and https", e)
 		}
 	}
-	for _, name := range slices.Compact([]string{c.Bucket, c.Pointers}) {
-		if name != "" && !bucketName.MatchString(name) || c.Bucket == "" {
-			return fmt.Errorf("bucket %q: want 3 to 63 of a-z, 0-9 and -", name)
-		}
+	if !ValidBucket(c.Bucket) {
+		return fmt.Errorf("bucket %q: want 3 to 63 of a-z, 0-9 and -", c.Bucket)
 	}
-	if c.Prefix != "" && storage.CheckName(c.Prefix) != nil || len(c.Prefix) > storage.MaxElement {
+	if c.Pointers != "" && !ValidBucket(c.Pointers) {
+		return fmt.Errorf("bucket of pointers %q: want 3 to 63 of a-z, 0-9 and -", c.Pointers)
+	}
+	if c.Prefix != "" && !ValidPrefix(c.Prefix) {
 		return fmt.Errorf("prefix %q: want up to %d of a-z, 0-9, -, _, . and / between names", c.Prefix, storage.MaxElement)
 	}
 	if c.Data.AccessKey == "" || c.Data.Secret.empty() {

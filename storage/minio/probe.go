@@ -22,6 +22,9 @@ const (
 	probeRetired = "rounds/probe"       // the same, and it must be
 )
 
+// IsProbe reports whether an object is one that Probe leaves behind.
+func IsProbe(name string) bool { return name == probeCreated || name == probeSwapped }
+
 // Probe shows that the store holds what a federation relies on: that an object is created
 // once, also under another's eyes; that a swap of stale bytes is refused and of several at
 // once one succeeds; that deletions neither free a slot of the log nor stay without effect.
