@@ -94,7 +94,11 @@ var ErrCharter = errors.New("charter refused")
 // Validate checks the rules of design §5: f < 2t−m makes two sets of t answers share
 // an honest custodian, and K ≥ f+2 leaves two honest updates in every sum.
 func (c Charter) Validate() error {
-	if err := c.validate(); err != nil {
+	err := c.validate()
+	if err == nil && ((c.Epoch == 1) != (len(c.Closings) == 0) || len(c.Closings) > MaxCustodians) {
+		err = fmt.Errorf("epoch %d with %d closing statements of the epoch before", c.Epoch, len(c.Closings))
+	}
+	if err != nil {
 		return fmt.Errorf("%w: %w", ErrCharter, err)
 	}
 	return nil
@@ -109,8 +113,6 @@ func (c Charter) validate() error {
 		return fmt.Errorf("federation name %q: want 1 to %d of a-z, 0-9 and -", c.Federation, MaxName)
 	case c.Epoch < 1 || (c.Epoch == 1) != c.Previous.IsZero():
 		return fmt.Errorf("epoch %d with previous charter %s", c.Epoch, c.Previous.Short())
-	case (c.Epoch == 1) != (len(c.Closings) == 0) || len(c.Closings) > MaxCustodians:
-		return fmt.Errorf("epoch %d with %d closing statements of the epoch before", c.Epoch, len(c.Closings))
 	case (c.Epoch == 1 && len(c.Releases) > 0) || len(c.Releases) > MaxReleases:
 		return fmt.Errorf("epoch %d with %d releases", c.Epoch, len(c.Releases))
 	case c.LogKey == "" || len(c.LogKey) > 512:

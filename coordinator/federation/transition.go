@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 )
 
 // Transition is the passage from one epoch to the next with everything that the new
@@ -24,9 +25,9 @@ var (
 // remembers from its first moment. known lists the hospitals beyond the old roster that
 // this hospital approved itself.
 //
-// At least t custodians closed the old epoch. If t answers for one set exist or can
-// still be given, an honest one among the closers gave one of them (2t−m > f), so the
-// union of their statements names every sum that was or can be opened. A manifest that
+// At least m−t+f+1 custodians closed the old epoch. If t answers for one set exist or can
+// still be given, f+1 of those who give them are among the closers, so an honest one is:
+// the union of the statements names every sum that was or can be opened. A manifest that
 // m−t+f+1 closers do not list is burned, exactly as by a burn certificate.
 func CheckTransition(t Transition, known []HospitalID) ([]Answered, error) {
 	if err := t.checkCharters(known); err != nil {
@@ -53,8 +54,8 @@ func (t Transition) checkCharters(known []HospitalID) error {
 		return fmt.Errorf("epoch %d after epoch %d", t.New.Epoch, t.Old.Epoch)
 	case t.New.Previous != t.Old.Digest():
 		return fmt.Errorf("it follows charter %s, not %s", t.New.Previous.Short(), t.Old.Digest().Short())
-	case t.New.LogKey != t.Old.LogKey:
-		return errors.New("another log key")
+	case logName(t.New.LogKey) != logName(t.Old.LogKey):
+		return fmt.Errorf("log %q after log %q", logName(t.New.LogKey), logName(t.Old.LogKey))
 	}
 	for _, id := range Added(t.Old, t.New) {
 		if !slices.Contains(known, id) {
@@ -62,6 +63,12 @@ func (t Transition) checkCharters(known []HospitalID) error {
 		}
 	}
 	return nil
+}
+
+// logName is the part of a verifier key that names the log.
+func logName(verifier string) string {
+	name, _, _ := strings.Cut(verifier, "+")
+	return name
 }
 
 // Added lists the members that a charter has and the one before it has not.
@@ -92,8 +99,8 @@ func (t Transition) checkClosings() error {
 		}
 		closed[c.Custodian] = true
 	}
-	if len(closed) < t.Old.Threshold {
-		return fmt.Errorf("%d custodians closed epoch %d: %d must", len(closed), t.Old.Epoch, t.Old.Threshold)
+	if len(closed) < t.Old.BurnQuorum() {
+		return fmt.Errorf("%d custodians closed epoch %d: %d must", len(closed), t.Old.Epoch, t.Old.BurnQuorum())
 	}
 	return nil
 }

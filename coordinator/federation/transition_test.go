@@ -62,7 +62,7 @@ func TestTransitionRefusals(t *testing.T) {
 		"same epoch":                {func(tr *Transition) { tr.Old.Epoch, tr.Old.Previous, tr.Old.Closings = 2, Sum(nil), []Digest{Sum(nil)} }, "epoch 2 after epoch 2"},
 		"an epoch skipped":          {func(tr *Transition) { tr.New.Epoch = 3 }, "epoch 3 after epoch 1"},
 		"another charter before it": {func(tr *Transition) { tr.New.Previous = Sum(nil) }, "it follows charter"},
-		"another log":               {func(tr *Transition) { tr.New.LogKey = "log2" }, "another log key"},
+		"another log":               {func(tr *Transition) { tr.New.LogKey = "log2" }, "log \"log2\" after log \"log\""},
 		"charter that breaks rules": {func(tr *Transition) { tr.New.MinCohort = 1 }, "min cohort 1"},
 		"no statement":              {func(tr *Transition) { tr.Closings, tr.New.Closings = nil, nil }, "epoch 2 with 0 closing statements"},
 		"one statement short":       {func(tr *Transition) { tr.Closings, tr.New.Closings = tr.Closings[:2], tr.New.Closings[:2] }, "2 custodians closed epoch 1: 3 must"},
@@ -196,12 +196,15 @@ func TestReleaseRefusals(t *testing.T) {
 func TestClosersKnowEverySum(t *testing.T) {
 	for _, m := range []int{3, 4, 5} {
 		c := testCharter(t, m)
-		lost, cases := lostSums(c, c.MaxHostile)
+		lost, cases := lostSums(c, c.MaxHostile, c.BurnQuorum())
 		t.Logf("m=%d t=%d f=%d: %d cases", m, c.Threshold, c.MaxHostile, cases)
 		if lost > 0 || cases == 0 {
 			t.Errorf("m=%d: %d of %d sums that can be opened are forgotten", m, lost, cases)
 		}
-		if lost, _ := lostSums(c, 2*c.Threshold-m); lost == 0 {
+		if lost, _ := lostSums(c, c.MaxHostile, c.BurnQuorum()-1); lost == 0 {
+			t.Errorf("m=%d: with one statement less nothing is forgotten", m)
+		}
+		if lost, _ := lostSums(c, 2*c.Threshold-m, c.BurnQuorum()); lost == 0 {
 			t.Errorf("m=%d: with f = 2t−m nothing is forgotten", m)
 		}
 	}
@@ -210,7 +213,7 @@ func TestClosersKnowEverySum(t *testing.T) {
 // lostSums counts the cases in which t answers under one manifest exist or can still
 // come, and how many of them the next epoch does not inherit. The last hostile
 // custodians are hostile: they answer, and close without saying so.
-func lostSums(c Charter, hostile int) (lost, cases int) {
+func lostSums(c Charter, hostile, quorum int) (lost, cases int) {
 	m, honest := len(c.Custodians), len(c.Custodians)-hostile
 	after := Charter{Epoch: 2}
 	asked := Answered{Manifest: Sum([]byte("M")), Questions: []string{"train/a"}, Set: SetDigest(c.Groups)}
@@ -232,7 +235,7 @@ func lostSums(c Charter, hostile int) (lost, cases int) {
 				}
 				tr.close(statement)
 			}
-			if len(tr.Closings) < c.Threshold || answers < c.Threshold {
+			if len(tr.Closings) < quorum || answers < c.Threshold {
 				continue
 			}
 			cases++

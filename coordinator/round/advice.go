@@ -37,7 +37,7 @@ func (s State) advise(reason string, silent []federation.HospitalID) string {
 	if s.Failures+1 < patience {
 		return reason
 	}
-	if s.Round.Pinned != nil && s.answered() > 0 {
+	if s.Round.Pinned != nil && s.bound() {
 		return reason + ". " + s.stuck(nil)
 	}
 	if len(silent) == 0 {
@@ -46,18 +46,9 @@ func (s State) advise(reason string, silent []federation.HospitalID) string {
 	return reason + ". " + s.withoutCustodians(silent)
 }
 
-// answered counts the custodians that answered this question under any manifest and so
-// never burn it.
-func (s State) answered() int {
-	gave := map[federation.HospitalID]bool{}
-	for _, a := range s.Attempts {
-		if a.sameQuestion(s.Round) {
-			for _, id := range a.Answered {
-				gave[id] = true
-			}
-		}
-	}
-	return len(gave)
+// bound reports whether somebody answered the round's question and so never burns it.
+func (s State) bound() bool {
+	return slices.ContainsFunc(s.Attempts, func(a Attempt) bool { return a.sameQuestion(s.Round) && (a.Past || len(a.Answered) > 0) })
 }
 
 // withoutCustodians is the way on without custodians that never come back. A charter that
@@ -68,6 +59,9 @@ func (s State) withoutCustodians(gone []federation.HospitalID) string {
 	if need := c.BurnQuorum(); left < need {
 		return fmt.Sprintf("If they never come back this federation ends here: %d of %d custodians would have to close its epoch, %d are left. "+
 			"Its versions and its log stay; atrium coordinator init begins another", need, len(c.Custodians), left)
+	}
+	if len(c.Members)-len(gone) < 3 {
+		return "If they never come back, others must take their places: atrium coordinator charter propose --add NAMES --remove " + s.flagList(gone)
 	}
 	return "If they never come back, go on without them: atrium coordinator charter propose --remove " + s.flagList(gone)
 }

@@ -20,6 +20,7 @@ func init() {
 		Open: applyOpen, Join: applyJoin, Collect: applyCollect, Update: applyUpdate, Discard: applyDiscard,
 		Declined: applyDecline, Refuse: applyRefuse, Candidate: applyCandidate, Acknowledge: applyAcknowledge, Select: applySelect,
 		Answer: applyAnswer, Burn: applyBurn, Publish: applyPublish, Abandon: applyAbandon, Finish: applyFinish,
+		CharterSet: applyCharter,
 	}
 }
 

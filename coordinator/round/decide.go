@@ -160,7 +160,7 @@ func (ev ManifestStored) decide(s State, w When) ([]Entry, error) {
 
 func (ev UpdateVerified) decide(s State, w When) ([]Entry, error) {
 	u, r := ev.Submission, s.Round
-	if u.Manifest != r.Manifest || r.Phase == Abandoned {
+	if u.Manifest != r.Manifest || r.Phase == Abandoned || r.Phase == Closed {
 		return nil, fmt.Errorf("update of %s for manifest %s: %w", u.Hospital, u.Manifest.Short(), ErrStale)
 	}
 	if have, ok := r.Update(u.Hospital); ok {
@@ -268,7 +268,7 @@ func (ev AnswerVerified) decide(s State, w When) ([]Entry, error) {
 	r := s.Round
 	e := s.entry(Answer, w)
 	e.Hospital, e.Blob, e.Manifest = ev.Custodian, ev.Blob, ev.Manifest
-	if ev.Manifest != r.Manifest || r.Phase == Abandoned {
+	if ev.Manifest != r.Manifest || r.Phase == Abandoned || r.Phase == Closed {
 		return ev.late(s, e)
 	}
 	if have, ok := find(r.Answers, ev.Custodian); ok {
@@ -291,7 +291,7 @@ func (ev AnswerVerified) decide(s State, w When) ([]Entry, error) {
 // late records that a custodian answered under an abandoned manifest: it will not burn it.
 func (ev AnswerVerified) late(s State, e Entry) ([]Entry, error) {
 	i := slices.IndexFunc(s.Attempts, func(a Attempt) bool { return a.Manifest == ev.Manifest })
-	if i < 0 || !s.Attempts[i].Abandoned {
+	if i < 0 || !s.Attempts[i].Abandoned || s.Attempts[i].Past {
 		return nil, fmt.Errorf("answer of %s for manifest %s: %w", ev.Custodian, ev.Manifest.Short(), ErrStale)
 	}
 	if _, ok := s.Charter.Point(ev.Custodian); !ok {
@@ -306,7 +306,7 @@ func (ev AnswerVerified) late(s State, e Entry) ([]Entry, error) {
 
 func (ev BurnVerified) decide(s State, w When) ([]Entry, error) {
 	i := slices.IndexFunc(s.Attempts, func(a Attempt) bool { return a.Manifest == ev.Manifest })
-	if i < 0 || !s.Attempts[i].Abandoned {
+	if i < 0 || !s.Attempts[i].Abandoned || s.Attempts[i].Past {
 		return nil, fmt.Errorf("burn of %s for manifest %s: %w", ev.Custodian, ev.Manifest.Short(), ErrStale)
 	}
 	if _, ok := s.Charter.Point(ev.Custodian); !ok {

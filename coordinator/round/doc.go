@@ -15,7 +15,9 @@
 //
 //	Gathering -> Collecting -> Opening -> Publishing -> Done
 //
-// and each of the first four may end in Abandoned, always with a reason.
+// and each of the first four may end in Abandoned, always with a reason. When the epoch of
+// the charter ends, so does its last round, and questions that were answered in it stay
+// bound to their S.
 //
 // Values may be shared between goroutines; nothing here is modified in place.
 package round

@@ -30,6 +30,7 @@ const (
 	Publish     EntryKind = "publish"     // Blob: result. Version and snapshot where there is a new one
 	Abandon     EntryKind = "abandon"     // Reason
 	Finish      EntryKind = "finish"      // Reason
+	CharterSet  EntryKind = "charter"     // Blob: charter. Attachment: countersignatures. Epoch: of the writer from here on. Reason: of the round that it ends
 )
 
 // Entry is one state change; its canonical JSON is a leaf of the log.

@@ -50,7 +50,7 @@ func invariantPhase(s State) error {
 		return nil
 	case r.Phase.Running() != (badDeadline == nil):
 		return fmt.Errorf("deadline %q while %s", r.Deadline, r.Phase)
-	case (r.Phase == Abandoned) != (r.Reason != ""):
+	case (r.Phase == Abandoned) != (r.Reason != "") && !at(Closed):
 		return fmt.Errorf("reason %q while %s", r.Reason, r.Phase)
 	case at(Gathering) && !r.Manifest.IsZero(), at(Collecting, Opening, Publishing, Done) && r.Manifest.IsZero():
 		return fmt.Errorf("manifest %s while %s", r.Manifest.Short(), r.Phase)
@@ -165,6 +165,8 @@ func invariantAttempts(s State) error {
 		switch {
 		case err != nil:
 			return fmt.Errorf("manifest %s: %w", a.Manifest.Short(), err)
+		case a.Past && (!a.Abandoned || len(a.Burns) > 0 || len(a.Answered) > 0 || now):
+			return fmt.Errorf("manifest %s of an earlier epoch", a.Manifest.Short())
 		case now && a.Abandoned != (s.Round.Phase == Abandoned), len(a.Burns) > 0 && !a.Abandoned:
 			return fmt.Errorf("manifest %s is abandoned, or is not", a.Manifest.Short())
 		case a.S == nil && !(now && s.Round.Phase.Running()):
@@ -183,4 +185,6 @@ func invariantAttempts(s State) error {
 }
 
 // open reports whether t answers may exist for the attempt.
-func (s State) open(a Attempt) bool { return a.S != nil && len(a.Burns) < s.Charter.BurnQuorum() }
+func (s State) open(a Attempt) bool {
+	return a.S != nil && (a.Past || len(a.Burns) < s.Charter.BurnQuorum())
+}

@@ -218,7 +218,7 @@ func TasksFor(s State, id federation.HospitalID, incarnation federation.Digest) 
 // owesBurn: a custodian that neither answered nor burned an abandoned manifest whose
 // S was selected, while a certificate can still be completed.
 func (s State) owesBurn(a Attempt, id federation.HospitalID) bool {
-	if _, ok := s.Charter.Point(id); !ok || !a.Abandoned || a.S == nil || len(a.Burns) >= s.Charter.BurnQuorum() {
+	if _, ok := s.Charter.Point(id); !ok || !a.Abandoned || a.Past || a.S == nil || len(a.Burns) >= s.Charter.BurnQuorum() {
 		return false
 	}
 	_, burnt := find(a.Burns, id)

@@ -19,12 +19,16 @@ const (
 	Publishing Phase = "publishing"
 	Done       Phase = "done"
 	Abandoned  Phase = "abandoned"
+	Closed     Phase = "closed" // the epoch of the charter ended after it, or while it ran
 )
 
 // Legal reports whether a round may go from one phase to another.
 func Legal(from, to Phase) bool {
+	if to == Closed {
+		return from != None
+	}
 	switch from {
-	case None, Done, Abandoned:
+	case None, Done, Abandoned, Closed:
 		return to == Gathering
 	case Gathering:
 		return to == Collecting || to == Abandoned
@@ -39,12 +43,12 @@ func Legal(from, to Phase) bool {
 }
 
 // Running reports whether the phase is one of a round under way.
-func (p Phase) Running() bool { return p != None && p != Done && p != Abandoned }
+func (p Phase) Running() bool { return p != None && p != Done && p != Abandoned && p != Closed }
 
 // State is everything the machine knows. The zero State with a Charter is the state
 // before the genesis entry.
 type State struct {
-	Charter  federation.Charter
+	Charter  federation.Charter // in force
 	Genesis  bool
 	Epoch    uint64 // of the leading writer
 	Plan     federation.Digest
@@ -59,7 +63,8 @@ type State struct {
 	Failures  int    // rounds abandoned since the last one done
 	NotBefore string // earliest opening of the next round
 	Attempts  []Attempt
-	Latest    []Joined // the latest Join of each hospital in any round, in the charter's order; nil before the first
+	Coming    *NextEpoch // the charter that may follow; nil when none was verified
+	Latest    []Joined   // the latest Join of each hospital in any round, in the charter's order; nil before the first
 }
 
 // Version is a published model version.
@@ -135,6 +140,7 @@ type Attempt struct {
 	S         [][]federation.HospitalID // set once S was selected
 	Burns     []Held
 	Answered  []federation.HospitalID
+	Past      bool // of an earlier epoch: it can no longer be burned
 }
 
 // Join returns the Join of id in this round.

@@ -12,7 +12,7 @@ func VerifyCountersignatures(c federation.Charter, signed federation.Countersign
 		return fmt.Errorf("countersignatures of charter %s: %d of %d, for charter %s: %w",
 			c.Digest().Short(), len(signed.Signatures), len(c.Members), signed.Charter.Short(), ErrSignature)
 	}
-	body := federation.Encode(c)
+	body := federation.Encode(c.Terms())
 	for i, m := range c.Members {
 		s := signed.Signatures[i]
 		if s.Signer != m.ID {

@@ -1,0 +1,217 @@
+package federation
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// Terms is what the members of a charter sign: all of it but the statements that are
+// gathered afterwards. Which of those the charter then names does not matter as long as
+// CheckTransition holds. The charter of epoch 1 is its own terms.
+func (c Charter) Terms() Charter {
+	c.Closings = nil
+	c.Releases = slices.Clone(c.Releases)
+	for i := range c.Releases {
+		c.Releases[i].Approvals = nil
+	}
+	return c
+}
+
+// DecodeTerms reads the canonical bytes of the terms of an epoch after the first and
+// validates them.
+func DecodeTerms(b []byte) (Charter, error) {
+	c, err := Decode[Charter](b, MaxCharterBytes)
+	if err != nil {
+		return Charter{}, err
+	}
+	if err := c.validate(); err != nil {
+		return Charter{}, fmt.Errorf("%w: %w", ErrCharter, err)
+	}
+	if c.Epoch < 2 || c.Digest() != c.Terms().Digest() {
+		return Charter{}, fmt.Errorf("%w: epoch %d: not the terms of a next epoch", ErrCharter, c.Epoch)
+	}
+	return c, nil
+}
+
+// Consent is what one hospital hands over when a person there approved the terms of the
+// next epoch.
+type Consent struct {
+	V         int              `json:"v"`     // 1
+	Terms     Digest           `json:"terms"` // of the charter
+	Signature Countersignature `json:"signature"`
+	Closing   *Signed          `json:"closing,omitempty"` // of a custodian of the epoch that ends
+	Approvals []Signed         `json:"approvals"`         // of the releases whose first sum it was in, in their order
+}
+
+// DecodeConsent reads canonical bytes; no signature is checked.
+func DecodeConsent(b []byte) (Consent, error) {
+	c, err := Decode[Consent](b, MaxConsentBytes)
+	switch {
+	case err != nil:
+		return Consent{}, err
+	case c.V != 1:
+		return Consent{}, fmt.Errorf("consent of format %d: this program reads 1", c.V)
+	case len(c.Approvals) > MaxReleases:
+		return Consent{}, fmt.Errorf("consent with %d approvals", len(c.Approvals))
+	}
+	return c, nil
+}
+
+// Change is what the next charter has otherwise. Zero values keep or follow from the
+// roster: every member is a custodian up to 21, and t, f and K are those of NewCharter.
+type Change struct {
+	Add        []Member
+	Remove     []HospitalID
+	Custodians []HospitalID
+	Threshold  int
+	MaxHostile int
+	MinCohort  int
+	Groups     int    // cuts the roster anew into that many; 0 keeps the groups
+	LogKey     string // verifier
+	Releases   []Release
+}
+
+// ErrChange wraps every refusal of a change.
+var ErrChange = errors.New("change of the charter refused")
+
+// Next returns the terms of the epoch after c.
+func (c Charter) Next(ch Change) (Charter, error) {
+	for _, id := range ch.Remove {
+		if _, ok := c.Member(id); !ok {
+			return Charter{}, fmt.Errorf("%w: %s is not a member", ErrChange, id)
+		}
+	}
+	members := slices.DeleteFunc(slices.Clone(c.Members), func(m Member) bool { return slices.Contains(ch.Remove, m.ID) })
+	members = append(members, ch.Add...)
+	logKey := c.LogKey
+	if ch.LogKey != "" {
+		logKey = ch.LogKey
+	}
+	next, err := NewCharter(c.Federation, logKey, members, c.ShowNames)
+	if err != nil {
+		return Charter{}, fmt.Errorf("%w: %w", ErrChange, err)
+	}
+	next.Epoch, next.Previous = c.Epoch+1, c.Digest()
+	if len(ch.Custodians) > 0 {
+		next = next.withCustodians(ch.Custodians)
+	}
+	for _, n := range []struct {
+		to   *int
+		from int
+	}{{&next.Threshold, ch.Threshold}, {&next.MaxHostile, ch.MaxHostile}, {&next.MinCohort, ch.MinCohort}} {
+		if n.from > 0 {
+			*n.to = n.from
+		}
+	}
+	next.Groups = c.regroup(next, ch)
+	for _, r := range ch.Releases {
+		next.Releases = append(next.Releases, ApprovedRelease{Release: r})
+	}
+	if err := next.validate(); err != nil {
+		return Charter{}, fmt.Errorf("%w: %w", ErrChange, err)
+	}
+	return next, nil
+}
+
+// withCustodians names other custodians, with t, f and K as by NewCharter.
+func (c Charter) withCustodians(ids []HospitalID) Charter {
+	c.Custodians = slices.Clone(ids)
+	m := len(ids)
+	c.Threshold = min(2*m/3+1, m)
+	c.MaxHostile = max(1, min((m-1)/3, m-c.Threshold))
+	c.MinCohort = max(3, c.MaxHostile+2)
+	return c
+}
+
+// regroup keeps the groups of those who stay and puts who is new into the smallest, or
+// cuts the roster anew.
+func (c Charter) regroup(next Charter, ch Change) [][]HospitalID {
+	var groups [][]HospitalID
+	if ch.Groups > 0 {
+		roster := slices.Concat(next.Groups...)
+		for n := ch.Groups; n > 0; n-- {
+			size := (len(roster) + n - 1) / n
+			groups, roster = append(groups, roster[:size:size]), roster[size:]
+		}
+		return groups
+	}
+	for _, group := range c.Groups {
+		kept := slices.DeleteFunc(slices.Clone(group), func(id HospitalID) bool { return slices.Contains(ch.Remove, id) })
+		if len(kept) > 0 {
+			groups = append(groups, kept)
+		}
+	}
+	for _, m := range ch.Add {
+		least := 0
+		for g := range groups {
+			if len(groups[g]) < len(groups[least]) {
+				least = g
+			}
+		}
+		groups[least] = append(groups[least], m.ID)
+		slices.SortFunc(groups[least], compareIDs)
+	}
+	return groups
+}
+
+// Changes says in words, a line each, what the next charter has otherwise.
+func (c Charter) Changes(next Charter) []string {
+	lines := []string{fmt.Sprintf("epoch %d follows epoch %d of federation %s", next.Epoch, c.Epoch, c.Federation)}
+	say := func(format string, args ...any) { lines = append(lines, fmt.Sprintf(format, args...)) }
+	for _, id := range Added(c, next) {
+		m, _ := next.Member(id)
+		say("adds     %s, identity key %s", m.called(), m.Fingerprint())
+	}
+	for _, id := range Added(next, c) {
+		m, _ := c.Member(id)
+		say("removes  %s", m.called())
+	}
+	for _, m := range next.Members {
+		if old, ok := c.Member(m.ID); ok && old.TLSKey != m.TLSKey {
+			say("changes  the TLS key of %s", m.called())
+		}
+	}
+	if slices.Equal(c.Custodians, next.Custodians) {
+		say("custodians stay: %s", next.names(next.Custodians))
+	} else {
+		say("custodians: %s; before: %s", next.names(next.Custodians), c.names(c.Custodians))
+	}
+	say("must answer %d of %d custodians, at most %d hostile, at least %d hospitals in a sum; before: %d of %d, %d, %d",
+		next.Threshold, len(next.Custodians), next.MaxHostile, next.MinCohort, c.Threshold, len(c.Custodians), c.MaxHostile, c.MinCohort)
+	if len(c.Groups) > 1 || len(next.Groups) > 1 {
+		for g, group := range next.Groups {
+			say("group %d: %s", g, next.names(group))
+		}
+	}
+	if c.LogKey == next.LogKey {
+		say("log key stays: %s", next.LogKey)
+	} else {
+		say("log key  %s replaces %s: what the old key signs from now on is worth nothing", next.LogKey, c.LogKey)
+	}
+	for _, r := range next.Releases {
+		say("releases the question %s", strings.Join(r.Release.Questions, ", "))
+	}
+	return lines
+}
+
+// called is how people know a member.
+func (m Member) called() string {
+	if m.Name == "" {
+		return string(m.ID)
+	}
+	return fmt.Sprintf("%s (%s)", m.Name, m.ID)
+}
+
+func (c Charter) names(ids []HospitalID) string {
+	var list []string
+	for _, id := range ids {
+		name := string(id)
+		if m, ok := c.Member(id); ok && m.Name != "" {
+			name = m.Name
+		}
+		list = append(list, name)
+	}
+	return strings.Join(list, ", ")
+}

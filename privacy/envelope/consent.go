@@ -1,0 +1,144 @@
+package envelope
+
+import (
+	"crypto/ed25519"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"atrium/coordinator/federation"
+)
+
+// CountersignTerms signs the terms of a charter as one of its members.
+func CountersignTerms(key ed25519.PrivateKey, terms federation.Charter, self federation.HospitalID) federation.Countersignature {
+	return federation.Countersignature{Signer: self, Signature: Sign(key, Charter, terms.Federation, self, federation.Encode(terms.Terms()))}
+}
+
+// ErrConsent wraps every refusal of a consent.
+var ErrConsent = errors.New("consent refused")
+
+// CheckConsent checks that a consent is to these terms after charter before, that it is
+// signed by a member of either, and that all in it speaks for that member.
+func CheckConsent(before, terms federation.Charter, c federation.Consent) error {
+	id := c.Signature.Signer
+	fail := func(err error) error { return fmt.Errorf("%w: of %s: %w", ErrConsent, id, err) }
+	member, ok := terms.Member(id)
+	if !ok {
+		if member, ok = before.Member(id); !ok {
+			return fail(ErrSigner)
+		}
+	}
+	if c.Terms != terms.Digest() {
+		return fail(fmt.Errorf("it is to the terms %s, not %s", c.Terms.Short(), terms.Digest().Short()))
+	}
+	if err := Verify(member.IdentityKey, Charter, terms.Federation, id, federation.Encode(terms), c.Signature.Signature); err != nil {
+		return fail(err)
+	}
+	if c.Closing != nil {
+		closing, _, err := OpenEpoch[federation.Closing](before, federation.Encode(*c.Closing))
+		if err == nil {
+			err = federation.CheckClosing(before, closing)
+		}
+		if err == nil && closing.Custodian != id {
+			err = fmt.Errorf("closing statement of %s: %w", closing.Custodian, ErrSigner)
+		}
+		if err != nil {
+			return fail(err)
+		}
+	}
+	for _, signed := range c.Approvals {
+		a, _, err := OpenEpoch[federation.Approval](before, federation.Encode(signed))
+		if err == nil && a.Hospital != id {
+			err = fmt.Errorf("approval of %s: %w", a.Hospital, ErrSigner)
+		}
+		if err != nil {
+			return fail(err)
+		}
+	}
+	return nil
+}
+
+// Assembled is the charter of the next epoch with all that it rests on, verified.
+type Assembled struct {
+	Charter           federation.Charter
+	Countersignatures federation.Countersignatures
+	Statements        [][]byte // canonical bytes of each signed closing statement and approval that it names
+	Inherited         []federation.Answered
+}
+
+// Assemble makes the next charter of its terms and the hospitals' consents. Every member
+// of it must have consented, m−t+f+1 custodians of the epoch before must have closed it,
+// and |S|−f hospitals of each released S approved that. An error names who is missing.
+func Assemble(before, terms federation.Charter, consents []federation.Consent) (Assembled, error) {
+	given := map[federation.HospitalID]federation.Consent{}
+	for _, c := range consents {
+		if err := CheckConsent(before, terms, c); err != nil {
+			return Assembled{}, err
+		}
+		given[c.Signature.Signer] = c
+	}
+	out := Assembled{Charter: terms, Countersignatures: federation.Countersignatures{V: 1}}
+	var missing []string
+	for _, m := range terms.Members {
+		c, ok := given[m.ID]
+		if !ok {
+			missing = append(missing, strings.TrimSpace(m.Name+" "+string(m.ID)))
+		}
+		out.Countersignatures.Signatures = append(out.Countersignatures.Signatures, c.Signature)
+	}
+	if len(missing) > 0 {
+		return Assembled{}, fmt.Errorf("%w: that of %s is missing", ErrConsent, strings.Join(missing, ", "))
+	}
+	closings := out.addClosings(before, given)
+	approvals, err := out.addApprovals(before, given)
+	if err != nil {
+		return Assembled{}, err
+	}
+	out.Countersignatures.Charter = out.Charter.Digest()
+	if err := VerifyCountersignatures(out.Charter, out.Countersignatures); err != nil {
+		return Assembled{}, err
+	}
+	t, err := OpenTransition(before, out.Charter, closings, approvals)
+	if err != nil {
+		return Assembled{}, err
+	}
+	out.Statements = slices.Concat(closings, approvals)
+	out.Inherited, err = federation.CheckTransition(t, federation.Added(before, out.Charter))
+	return out, err
+}
+
+// addClosings takes the closing statements up, in the order of the custodians.
+func (a *Assembled) addClosings(before federation.Charter, given map[federation.HospitalID]federation.Consent) [][]byte {
+	var blobs [][]byte
+	for _, id := range before.Custodians {
+		if c := given[id]; c.Closing != nil {
+			blobs = append(blobs, federation.Encode(*c.Closing))
+			a.Charter.Closings = append(a.Charter.Closings, c.Closing.Digest())
+		}
+	}
+	return blobs
+}
+
+// addApprovals takes the approvals of each release up, in the order of the hospitals.
+func (a *Assembled) addApprovals(before federation.Charter, given map[federation.HospitalID]federation.Consent) ([][]byte, error) {
+	var blobs [][]byte
+	a.Charter.Releases = slices.Clone(a.Charter.Releases)
+	for i := range a.Charter.Releases {
+		release := &a.Charter.Releases[i]
+		release.Approvals = []federation.Digest{}
+		for _, m := range before.Members {
+			for _, signed := range given[m.ID].Approvals {
+				approval, digest, err := OpenEpoch[federation.Approval](before, federation.Encode(signed))
+				if err != nil {
+					return nil, err
+				}
+				if approval.Release == release.Release.Digest() {
+					release.Approvals = append(release.Approvals, digest)
+					blobs = append(blobs, federation.Encode(signed))
+				}
+			}
+		}
+	}
+	return blobs, nil
+}
