@@ -52,10 +52,15 @@ func (c Config) Validate() error {
 	if err := errors.Join(c.Charter.Validate(), c.Plan.Validate(), federation.CheckRule(c.Charter, c.Plan), c.Policy.Validate()); err != nil {
 		return err
 	}
-	if _, ok := c.Charter.Member(c.self()); !ok {
-		return errors.New("the identity key is not in the charter")
+	if _, ok := c.Charter.Member(c.self()); ok {
+		return nil
 	}
-	return nil
+	if terms, err := approvedTerms(c.State); err == nil {
+		if _, ok := terms.Member(c.self()); ok { // from the next epoch on
+			return nil
+		}
+	}
+	return errors.New("the identity key is not in the charter")
 }
 
 // self is the pseudonym that follows from the identity key.

@@ -189,12 +189,8 @@ func (d *Daemon) checkSelection(w *atriumpb.Work, s federation.Submitters) (fede
 	if err != nil {
 		return federation.TreeHead{}, err
 	}
-	proof, err := hashes(w.GetInclusion())
-	if err != nil {
-		return federation.TreeHead{}, err
-	}
-	if err := roundlog.CheckInclusion(proof, c.Size, c.Root, w.GetEntryIndex(), roundlog.LeafHash(w.GetEntry())); err != nil {
-		return federation.TreeHead{}, fmt.Errorf("entry that names S: %w: %w", ErrDishonest, err)
+	if err := checkIncluded(w, c); err != nil {
+		return federation.TreeHead{}, fmt.Errorf("entry that names S: %w", err)
 	}
 	e, err := round.DecodeEntry(w.GetEntry())
 	if err != nil {

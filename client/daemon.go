@@ -83,6 +83,10 @@ func Open(cfg Config) (*Daemon, error) {
 	if err != nil {
 		return nil, err
 	}
+	if d.cfg.Charter, err = inForce(cfg.State, cfg.Charter, d.state); err != nil {
+		return nil, errors.Join(err, d.Close())
+	}
+	d.state.Charter = d.cfg.Charter
 	if err := d.open(); err != nil {
 		return nil, errors.Join(err, d.Close())
 	}
@@ -105,8 +109,10 @@ func (d *Daemon) open() error {
 	if _, err := rand.Read(incarnation[:]); err != nil {
 		return err
 	}
-	if err := d.persist(participant.Pin(d.state)); err != nil {
-		return err
+	if _, ok := d.cfg.Charter.Member(d.self); ok { // else it is new in the next epoch
+		if err := d.persist(participant.Pin(d.state)); err != nil {
+			return err
+		}
 	}
 	if err := d.persist(participant.Start(incarnation), nil); err != nil {
 		return err
@@ -251,6 +257,8 @@ func (d *Daemon) step(ctx context.Context) error {
 		return nil
 	case errors.As(err, &stop), status.Code(err) == codes.Unavailable, status.Code(err) == codes.DeadlineExceeded:
 		return err
+	case errors.Is(err, participant.ErrClosed):
+		d.note("waiting for the next charter, which was approved here, to be installed", nil)
 	case status.Code(err) == codes.FailedPrecondition:
 		d.cfg.Logger.Debug("stale", "task", work.GetKind(), "round", work.GetRound(), "error", err)
 	default:

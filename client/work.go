@@ -29,9 +29,9 @@ func (d *Daemon) poll(ctx context.Context) (*atriumpb.Work, error) {
 	}
 	waiting, cancel := context.WithDeadline(ctx, deadline)
 	defer cancel()
-	incarnation := d.state.Live.Incarnation
+	incarnation, charter := d.state.Live.Incarnation, d.cfg.Charter.Digest()
 	work, err := d.link.api.Poll(waiting, &atriumpb.PollRequest{Federation: d.cfg.Charter.Federation, Incarnation: incarnation[:],
-		SeenSize: d.state.Seen.Size, Adopted: d.adopted, Skip: skip})
+		SeenSize: d.state.Seen.Size, Adopted: d.adopted, Skip: skip, Charter: charter[:]})
 	if status.Code(err) == codes.DeadlineExceeded && len(skip) > 0 {
 		return &atriumpb.Work{}, nil
 	}
@@ -41,6 +41,8 @@ func (d *Daemon) poll(ctx context.Context) (*atriumpb.Work, error) {
 // perform does one task.
 func (d *Daemon) perform(ctx context.Context, w *atriumpb.Work) error {
 	switch w.GetKind() {
+	case "charter":
+		return d.nextCharter(ctx, w)
 	case "join":
 		return d.join(ctx, w)
 	case "update":
@@ -218,7 +220,12 @@ func (d *Daemon) signJoin(h federation.Header, digest federation.Digest, checkpo
 
 // see verifies the checkpoint of a task against everything seen before.
 func (d *Daemon) see(w *atriumpb.Work) (roundlog.Checkpoint, error) {
-	c, err := roundlog.ParseCheckpoint(w.GetCheckpoint(), d.cfg.Charter.LogKey)
+	return d.seeUnder(w, d.cfg.Charter.LogKey)
+}
+
+// seeUnder is see for a checkpoint that this key must have signed.
+func (d *Daemon) seeUnder(w *atriumpb.Work, logKey string) (roundlog.Checkpoint, error) {
+	c, err := roundlog.ParseCheckpoint(w.GetCheckpoint(), logKey)
 	if err != nil {
 		return c, err
 	}

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"atrium/coordinator/federation"
+	"atrium/coordinator/opening"
 	"atrium/coordinator/round"
 	"atrium/storage"
 	"atrium/storage/roundlog"
@@ -80,13 +81,14 @@ type Coordinator struct {
 	manifestCache atomic.Pointer[federation.VerifiedManifest]
 
 	// The rest is owned by Run's goroutine.
-	log     *roundlog.Log
-	current View
-	lease   lease
-	epoch   uint64               // of this leadership
-	running map[string]bool      // own tasks under way
-	retry   map[string]time.Time // own tasks that failed, and when to try again
-	failed  map[string]bool      // publish tasks that more answers must come for
+	charters *opening.Charters
+	log      *roundlog.Log
+	current  View
+	lease    lease
+	epoch    uint64               // of this leadership
+	running  map[string]bool      // own tasks under way
+	retry    map[string]time.Time // own tasks that failed, and when to try again
+	failed   map[string]bool      // publish tasks that more answers must come for
 
 	advised  string    // what was said last
 	adviseAt time.Time // when to say it again

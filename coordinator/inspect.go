@@ -45,17 +45,19 @@ type Abandonment struct {
 var ErrCharter = errors.New("another charter")
 
 // Inspect reads and verifies the batches of a store, which a coordinator may be writing
-// to. pinned is the charter's digest, or zero for the one that the log begins with:
-// then nothing but the log itself vouches for its key.
+// to. pinned is the digest of a charter that must be among the log's, or zero: then
+// nothing but the log itself vouches for its keys.
 func Inspect(ctx context.Context, b storage.Bucket, pinned federation.Digest) (Inspection, error) {
-	charter, err := genesisCharter(ctx, b, pinned)
+	charter, err := genesisCharter(ctx, b)
 	if err != nil {
 		return Inspection{}, err
 	}
-	checkpoint, _, err := roundlog.ReadCheckpoint(ctx, b, charter.LogKey) // before the batches: they go further
+	checkpoint, note, err := roundlog.UnverifiedCheckpoint(ctx, b) // before the batches: they go further
 	if err != nil {
 		return Inspection{}, err
 	}
+	known := pinned.IsZero() || pinned == charter.Digest()
+	follow := opening.NewCharters(ctx, b, charter)
 	c := &Coordinator{cfg: Config{}.withDefaults(), presence: newPresence(time.Now)}
 	out := Inspection{Hospitals: []InspectedHospital{}, Abandonments: []Abandonment{}}
 	v := View{State: round.State{Charter: charter},
@@ -64,19 +66,23 @@ func Inspect(ctx context.Context, b storage.Bucket, pinned federation.Digest) (I
 		for i, raw := range batch.Entries {
 			e, err := round.DecodeEntry(raw)
 			if err == nil {
-				v.State, err = round.Apply(v.State, e)
+				v.State, err = round.Apply(follow.Before(v.State, e), e)
 			}
 			if err != nil {
 				return fmt.Errorf("entry %d: %w", batch.Size+int64(i), err)
 			}
+			known = known || (e.Kind == round.CharterSet && e.Blob == pinned)
 			out.note(e, v.State.Round)
 		}
 		return nil
-	})
+	}, follow.Option())
 	if err != nil {
 		return Inspection{}, err
 	}
-	if err := tree.CheckCheckpoint(checkpoint); err != nil {
+	if !known {
+		return Inspection{}, fmt.Errorf("%w: charter %s, not %s", ErrCharter, v.State.Charter.Digest(), pinned)
+	}
+	if _, err := tree.VerifyCheckpoint(note); err != nil {
 		return Inspection{}, err
 	}
 	if v.Plan, err = opening.Plan(ctx, b, v.State.Plan); err != nil {
@@ -96,7 +102,7 @@ func (i *Inspection) note(e round.Entry, r round.Round) {
 	switch {
 	case e.Kind == round.Publish && r.Phase == round.Done:
 		i.Done++
-	case e.Kind == round.Abandon:
+	case e.Kind == round.Abandon, e.Kind == round.CharterSet && e.Reason != "":
 		i.Abandonments = append(i.Abandonments, Abandonment{Round: r.Number, Kind: r.Kind, Time: e.Time, Reason: e.Reason})
 		i.Abandonments = i.Abandonments[max(0, len(i.Abandonments)-maxAbandonments):]
 	}
@@ -106,7 +112,7 @@ func (i *Inspection) note(e round.Entry, r round.Round) {
 const maxAbandonments = 5
 
 // genesisCharter reads the charter that the first entry of a log names.
-func genesisCharter(ctx context.Context, b storage.Bucket, pinned federation.Digest) (federation.Charter, error) {
+func genesisCharter(ctx context.Context, b storage.Bucket) (federation.Charter, error) {
 	raw, err := storage.GetAtMost(ctx, b, storage.Batch(0), roundlog.MaxBatchBytes)
 	if errors.Is(err, storage.ErrNotFound) {
 		return federation.Charter{}, fmt.Errorf("%w: %w", roundlog.ErrNoLog, err)
@@ -121,9 +127,6 @@ func genesisCharter(ctx context.Context, b storage.Bucket, pinned federation.Dig
 	e, err := round.DecodeEntry(batch.Entries[0])
 	if err != nil {
 		return federation.Charter{}, fmt.Errorf("%s: entry 0: %w", storage.Batch(0), err)
-	}
-	if !pinned.IsZero() && e.Blob != pinned {
-		return federation.Charter{}, fmt.Errorf("%s: %w: charter %s, not %s", storage.Batch(0), ErrCharter, e.Blob, pinned)
 	}
 	if raw, err = storage.GetBlob(ctx, b, e.Blob, federation.MaxCharterBytes); err != nil {
 		return federation.Charter{}, fmt.Errorf("charter: %w", err)

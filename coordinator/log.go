@@ -68,8 +68,15 @@ func Open(ctx context.Context, cfg Config) (*Coordinator, error) {
 	}
 	cfg = cfg.withDefaults()
 	c := &Coordinator{cfg: cfg, presence: newPresence(cfg.Now), places: newPlaces(maxPlaces, placeWait), requests: make(chan request),
-		results: make(chan string), stopped: make(chan struct{}), current: View{State: round.State{Charter: cfg.Charter}}}
-	log, err := roundlog.Open(ctx, cfg.Bucket, cfg.Key, c.take)
+		results: make(chan string), stopped: make(chan struct{})}
+	var err error
+	if c.charters, c.current.State, err = charters(ctx, cfg.Bucket, cfg.Charter); err != nil {
+		return nil, err
+	}
+	log, err := roundlog.Open(ctx, cfg.Bucket, cfg.Key, c.take, c.charters.Option())
+	if err == nil {
+		err = checkEpoch(c.current.State, cfg.Charter)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -87,6 +94,7 @@ func (c *Coordinator) take(b roundlog.Batch) error {
 		index := b.Size + int64(i)
 		e, err := round.DecodeEntry(raw)
 		if err == nil {
+			c.current.State = c.charters.Before(c.current.State, e)
 			c.current, err = c.current.follow(e, index)
 		}
 		if err != nil {
@@ -96,7 +104,10 @@ func (c *Coordinator) take(b roundlog.Batch) error {
 			return fmt.Errorf("entry %d: %w: in a batch of epoch %d, but epoch %d leads", index, round.ErrEntry, b.Epoch, epoch)
 		}
 	}
-	return nil
+	if c.log == nil { // still opening: the log may go through many charters
+		return nil
+	}
+	return checkEpoch(c.current.State, c.cfg.Charter)
 }
 
 // load reads the objects that the View keeps at hand.

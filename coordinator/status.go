@@ -9,6 +9,7 @@ import (
 type Status struct {
 	Federation string               `json:"federation"`
 	Charter    federation.Digest    `json:"charter"`
+	Epoch      uint64               `json:"epoch"` // of the charter
 	Plan       string               `json:"plan"`
 	PlanDigest federation.Digest    `json:"plan_digest"`
 	Rounds     int                  `json:"rounds"`  // train rounds the plan wants
@@ -41,7 +42,7 @@ type HospitalStatus struct {
 func (c *Coordinator) Status() Status {
 	v := c.View()
 	s := v.State
-	out := Status{Federation: s.Charter.Federation, Charter: s.Charter.Digest(), Plan: v.Plan.Name, PlanDigest: s.Plan,
+	out := Status{Federation: s.Charter.Federation, Charter: s.Charter.Digest(), Epoch: s.Charter.Epoch, Plan: v.Plan.Name, PlanDigest: s.Plan,
 		Rounds: s.Schedule.Rounds, Trained: s.Trained, Finished: s.Finished,
 		Round: s.Round.Number, Kind: s.Round.Kind, Phase: s.Round.Phase, Waiting: round.Waiting(s), Advice: round.Advice(s, round.When{Now: c.cfg.Now()}), Abandoned: s.Round.Reason,
 		Version: s.Model.Number, Snapshot: s.Model.Snapshot, LogSize: v.Head.Size, LogRoot: v.Head.Root}

@@ -20,6 +20,8 @@ type View struct {
 	HeaderCheckpoint []byte // the checkpoint that the header names
 	SelectEntry      []byte // the entry that names S, once it is committed
 	SelectIndex      int64
+	CharterEntry     []byte // that began the epoch; nil in the first
+	CharterIndex     int64
 	PublishEntry     round.Entry // of the newest version
 	PublishIndex     int64
 	Asked            map[federation.Digest]Asked // by manifest: what may be answered, also late
@@ -45,6 +47,10 @@ func (v View) follow(e round.Entry, index int64) (View, error) {
 	if e.Kind == round.Select {
 		v.SelectEntry, v.SelectIndex = e.Encode(), index
 		v = v.ask(e, index)
+	}
+	if e.Kind == round.CharterSet {
+		v.CharterEntry, v.CharterIndex = e.Encode(), index
+		v.SelectEntry, v.SelectIndex, v.Asked = nil, 0, nil
 	}
 	if e.Kind == round.Publish && e.Version > 0 {
 		v.PublishEntry, v.PublishIndex = e, index

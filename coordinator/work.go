@@ -18,11 +18,19 @@ type Poll struct {
 	SeenSize    int64             // largest checkpoint it verified
 	Adopted     uint64            // newest version whose local report it wrote
 	Skip        []string          // tasks that failed there and are not wanted now
+	Charter     federation.Digest // that it follows; zero when it does not say
 }
 
 // ErrAhead: the hospital says that it saw more of the log than there is. It is wrong, or
 // the coordinator works on an older copy of its store.
 var ErrAhead = errors.New("the hospital saw a longer log")
+
+// ErrOtherCharter: the hospital follows a charter that is neither the one in force nor the
+// one before.
+var ErrOtherCharter = errors.New("the hospital follows another charter")
+
+// TaskCharter shows a hospital of the epoch before the charter that is in force now.
+const TaskCharter round.TaskKind = "charter"
 
 // TaskAdopt asks a hospital to score the last version of a finished plan at home.
 const TaskAdopt round.TaskKind = "adopt"
@@ -47,7 +55,11 @@ type Work struct {
 
 // WorkFor returns what a hospital owes in a view; ok is false if nothing.
 func (c *Coordinator) WorkFor(ctx context.Context, v *View, id federation.HospitalID, p Poll) (w Work, ok bool, err error) {
-	for _, t := range tasksFor(v.State, id, p) {
+	tasks, err := tasksFor(v.State, id, p)
+	if err != nil {
+		return Work{}, false, err
+	}
+	for _, t := range tasks {
 		if slices.Contains(p.Skip, t.ID) {
 			continue
 		}
@@ -57,12 +69,20 @@ func (c *Coordinator) WorkFor(ctx context.Context, v *View, id federation.Hospit
 	return Work{}, false, nil
 }
 
-func tasksFor(s round.State, id federation.HospitalID, p Poll) []round.Task {
+// tasksFor lists what a hospital owes: one that is still in the epoch before owes nothing
+// but to go over.
+func tasksFor(s round.State, id federation.HospitalID, p Poll) ([]round.Task, error) {
+	if now := s.Charter.Digest(); !p.Charter.IsZero() && p.Charter != now {
+		if p.Charter != s.Charter.Previous {
+			return nil, fmt.Errorf("%w: %s, in force is %s of epoch %d", ErrOtherCharter, p.Charter.Short(), now.Short(), s.Charter.Epoch)
+		}
+		return []round.Task{{ID: fmt.Sprintf("%s/%s/%s", TaskCharter, id, now), Kind: TaskCharter, Hospital: id, Round: s.Round.Number}}, nil
+	}
 	tasks := round.TasksFor(s, id, p.Incarnation)
 	if s.Finished != "" && p.Adopted < s.Model.Number {
 		tasks = append(tasks, round.Task{ID: fmt.Sprintf("%s/%s/%d", TaskAdopt, id, s.Model.Number), Kind: TaskAdopt, Hospital: id})
 	}
-	return tasks
+	return tasks, nil
 }
 
 func (c *Coordinator) describe(ctx context.Context, v *View, t round.Task, p Poll) (Work, error) {
@@ -86,6 +106,9 @@ func (c *Coordinator) describe(ctx context.Context, v *View, t round.Task, p Pol
 			return w, err
 		}
 		return w, c.prove(ctx, &w, p.SeenSize, v.Head.Size, v.SelectIndex)
+	case TaskCharter:
+		w.Header, w.Checkpoint, w.Entry, w.EntryIndex = nil, v.Checkpoint, v.CharterEntry, v.CharterIndex
+		return w, c.prove(ctx, &w, p.SeenSize, v.Head.Size, v.CharterIndex)
 	case TaskAdopt:
 		w.Version, w.Snapshot, w.Reason = v.State.Model.Number, v.State.Model.Snapshot, v.State.Finished
 	}

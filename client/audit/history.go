@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"atrium/coordinator/federation"
+	"atrium/coordinator/opening"
 	"atrium/coordinator/round"
 	"atrium/privacy/envelope"
 	"atrium/storage"
@@ -16,11 +17,14 @@ import (
 type history struct {
 	bucket  storage.Bucket
 	opts    Options
-	charter federation.Charter
+	charter federation.Charter // in force
+	follow  *opening.Charters
+	pinned  bool   // the charter of Options is among those read so far
 	origin  string // the log's name
 	total   int64  // size of the published checkpoint, for progress
 
-	state   round.State // after the entries read so far
+	state   round.State       // after the entries read so far
+	first   federation.Digest // charter of epoch 1
 	batches int64
 	entries int64
 }
@@ -62,13 +66,12 @@ func begin(ctx context.Context, b storage.Bucket, opts Options) (*history, error
 		return nil, err
 	}
 	h.state = round.State{Charter: h.charter}
+	h.follow = opening.NewCharters(ctx, b, h.charter)
 	return h, nil
 }
 
 func (h *history) openCharter(ctx context.Context, object string, e round.Entry) error {
-	if pin := h.opts.Charter; !pin.IsZero() && e.Blob != pin {
-		return wrong(object, "genesis entry", fmt.Errorf("charter %s is %w: %s", e.Blob, ErrPin, pin))
-	}
+	h.pinned = h.opts.Charter.IsZero() || e.Blob == h.opts.Charter
 	blob := storage.Blob(e.Blob)
 	raw, err := storage.GetBlob(ctx, h.bucket, e.Blob, federation.MaxCharterBytes)
 	if errors.Is(err, storage.ErrNotFound) { // either of the two may be the damaged one
@@ -86,6 +89,7 @@ func (h *history) openCharter(ctx context.Context, object string, e round.Entry)
 	if raw, err = storage.GetBlob(ctx, h.bucket, e.Attachment, federation.MaxCharterBytes); err != nil {
 		return unread(storage.Blob(e.Attachment), "countersignatures of the charter", err)
 	}
+	h.first = e.Blob
 	signed, err := federation.Decode[federation.Countersignatures](raw, federation.MaxCharterBytes)
 	if err == nil {
 		err = envelope.VerifyCountersignatures(h.charter, signed)
@@ -107,9 +111,12 @@ func (h *history) walk(ctx context.Context, visit func(step) error) (*roundlog.T
 			h.opts.Progress(h.entries, max(h.total, h.entries))
 		}
 		return ctx.Err()
-	})
+	}, h.follow.Option())
 	if err == nil {
 		err = round.Invariants(h.state)
+	}
+	if err == nil && !h.pinned {
+		return nil, wrong(storage.Batch(0), "genesis entry", fmt.Errorf("charter %s, and none that follows it, is %w: %s", h.first, ErrPin, h.opts.Charter))
 	}
 	if err != nil {
 		return nil, logFault(storage.Batch(h.batches), err)
@@ -124,13 +131,14 @@ func (h *history) take(b roundlog.Batch, visit func(step) error) error {
 		return err
 	}
 	epoch := h.state.Epoch
-	if entries[0].Kind == round.Lead {
+	if begins(entries[0].Kind) {
 		epoch++
 	}
 	if b.Epoch != epoch {
 		return wrong(object, "", fmt.Errorf("%w: %d while epoch %d leads", roundlog.ErrEpoch, b.Epoch, epoch))
 	}
 	for i, e := range entries {
+		h.state = h.follow.Before(h.state, e)
 		s := step{batch: object, index: b.Size + int64(i), entry: e, before: h.state}
 		s.after, err = round.Apply(h.state, e)
 		if err == nil && settled(e.Kind) {
@@ -139,7 +147,8 @@ func (h *history) take(b roundlog.Batch, visit func(step) error) error {
 		if err != nil {
 			return wrong(object, s.name(), err)
 		}
-		h.state = s.after
+		h.state, h.charter = s.after, s.after.Charter
+		h.pinned = h.pinned || (e.Kind == round.CharterSet && e.Blob == h.opts.Charter)
 		h.entries++
 		if err := visit(s); err != nil {
 			return err
@@ -152,11 +161,14 @@ func (h *history) take(b roundlog.Batch, visit func(step) error) error {
 // that takes a time that grows with the square of the roster. Apply checks every entry.
 func settled(kind round.EntryKind) bool {
 	switch kind {
-	case round.PlanSet, round.Collect, round.Select, round.Publish, round.Abandon, round.Finish:
+	case round.CharterSet, round.PlanSet, round.Collect, round.Select, round.Publish, round.Abandon, round.Finish:
 		return true
 	}
 	return false
 }
+
+// begins reports whether a kind of entry begins the epoch of another leader.
+func begins(kind round.EntryKind) bool { return kind == round.Lead || kind == round.CharterSet }
 
 // decodeEntries also refuses a change of epoch in the middle of a batch.
 func decodeEntries(b roundlog.Batch) ([]round.Entry, error) {
@@ -167,7 +179,7 @@ func decodeEntries(b roundlog.Batch) ([]round.Entry, error) {
 		if err != nil {
 			return nil, wrong(object, fmt.Sprintf("entry %d", b.Size+int64(i)), err)
 		}
-		if i > 0 && e.Kind == round.Lead {
+		if i > 0 && begins(e.Kind) {
 			return nil, contrary(object, fmt.Sprintf("entry %d", b.Size+int64(i)), "a batch of two epochs")
 		}
 		entries = append(entries, e)

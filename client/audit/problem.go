@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"strings"
 
+	"atrium/coordinator/federation"
+	"atrium/privacy/envelope"
 	"atrium/storage"
 	"atrium/storage/roundlog"
 )
@@ -64,7 +66,8 @@ func logFault(object string, err error) error {
 		return p
 	}
 	for _, s := range []error{roundlog.ErrEncoding, roundlog.ErrEntry, roundlog.ErrSignature, roundlog.ErrBatch,
-		roundlog.ErrEpoch, roundlog.ErrHole, roundlog.ErrTile, roundlog.ErrBehind, roundlog.ErrFork, roundlog.ErrNoLog} {
+		roundlog.ErrEpoch, roundlog.ErrHole, roundlog.ErrTile, roundlog.ErrBehind, roundlog.ErrFork, roundlog.ErrNoLog, roundlog.ErrKey,
+		federation.ErrCharter, federation.ErrTransition, federation.ErrNotCanonical, envelope.ErrSignature, envelope.ErrSigner} {
 		if errors.Is(err, s) {
 			return wrong(object, "", err)
 		}

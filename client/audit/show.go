@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"atrium/coordinator/federation"
@@ -50,6 +51,8 @@ func (t *teller) tell(ctx context.Context, s step) error {
 		t.say(s, "the federation began under charter %s with %d hospitals", s.entry.Blob.Short(), len(t.charter.Members))
 	case round.Lead:
 		t.say(s, "a coordinator took the lead, epoch %d", s.entry.Epoch)
+	case round.CharterSet:
+		t.epoch(s)
 	case round.Finish:
 		t.say(s, "the plan ended: %s", s.entry.Reason)
 	case round.PlanSet:
@@ -67,6 +70,15 @@ func (t *teller) tell(ctx context.Context, s step) error {
 		t.hospital(s)
 	}
 	return nil
+}
+
+// epoch tells of a charter that follows another.
+func (t *teller) epoch(s step) {
+	if story := t.stories[s.entry.Round]; story != nil {
+		story.Phase, story.Ended, story.Reason = round.Abandoned, moment(s.entry), s.entry.Reason
+	}
+	t.say(s, "charter %s began, countersigned by its %d hospitals: %s", s.entry.Blob.Short(), len(s.after.Charter.Members),
+		strings.Join(s.before.Charter.Changes(s.after.Charter), "; "))
 }
 
 func (t *teller) say(s step, format string, args ...any) {

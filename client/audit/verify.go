@@ -23,7 +23,7 @@ func Verify(ctx context.Context, b storage.Bucket, opts Options) (Report, error)
 		return Report{}, err
 	}
 	// Before the log, which may grow meanwhile: then it covers the checkpoint.
-	checkpoint, _, err := roundlog.ReadCheckpoint(ctx, b, h.charter.LogKey)
+	checkpoint, note, err := roundlog.UnverifiedCheckpoint(ctx, b)
 	if errors.Is(err, storage.ErrNotFound) { // not "no log": there are batches
 		return Report{}, wrong(storage.Checkpoint, "", storage.ErrNotFound)
 	}
@@ -39,7 +39,7 @@ func Verify(ctx context.Context, b storage.Bucket, opts Options) (Report, error)
 	if err := c.compareHeads(tree); err != nil {
 		return Report{}, err
 	}
-	if err := tree.CheckCheckpoint(checkpoint); err != nil {
+	if _, err := tree.VerifyCheckpoint(note); err != nil {
 		return Report{}, logFault(storage.Checkpoint, err)
 	}
 	if err := roundlog.VerifyTiles(ctx, b, checkpoint.Size, tree); err != nil {

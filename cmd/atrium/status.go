@@ -74,7 +74,7 @@ func inspect(cmd *cobra.Command, c config) (coordinator.Inspection, error) {
 func (o *output) inspection(i coordinator.Inspection) {
 	o.pairs([][2]string{
 		{"federation", i.Federation},
-		{"charter", i.Charter.String()},
+		{"charter", fmt.Sprintf("%s, epoch %d", i.Charter, i.Epoch)},
 		{"plan", fmt.Sprintf("%s %s", i.Plan, i.PlanDigest.Short())},
 		{"trained", fmt.Sprintf("%d of %d rounds", i.Trained, i.Rounds)},
 		{"finished", i.Finished},

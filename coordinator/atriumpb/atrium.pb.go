@@ -33,6 +33,7 @@ type PollRequest struct {
 	Adopted       uint64                 `protobuf:"varint,4,opt,name=adopted,proto3" json:"adopted,omitempty"`                   // version whose local report is written
 	Skip          []string               `protobuf:"bytes,5,rep,name=skip,proto3" json:"skip,omitempty"`                          // tasks that failed here and are not wanted now
 	Checkpoint    []byte                 `protobuf:"bytes,6,opt,name=checkpoint,proto3" json:"checkpoint,omitempty"`              // the signed checkpoint of seen_size; empty: not kept
+	Charter       []byte                 `protobuf:"bytes,7,opt,name=charter,proto3" json:"charter,omitempty"`                    // digest of the charter that the hospital follows; empty: not told
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -105,6 +106,13 @@ func (x *PollRequest) GetSkip() []string {
 func (x *PollRequest) GetCheckpoint() []byte {
 	if x != nil {
 		return x.Checkpoint
+	}
+	return nil
+}
+
+func (x *PollRequest) GetCharter() []byte {
+	if x != nil {
+		return x.Charter
 	}
 	return nil
 }
@@ -1015,7 +1023,7 @@ var File_atrium_proto protoreflect.FileDescriptor
 
 const file_atrium_proto_rawDesc = "" +
 	"\n" +
-	"\fatrium.proto\x12\tatrium.v1\"\xba\x01\n" +
+	"\fatrium.proto\x12\tatrium.v1\"\xd4\x01\n" +
 	"\vPollRequest\x12\x1e\n" +
 	"\n" +
 	"federation\x18\x01 \x01(\tR\n" +
@@ -1026,7 +1034,8 @@ const file_atrium_proto_rawDesc = "" +
 	"\x04skip\x18\x05 \x03(\tR\x04skip\x12\x1e\n" +
 	"\n" +
 	"checkpoint\x18\x06 \x01(\fR\n" +
-	"checkpoint\"\xf9\x02\n" +
+	"checkpoint\x12\x18\n" +
+	"\acharter\x18\a \x01(\fR\acharter\"\xf9\x02\n" +
 	"\x04Work\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x12\n" +
 	"\x04kind\x18\x02 \x01(\tR\x04kind\x12\x14\n" +

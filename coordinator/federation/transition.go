@@ -129,7 +129,8 @@ func (t Transition) inherit() []Answered {
 	return slices.CompactFunc(union, func(a, b Answered) bool { return CompareAnswered(a, b) == 0 })
 }
 
-// applyReleases changes the inherited answers that the charter releases.
+// applyReleases changes the inherited answers that the charter releases. A release of what
+// nobody answered, or what the statements burn, changes nothing.
 func (t Transition) applyReleases(inherited []Answered) error {
 	rest := t.Approvals
 	for _, release := range t.New.Releases {
@@ -146,14 +147,10 @@ func (t Transition) applyReleases(inherited []Answered) error {
 			return err
 		}
 		rest = rest[n:]
-		found := false
 		for i, a := range inherited {
 			if a.Set == SetDigest(r.Set) && !slices.ContainsFunc(a.Questions, func(q string) bool { return !slices.Contains(r.Questions, q) }) {
-				inherited[i].Released, found = SetDigest(r.Remaining()), true
+				inherited[i].Released = SetDigest(r.Remaining())
 			}
-		}
-		if !found {
-			return fmt.Errorf("%w: nothing was answered for that set", ErrRelease)
 		}
 	}
 	if len(rest) > 0 {

@@ -57,51 +57,56 @@ func (c *Charters) Before(s round.State, e round.Entry) round.State {
 // NextCharter reads the charter that follows another with all that it rests on, and
 // verifies every signature and rule.
 func NextCharter(ctx context.Context, b storage.Bucket, before federation.Charter, charter, countersignatures federation.Digest) (round.NextEpoch, error) {
-	next, err := nextCharter(ctx, b, before, charter, countersignatures)
-	if err != nil {
+	fail := func(err error) (round.NextEpoch, error) {
 		return round.NextEpoch{}, fmt.Errorf("%s: charter of epoch %d: %w", storage.Blob(charter), before.Epoch+1, err)
 	}
-	return next, nil
+	after, signed, err := readCharter(ctx, b, charter, countersignatures)
+	if err != nil {
+		return fail(err)
+	}
+	closings, approvals, err := readStatements(ctx, b, after)
+	if err != nil {
+		return fail(err)
+	}
+	inherited, err := envelope.VerifyTransition(before, after, signed, closings, approvals)
+	if err != nil {
+		return fail(err)
+	}
+	return round.NextEpoch{Charter: after, Inherited: inherited}, nil
 }
 
-func nextCharter(ctx context.Context, b storage.Bucket, before federation.Charter, charter, countersignatures federation.Digest) (round.NextEpoch, error) {
+func readCharter(ctx context.Context, b storage.Bucket, charter, countersignatures federation.Digest) (federation.Charter, federation.Countersignatures, error) {
+	var signed federation.Countersignatures
 	raw, err := storage.GetBlob(ctx, b, charter, federation.MaxCharterBytes)
 	if err != nil {
-		return round.NextEpoch{}, err
+		return federation.Charter{}, signed, err
 	}
 	after, err := federation.DecodeCharter(raw)
 	if err != nil {
-		return round.NextEpoch{}, err
+		return after, signed, err
 	}
 	if raw, err = storage.GetBlob(ctx, b, countersignatures, federation.MaxCharterBytes); err != nil {
-		return round.NextEpoch{}, err
+		return after, signed, err
 	}
-	signed, err := federation.Decode[federation.Countersignatures](raw, federation.MaxCharterBytes)
-	if err == nil {
-		err = envelope.VerifyCountersignatures(after, signed)
-	}
-	if err != nil {
-		return round.NextEpoch{}, err
-	}
-	var closings, approvals [][]byte
+	signed, err = federation.Decode[federation.Countersignatures](raw, federation.MaxCharterBytes)
+	return after, signed, err
+}
+
+// readStatements reads the closing statements and approvals that a charter names.
+func readStatements(ctx context.Context, b storage.Bucket, after federation.Charter) (closings, approvals [][]byte, err error) {
 	for _, digest := range after.Closings {
 		if closings, err = appendBlob(ctx, b, closings, digest); err != nil {
-			return round.NextEpoch{}, err
+			return nil, nil, err
 		}
 	}
 	for _, r := range after.Releases {
 		for _, digest := range r.Approvals {
 			if approvals, err = appendBlob(ctx, b, approvals, digest); err != nil {
-				return round.NextEpoch{}, err
+				return nil, nil, err
 			}
 		}
 	}
-	t, err := envelope.OpenTransition(before, after, closings, approvals)
-	if err != nil {
-		return round.NextEpoch{}, err
-	}
-	inherited, err := federation.CheckTransition(t, federation.Added(before, after)) // who is added approved it too
-	return round.NextEpoch{Charter: after, Inherited: inherited}, err
+	return closings, approvals, nil
 }
 
 func appendBlob(ctx context.Context, b storage.Bucket, blobs [][]byte, digest federation.Digest) ([][]byte, error) {

@@ -51,6 +51,11 @@ func (s State) bound() bool {
 	return slices.ContainsFunc(s.Attempts, func(a Attempt) bool { return a.sameQuestion(s.Round) && (a.Past || len(a.Answered) > 0) })
 }
 
+// Stuck lists the attempts under which answers may exist and that are not burned.
+func (s State) Stuck() []Attempt {
+	return slices.DeleteFunc(slices.Clone(s.Attempts), func(a Attempt) bool { return !a.Abandoned || !s.open(a) })
+}
+
 // withoutCustodians is the way on without custodians that never come back. A charter that
 // leaves them out needs the closing statements of as many others as a burn certificate.
 func (s State) withoutCustodians(gone []federation.HospitalID) string {

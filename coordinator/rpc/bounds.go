@@ -22,6 +22,10 @@ func digest(b []byte) (federation.Digest, error) {
 // pollOf reads what a hospital says about itself.
 func pollOf(req *atriumpb.PollRequest) (coordinator.Poll, error) {
 	incarnation, err := digest(req.GetIncarnation())
+	var charter federation.Digest
+	if err == nil && len(req.GetCharter()) > 0 {
+		charter, err = digest(req.GetCharter())
+	}
 	malformed := err != nil || len(req.GetSkip()) > maxSkip || req.GetSeenSize() < 0
 	for _, id := range req.GetSkip() {
 		malformed = malformed || len(id) > maxTaskID
@@ -29,7 +33,7 @@ func pollOf(req *atriumpb.PollRequest) (coordinator.Poll, error) {
 	if malformed {
 		return coordinator.Poll{}, status.Error(codes.InvalidArgument, "poll is malformed")
 	}
-	return coordinator.Poll{Incarnation: incarnation, SeenSize: req.GetSeenSize(), Adopted: req.GetAdopted(), Skip: req.GetSkip()}, nil
+	return coordinator.Poll{Incarnation: incarnation, SeenSize: req.GetSeenSize(), Adopted: req.GetAdopted(), Skip: req.GetSkip(), Charter: charter}, nil
 }
 
 // segment is what the first chunk of a stream says that follows.

@@ -38,6 +38,7 @@ var kinds = []struct {
 	{coordinator.ErrContent, codes.InvalidArgument},
 	{coordinator.ErrBounds, codes.ResourceExhausted},
 	{coordinator.ErrAhead, codes.OutOfRange},
+	{coordinator.ErrOtherCharter, codes.FailedPrecondition},
 	{federation.ErrMessage, codes.InvalidArgument},
 	{he.ErrWire, codes.InvalidArgument},
 	{storage.ErrDifferent, codes.AlreadyExists},

@@ -96,16 +96,23 @@ func Assemble(before, terms federation.Charter, consents []federation.Consent) (
 		return Assembled{}, err
 	}
 	out.Countersignatures.Charter = out.Charter.Digest()
-	if err := VerifyCountersignatures(out.Charter, out.Countersignatures); err != nil {
-		return Assembled{}, err
-	}
-	t, err := OpenTransition(before, out.Charter, closings, approvals)
-	if err != nil {
-		return Assembled{}, err
-	}
 	out.Statements = slices.Concat(closings, approvals)
-	out.Inherited, err = federation.CheckTransition(t, federation.Added(before, out.Charter))
+	out.Inherited, err = VerifyTransition(before, out.Charter, out.Countersignatures, closings, approvals)
 	return out, err
+}
+
+// VerifyTransition checks everything about the passage from one charter to the next, and
+// returns what custodians of the new epoch are held to. That a hospital is added is
+// approved by all who countersigned.
+func VerifyTransition(before, after federation.Charter, signed federation.Countersignatures, closings, approvals [][]byte) ([]federation.Answered, error) {
+	if err := VerifyCountersignatures(after, signed); err != nil {
+		return nil, err
+	}
+	t, err := OpenTransition(before, after, closings, approvals)
+	if err != nil {
+		return nil, err
+	}
+	return federation.CheckTransition(t, federation.Added(before, after))
 }
 
 // addClosings takes the closing statements up, in the order of the custodians.

@@ -1,0 +1,179 @@
+package client
+
+import (
+	"crypto/ed25519"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"atrium/client/participant"
+	"atrium/coordinator/federation"
+	"atrium/privacy/envelope"
+	"atrium/storage/local"
+)
+
+// Ballot is the terms of the next charter before a person at a hospital. It holds the
+// state directory, so that no daemon runs meanwhile: the one-round keys of a custodian
+// that closes an epoch are gone with its process.
+type Ballot struct {
+	dir      string
+	identity ed25519.PrivateKey
+	journal  *journal
+	state    participant.State
+	before   federation.Charter
+	terms    federation.Charter
+}
+
+// ErrBallot: the terms cannot be approved here.
+var ErrBallot = errors.New("terms cannot be approved here")
+
+// OpenBallot reads the state directory of a hospital and checks that terms may follow the
+// charter in force there. configured is the charter of its configuration. [ErrLocked]
+// while the daemon runs, [ErrFrozen], [ErrBallot].
+func OpenBallot(dir string, configured federation.Charter, identity ed25519.PrivateKey, terms federation.Charter) (*Ballot, error) {
+	if err := local.MakeFolders(dir); err != nil {
+		return nil, err
+	}
+	if err := checkFrozen(dir); err != nil {
+		return nil, err
+	}
+	self := federation.NewHospitalID(configured.Federation, identity.Public().(ed25519.PublicKey))
+	j, state, err := openJournal(dir, participant.State{Self: self, Charter: configured})
+	if errors.Is(err, ErrLocked) {
+		return nil, fmt.Errorf("%w: end the daemon first: who approves the next charter does nothing more under this one", err)
+	}
+	if err != nil {
+		return nil, err
+	}
+	b := &Ballot{dir: dir, identity: identity, journal: j, state: state, terms: terms}
+	if err := b.check(configured); err != nil {
+		return nil, errors.Join(err, j.close())
+	}
+	return b, nil
+}
+
+func (b *Ballot) check(configured federation.Charter) error {
+	var err error
+	if b.before, err = inForce(b.dir, configured, b.state); err != nil {
+		return err
+	}
+	b.state.Charter = b.before
+	_, member := b.terms.Member(b.state.Self)
+	_, was := b.before.Member(b.state.Self)
+	switch {
+	case b.terms.Previous != b.before.Digest() || b.terms.Epoch != b.before.Epoch+1 || b.terms.Federation != b.before.Federation:
+		return fmt.Errorf("%w: they follow charter %s of epoch %d in federation %s; in force here is %s of epoch %d in %s", ErrBallot,
+			b.terms.Previous.Short(), b.terms.Epoch-1, b.terms.Federation, b.before.Digest().Short(), b.before.Epoch, b.before.Federation)
+	case !member && !was:
+		return fmt.Errorf("%w: this hospital is in neither charter", ErrBallot)
+	}
+	return nil
+}
+
+// Close lets the state directory go.
+func (b *Ballot) Close() error { return b.journal.close() }
+
+// closes reports whether this hospital can close the epoch: it is a custodian of it, and
+// its journal is the one that it took part with.
+func (b *Ballot) closes() bool {
+	return b.state.IsCustodian() && b.state.Pinned == b.before.Digest()
+}
+
+// Words says what changes, and what this hospital does by approving it.
+func (b *Ballot) Words() []string {
+	lines := b.before.Changes(b.terms)
+	for _, w := range b.terms.Warnings() {
+		lines = append(lines, "warning: "+w)
+	}
+	for _, r := range b.releases() {
+		lines = append(lines, r.Consequence(b.state.Self))
+	}
+	_, member := b.terms.Member(b.state.Self)
+	switch {
+	case b.closes():
+		given := 0
+		if c, err := participant.ClosingOf(b.state); err == nil {
+			given = len(c.Answered)
+		}
+		lines = append(lines, fmt.Sprintf("By approving this hospital, a custodian, closes epoch %d for good: it says which %d sums it helped to open and answers nothing more in that epoch.", b.before.Epoch, given))
+	case b.state.IsCustodian():
+		lines = append(lines, "This hospital is a custodian, but its journal is new: it cannot say what it answered, and does not close the epoch.")
+	}
+	if !member {
+		lines = append(lines, "This hospital is removed: it takes part in nothing after that.")
+	}
+	return lines
+}
+
+// releases lists those whose first sum this hospital was in.
+func (b *Ballot) releases() []federation.Release {
+	var list []federation.Release
+	for _, r := range b.terms.Releases {
+		for _, group := range r.Release.Set {
+			for _, id := range group {
+				if id == b.state.Self {
+					list = append(list, r.Release)
+				}
+			}
+		}
+	}
+	return list
+}
+
+// Approve closes the epoch here and returns what the research centre needs. It may be
+// repeated, also with other terms: the closing statement stays the same.
+func (b *Ballot) Approve() (federation.Consent, error) {
+	c := federation.Consent{V: 1, Terms: b.terms.Digest(), Signature: envelope.CountersignTerms(b.identity, b.terms, b.state.Self), Approvals: []federation.Signed{}}
+	for _, r := range b.releases() {
+		c.Approvals = append(c.Approvals, envelope.SignEpoch(b.identity, b.before.Federation,
+			federation.Approval{V: 1, Charter: b.before.Digest(), Release: r.Digest(), Hospital: b.state.Self}))
+	}
+	if b.closes() {
+		closing, err := b.close()
+		if err != nil {
+			return c, err
+		}
+		c.Closing = &closing
+	}
+	if err := envelope.CheckConsent(b.before, b.terms, c); err != nil {
+		return c, err
+	}
+	return c, keepFile(b.dir, approvedFile, federation.Encode(b.terms))
+}
+
+// close fixes the one closing statement of the epoch, or returns the one that was fixed.
+func (b *Ballot) close() (federation.Signed, error) {
+	path := filepath.Join(b.dir, closingFile(b.before.Epoch))
+	if !b.state.Closed.IsZero() {
+		raw, err := os.ReadFile(path)
+		if err != nil {
+			return federation.Signed{}, err
+		}
+		if got := federation.Sum(raw); got != b.state.Closed {
+			return federation.Signed{}, fmt.Errorf("%s: closing statement %s, the journal has %s: %w", path, got.Short(), b.state.Closed.Short(), ErrJournal)
+		}
+		return federation.Decode[federation.Signed](raw, 2*federation.MaxClosingBytes)
+	}
+	closing, err := participant.ClosingOf(b.state)
+	if err != nil {
+		return federation.Signed{}, err
+	}
+	signed := envelope.SignEpoch(b.identity, b.before.Federation, closing)
+	if err := keepFile(b.dir, closingFile(b.before.Epoch), federation.Encode(signed)); err != nil {
+		return signed, err
+	}
+	entries, err := participant.CloseEpoch(b.state, signed.Digest())
+	if err != nil {
+		return signed, err
+	}
+	if err := b.journal.add(entries); err != nil {
+		return signed, err
+	}
+	for _, e := range entries {
+		if b.state, err = participant.Apply(b.state, e); err != nil {
+			return signed, err
+		}
+	}
+	return signed, nil
+}

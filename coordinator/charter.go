@@ -1,0 +1,200 @@
+package coordinator
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"atrium/coordinator/federation"
+	"atrium/coordinator/opening"
+	"atrium/coordinator/round"
+	"atrium/privacy/envelope"
+	"atrium/storage"
+	"atrium/storage/roundlog"
+)
+
+// ErrEpoch: the log is at another epoch than the charter that this coordinator was given.
+var ErrEpoch = errors.New("the charter is not that of the log's epoch")
+
+// charters begins with the charter of epoch 1, to which the one in force leads back.
+func charters(ctx context.Context, b storage.Bucket, inForce federation.Charter) (*opening.Charters, round.State, error) {
+	line, err := opening.Line(ctx, b, inForce)
+	if err != nil {
+		return nil, round.State{}, err
+	}
+	return opening.NewCharters(ctx, b, line[0]), round.State{Charter: line[0]}, nil
+}
+
+// checkEpoch compares the charter at the end of the log with the one that was given.
+func checkEpoch(s round.State, given federation.Charter) error {
+	if s.Charter.Digest() == given.Digest() {
+		return nil
+	}
+	return fmt.Errorf("%w: the log is at epoch %d, charter %s; the charter file says epoch %d, charter %s: "+
+		"finish with atrium coordinator charter install, or put the other file back",
+		ErrEpoch, s.Charter.Epoch, s.Charter.Digest().Short(), given.Epoch, given.Digest().Short())
+}
+
+// Installed is a charter that is in the log.
+type Installed struct {
+	Charter           federation.Charter
+	Countersignatures federation.Countersignatures
+	Index             int64 // of the entry
+}
+
+// Install begins the next epoch of a log that no coordinator leads: it stores the charter
+// with all that it rests on and commits the entry that names it, signed by the key of the
+// new charter. cfg has that key and the charter before. Once the entry is committed the
+// epoch is; to install the same terms again changes nothing and returns what the log has.
+func Install(ctx context.Context, cfg Config, next envelope.Assembled) (Installed, error) {
+	switch {
+	case cfg.Bucket == nil || cfg.Key == nil:
+		return Installed{}, errors.New("no storage or no log key")
+	case cfg.Key.Verifier() != next.Charter.LogKey:
+		return Installed{}, fmt.Errorf("log key %s is not that of the next charter, %s", cfg.Key, next.Charter.LogKey)
+	}
+	cfg = cfg.withDefaults()
+	follow, state, err := charters(ctx, cfg.Bucket, cfg.Charter)
+	if err != nil {
+		return Installed{}, err
+	}
+	out := Installed{}
+	signed := federation.Digest{}
+	log, err := roundlog.Open(ctx, cfg.Bucket, cfg.Key, func(b roundlog.Batch) error {
+		for i, raw := range b.Entries {
+			e, err := round.DecodeEntry(raw)
+			if err == nil {
+				state, err = round.Apply(follow.Before(state, e), e)
+			}
+			if err != nil {
+				return fmt.Errorf("entry %d: %w", b.Size+int64(i), err)
+			}
+			if e.Kind == round.CharterSet {
+				out.Index, signed = b.Size, e.Attachment
+			}
+		}
+		return nil
+	}, follow.Option())
+	if err != nil {
+		return out, err
+	}
+	if state.Charter.Terms().Digest() == next.Charter.Terms().Digest() {
+		raw, err := storage.GetBlob(ctx, cfg.Bucket, signed, federation.MaxCharterBytes)
+		if err != nil {
+			return out, err
+		}
+		out.Charter = state.Charter
+		if out.Countersignatures, err = federation.Decode[federation.Countersignatures](raw, federation.MaxCharterBytes); err != nil {
+			return out, err
+		}
+	} else {
+		if err := checkEpoch(state, cfg.Charter); err != nil {
+			return out, err
+		}
+		if out.Index, err = commitCharter(ctx, cfg, log, state, next); err != nil {
+			return out, err
+		}
+		out.Charter, out.Countersignatures = next.Charter, next.Countersignatures
+	}
+	_, _, _, err = log.Publish(ctx)
+	return out, err
+}
+
+// Releases finds the questions that custodians may have answered for a set with one of
+// these hospitals, and nobody can burn: what a charter releases so that the next sum
+// leaves them out.
+func Releases(ctx context.Context, b storage.Bucket, inForce federation.Charter, leavesOut []federation.HospitalID) ([]federation.Release, error) {
+	state, err := replay(ctx, b, inForce)
+	if err != nil {
+		return nil, err
+	}
+	var list []federation.Release
+	for _, a := range state.Stuck() {
+		r := federation.Release{V: 1, Set: a.S}
+		for _, group := range a.S {
+			for _, id := range group {
+				if slices.Contains(leavesOut, id) {
+					r.LeavesOut = append(r.LeavesOut, id)
+				}
+			}
+		}
+		if len(r.LeavesOut) == 0 {
+			continue
+		}
+		slices.Sort(r.LeavesOut)
+		if r.Questions, err = questions(ctx, b, a.Manifest); err != nil {
+			return nil, err
+		}
+		if !slices.ContainsFunc(list, func(have federation.Release) bool { return have.Digest() == r.Digest() }) {
+			list = append(list, r)
+		}
+	}
+	if len(list) == 0 {
+		return nil, fmt.Errorf("%w: no question was answered for a set with those hospitals: nothing needs to be released", federation.ErrRelease)
+	}
+	return list, nil
+}
+
+// replay reads a log to its end and returns the state.
+func replay(ctx context.Context, b storage.Bucket, inForce federation.Charter) (round.State, error) {
+	follow, state, err := charters(ctx, b, inForce)
+	if err != nil {
+		return state, err
+	}
+	_, err = roundlog.Read(ctx, b, state.Charter.LogKey, func(batch roundlog.Batch) error {
+		for i, raw := range batch.Entries {
+			e, err := round.DecodeEntry(raw)
+			if err == nil {
+				state, err = round.Apply(follow.Before(state, e), e)
+			}
+			if err != nil {
+				return fmt.Errorf("entry %d: %w", batch.Size+int64(i), err)
+			}
+		}
+		return nil
+	}, follow.Option())
+	if err == nil {
+		err = checkEpoch(state, inForce)
+	}
+	return state, err
+}
+
+// questions reads the questions of the round that a manifest belongs to.
+func questions(ctx context.Context, b storage.Bucket, manifest federation.Digest) ([]string, error) {
+	raw, err := storage.GetBlob(ctx, b, manifest, federation.MaxManifestBytes)
+	if err != nil {
+		return nil, err
+	}
+	m, err := federation.DecodeManifest(raw)
+	if err != nil {
+		return nil, err
+	}
+	h, err := opening.Header(ctx, b, m.Header)
+	return h.Questions, err
+}
+
+// commitCharter stores what the entry names, reads it back as everybody will, and commits.
+func commitCharter(ctx context.Context, cfg Config, log *roundlog.Log, state round.State, next envelope.Assembled) (int64, error) {
+	for _, blob := range append([][]byte{federation.Encode(next.Charter), federation.Encode(next.Countersignatures)}, next.Statements...) {
+		if _, err := storage.PutBlob(ctx, cfg.Bucket, blob); err != nil {
+			return 0, err
+		}
+	}
+	signed := federation.Sum(federation.Encode(next.Countersignatures))
+	coming, err := opening.NextCharter(ctx, cfg.Bucket, state.Charter, next.Charter.Digest(), signed)
+	if err != nil {
+		return 0, err
+	}
+	state.Coming = &coming
+	w := round.When{Now: cfg.Now()}
+	entries, err := round.Decide(state, round.CharterVerified{Charter: next.Charter.Digest(), Countersignatures: signed}, w)
+	if err != nil {
+		return 0, err
+	}
+	after, err := round.Apply(state, entries[0])
+	if err != nil {
+		return 0, err
+	}
+	return log.Append(ctx, after.Epoch, w.Now, [][]byte{entries[0].Encode()})
+}
