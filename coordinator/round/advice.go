@@ -53,7 +53,10 @@ func (s State) bound() bool {
 
 // Stuck lists the attempts under which answers may exist and that are not burned.
 func (s State) Stuck() []Attempt {
-	return slices.DeleteFunc(slices.Clone(s.Attempts), func(a Attempt) bool { return !a.Abandoned || !s.open(a) })
+	return slices.DeleteFunc(slices.Clone(s.Attempts), func(a Attempt) bool {
+		now := a.Manifest == s.Round.Manifest && s.Round.Phase.Running()
+		return !s.open(a) || !(a.Abandoned || now)
+	})
 }
 
 // withoutCustodians is the way on without custodians that never come back. A charter that

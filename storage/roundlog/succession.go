@@ -121,3 +121,12 @@ func unverifiedCheckpoint(data []byte) (Checkpoint, error) {
 	}
 	return parseText(string(body))
 }
+
+// VerifierName is the log that a verifier key belongs to. [ErrKey].
+func VerifierName(verifier string) (string, error) {
+	v, err := newVerifier(verifier)
+	if err != nil {
+		return "", err
+	}
+	return v.Name(), nil
+}
