@@ -1,14 +1,19 @@
 package client
 
 import (
+	"context"
 	"crypto/ed25519"
 	"crypto/tls"
 	"errors"
+	"io"
 	"log/slog"
+	"net"
+	"os"
 
 	"atrium/client/policy"
 	"atrium/client/train"
 	"atrium/coordinator/federation"
+	"atrium/storage"
 )
 
 // Config is what a hospital's daemon needs in one federation. Zero values: Logger
@@ -33,6 +38,23 @@ type Config struct {
 	// Trainer replaces local training, for benchmarks of everything else. The Daemon
 	// closes it. Nil is training by the plan.
 	Trainer train.Trainer
+
+	// Dial replaces TCP, for networks in one process. Nil is net.Dialer.
+	Dial func(ctx context.Context, address string) (net.Conn, error)
+
+	disk disk
+}
+
+// disk is what a test puts in the place of the state directory's files.
+type disk struct {
+	store   func() (bucket, error)
+	journal func(file *os.File, lines []byte) error
+}
+
+// bucket is the daemon's store.
+type bucket interface {
+	storage.Bucket
+	io.Closer
 }
 
 // Validate checks that nothing is missing and that the identity is in the charter.

@@ -28,7 +28,7 @@ type Daemon struct {
 	self    federation.HospitalID
 	state   participant.State
 	journal *journal
-	store   *local.Bucket // signed messages, ciphertexts and answers until their round is over
+	store   bucket // signed messages, ciphertexts and answers until their round is over
 	train   *dataset.Table
 	test    *dataset.Table
 	trainer train.Trainer
@@ -93,13 +93,28 @@ func Open(cfg Config) (*Daemon, error) {
 	return d, nil
 }
 
-func (d *Daemon) open() error {
-	dir := filepath.Join(d.cfg.State, "store")
-	var err error
-	if d.store, err = local.Open(dir); errors.Is(err, local.ErrNoBucket) {
-		d.store, err = local.Create(dir)
+// openStore opens or creates the store of a state directory.
+func openStore(cfg Config) (bucket, error) {
+	if cfg.disk.store != nil {
+		return cfg.disk.store()
+	}
+	dir := filepath.Join(cfg.State, "store")
+	b, err := local.Open(dir)
+	if errors.Is(err, local.ErrNoBucket) {
+		b, err = local.Create(dir)
 	}
 	if err != nil {
+		return nil, err
+	}
+	return b, nil
+}
+
+func (d *Daemon) open() error {
+	var err error
+	if d.cfg.disk.journal != nil {
+		d.journal.write = d.cfg.disk.journal
+	}
+	if d.store, err = openStore(d.cfg); err != nil {
 		return err
 	}
 	if d.trainer, err = d.newTrainer(); err != nil {

@@ -20,8 +20,9 @@ import (
 // fsynced before anything that depends on it is sent. It is owned by the daemon's
 // goroutine and locked against a second daemon.
 type journal struct {
-	file *os.File
-	path string
+	file  *os.File
+	path  string
+	write func(file *os.File, lines []byte) error // writeLines but in tests
 }
 
 // Errors of a journal that cannot be used.
@@ -38,7 +39,7 @@ func openJournal(dir string, state participant.State) (*journal, participant.Sta
 	if err != nil {
 		return nil, state, err
 	}
-	j := &journal{file: file, path: path}
+	j := &journal{file: file, path: path, write: writeLines}
 	if err := syscall.Flock(int(file.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
 		return nil, state, errors.Join(fmt.Errorf("%s: %w", path, ErrLocked), file.Close())
 	}
@@ -100,13 +101,17 @@ func (j *journal) add(entries []participant.Entry) error {
 		}
 		lines = fmt.Appendf(lines, "%08x %s\n", crc32.ChecksumIEEE(body), body)
 	}
-	if _, err := j.file.Write(lines); err != nil {
+	if err := j.write(j.file, lines); err != nil {
 		return fmt.Errorf("write %s: %w", j.path, err)
 	}
-	if err := j.file.Sync(); err != nil {
-		return fmt.Errorf("sync %s: %w", j.path, err)
-	}
 	return nil
+}
+
+func writeLines(file *os.File, lines []byte) error {
+	if _, err := file.Write(lines); err != nil {
+		return err
+	}
+	return file.Sync()
 }
 
 func (j *journal) close() error { return j.file.Close() }

@@ -41,14 +41,18 @@ func dial(cfg Config, sent int64) (*link, error) {
 		list = append(list, resolver.Address{Addr: a})
 	}
 	addresses.InitialState(resolver.State{Addresses: list})
-	conn, err := grpc.NewClient("atrium:///coordinator", grpc.WithResolvers(addresses),
+	var more []grpc.DialOption
+	if cfg.Dial != nil {
+		more = append(more, grpc.WithContextDialer(cfg.Dial))
+	}
+	conn, err := grpc.NewClient("atrium:///coordinator", append(more, grpc.WithResolvers(addresses),
 		grpc.WithTransportCredentials(credentials.NewTLS(cfg.TLS)), grpc.WithStatsHandler(l),
 		grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(maxReply), grpc.ForceCodecV2(wire.NewCodec())),
 		experimental.WithBufferPool(new(wire.Pool)),
 		grpc.WithInitialWindowSize(4<<20), grpc.WithInitialConnWindowSize(4<<20),
 		grpc.WithKeepaliveParams(keepalive.ClientParameters{Time: 20 * time.Second, Timeout: 20 * time.Second, PermitWithoutStream: true}),
 		grpc.WithConnectParams(grpc.ConnectParams{MinConnectTimeout: 5 * time.Second,
-			Backoff: backoff.Config{BaseDelay: backoffFirst, Multiplier: 2, Jitter: 0.5, MaxDelay: 5 * time.Second}}))
+			Backoff: backoff.Config{BaseDelay: backoffFirst, Multiplier: 2, Jitter: 0.5, MaxDelay: 5 * time.Second}}))...)
 	if err != nil {
 		return nil, fmt.Errorf("connect to %v: %w", cfg.Addresses, err)
 	}

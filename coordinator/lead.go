@@ -167,7 +167,7 @@ func (c *Coordinator) settleIn(ctx context.Context) error {
 		if err := c.publishCheckpoint(ctx); err != nil {
 			return err
 		}
-		return errors.Join(c.restoreCards(ctx), c.forgetEnvelopes(ctx))
+		return errors.Join(c.restoreCards(ctx), c.forgetEnvelopes(ctx, c.current))
 	})
 	if errors.Is(err, roundlog.ErrBehind) {
 		return errSteppedDown

@@ -239,10 +239,19 @@ func (c *Coordinator) restoreCards(ctx context.Context) error {
 	return c.putCard(ctx, v.PublishEntry, v.PublishIndex)
 }
 
-// forgetEnvelopes deletes the envelopes of rounds that are over, which a crash left.
-func (c *Coordinator) forgetEnvelopes(ctx context.Context) error {
+// sweep deletes the envelopes that are left of rounds that are over. What it cannot
+// delete costs no round: the next sweep tries again.
+func (c *Coordinator) sweep(ctx context.Context, v View) {
+	if err := c.forgetEnvelopes(ctx, v); err != nil && ctx.Err() == nil {
+		c.cfg.Logger.Error("delete envelopes of rounds that are over", "error", err)
+	}
+}
+
+// forgetEnvelopes deletes the envelopes of rounds that are over, which a crash or a
+// failed deletion left.
+func (c *Coordinator) forgetEnvelopes(ctx context.Context, v View) error {
 	running := ""
-	if r := c.current.State.Round; r.Phase.Running() && !r.Manifest.IsZero() {
+	if r := v.State.Round; r.Phase.Running() && !r.Manifest.IsZero() {
 		running = storage.EnvelopesFolder + r.Manifest.String() + "/"
 	}
 	return c.deleteEnvelopes(ctx, storage.EnvelopesFolder, running)

@@ -19,6 +19,7 @@ import (
 func (c *Coordinator) perform(ctx context.Context, t round.Task, v View) error {
 	switch t.Kind {
 	case round.TaskOpen:
+		c.sweep(ctx, v)
 		return c.open(ctx, t, v)
 	case round.TaskManifest:
 		return c.manifest(ctx, t, v)
@@ -39,6 +40,7 @@ func (c *Coordinator) perform(ctx context.Context, t round.Task, v View) error {
 	case round.TaskAbandon:
 		return c.end(ctx, v, round.RoundDefeated{Round: t.Round})
 	case round.TaskFinish:
+		c.sweep(ctx, v)
 		return c.Submit(ctx, round.PlanEnded{})
 	}
 	return fmt.Errorf("task %s is unknown", t.ID)
@@ -210,7 +212,7 @@ func (c *Coordinator) publishSum(ctx context.Context, v View, ev round.SumOpened
 }
 
 // end submits the event that ends a round, then deletes its envelopes: they are never
-// needed again, and a lost deletion is repeated at the next start.
+// needed again, and a lost deletion is repeated before the next round and at every start.
 func (c *Coordinator) end(ctx context.Context, v View, ev round.Event) error {
 	if err := c.Submit(ctx, ev); err != nil {
 		return err

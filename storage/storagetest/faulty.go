@@ -55,18 +55,39 @@ type Faulty struct {
 	mu     sync.Mutex
 	writes []string // owned by mu: names written to, in order
 	dead   bool     // owned by mu
+	died   chan struct{}
 }
 
 var _ storage.Bucket = (*Faulty)(nil)
 
 // NewFaulty wraps b with one fault.
-func NewFaulty(b storage.Bucket, f Fault) *Faulty { return &Faulty{bucket: b, fault: f} }
+func NewFaulty(b storage.Bucket, f Fault) *Faulty {
+	return &Faulty{bucket: b, fault: f, died: make(chan struct{})}
+}
 
 // Writes returns the names that were written to so far, in order, the failed one included.
 func (f *Faulty) Writes() []string {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	return append([]string(nil), f.writes...)
+}
+
+// Died is closed when the fault has killed the process, or Kill has.
+func (f *Faulty) Died() <-chan struct{} { return f.died }
+
+// Kill makes every later call fail: a process that ended writes no more.
+func (f *Faulty) Kill() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.die()
+}
+
+// die needs mu.
+func (f *Faulty) die() {
+	if !f.dead {
+		f.dead = true
+		close(f.died)
+	}
 }
 
 func (f *Faulty) alive() error {
@@ -78,8 +99,9 @@ func (f *Faulty) alive() error {
 	return nil
 }
 
-// write counts a write and performs it as the fault has it.
-func (f *Faulty) write(name string, do func() error) error {
+// Write counts a write and performs it as the fault has it. The Bucket's own go through
+// here; a test calls it for what a process writes elsewhere, in the order of all.
+func (f *Faulty) Write(name string, do func() error) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.dead {
@@ -89,7 +111,9 @@ func (f *Faulty) write(name string, do func() error) error {
 	if len(f.writes) != f.fault.At {
 		return do()
 	}
-	f.dead = f.fault.Dies
+	if f.fault.Dies {
+		defer f.die()
+	}
 	if f.fault.Stored {
 		if err := do(); err != nil {
 			return err
@@ -108,12 +132,12 @@ func (f *Faulty) Get(ctx context.Context, name string, offset, length int64) ([]
 
 // PutIfAbsent implements storage.Bucket.
 func (f *Faulty) PutIfAbsent(ctx context.Context, name string, data []byte) error {
-	return f.write(name, func() error { return f.bucket.PutIfAbsent(ctx, name, data) })
+	return f.Write(name, func() error { return f.bucket.PutIfAbsent(ctx, name, data) })
 }
 
 // CompareAndSwap implements storage.Bucket.
 func (f *Faulty) CompareAndSwap(ctx context.Context, name string, old, new []byte) error {
-	return f.write(name, func() error { return f.bucket.CompareAndSwap(ctx, name, old, new) })
+	return f.Write(name, func() error { return f.bucket.CompareAndSwap(ctx, name, old, new) })
 }
 
 // List implements storage.Bucket.
@@ -134,5 +158,5 @@ func (f *Faulty) Stat(ctx context.Context, name string) (storage.ObjectInfo, err
 
 // Delete implements storage.Bucket.
 func (f *Faulty) Delete(ctx context.Context, name string) error {
-	return f.write(name, func() error { return f.bucket.Delete(ctx, name) })
+	return f.Write(name, func() error { return f.bucket.Delete(ctx, name) })
 }
