@@ -16,19 +16,30 @@ func (g Packing) Coefficients(count int) int {
 	return (count + g.PerCoefficient - 1) / g.PerCoefficient
 }
 
-// place is where a field of a coefficient lies.
-type place struct {
-	word        int
-	shift, rest uint // bits below it in the word, and from it to the word's end
-	split       bool // it goes on in the next word
+// maxPerCoefficient bounds PerCoefficient: fields of one bit in three words of 64.
+const maxPerCoefficient = 192
+
+// run is what one word of a coefficient has of its fields: count of them from
+// the first on. Of the first, down bits lie in the word before, or it begins at
+// bit shift. The last may go on in the next word.
+type run struct {
+	first, count int
+	down, shift  uint
 }
 
-func (g Packing) place(i int) place {
-	at := g.Offset + i*g.Width
-	p := place{word: at / g.WordBits, shift: uint(at % g.WordBits)}
-	p.rest = uint(g.WordBits) - p.shift
-	p.split = p.rest < uint(g.Width)
-	return p
+func (g Packing) run(word int) run {
+	begin, end := word*g.WordBits-g.Offset, (word+1)*g.WordBits-g.Offset // bits, from field 0 on
+	r := run{first: max(begin, 0) / g.Width}
+	r.count = max(0, min((end+g.Width-1)/g.Width, g.PerCoefficient)-r.first)
+	if at := r.first*g.Width - begin; at < 0 {
+		r.down = uint(-at)
+	} else {
+		r.shift = uint(at)
+	}
+	if end <= 0 {
+		r.count = 0
+	}
+	return r
 }
 
 // Pack sets the coefficients of the fields, each below 2^Width; what has no
@@ -36,44 +47,58 @@ func (g Packing) place(i int) place {
 func (g Packing) Pack(words *[3][]uint64, fields []uint32) {
 	count := g.Coefficients(len(fields))
 	g.check(words, count)
-	for i := range words {
-		clear(words[i][:count])
+	whole := len(fields) / g.PerCoefficient
+	var last [maxPerCoefficient]uint32
+	copy(last[:], fields[whole*g.PerCoefficient:])
+	for j := range words {
+		r := g.run(j)
+		g.packRun(words[j][:whole], fields, r)
+		g.packRun(words[j][whole:count], last[:], r)
 	}
-	for i := range g.PerCoefficient {
-		p := g.place(i)
-		if low := words[p.word][:count]; p.split {
-			packSplit(low, words[p.word+1][:count], fields, uint(i), uint(g.PerCoefficient), p)
-		} else {
-			packWhole(low, fields, uint(i), uint(g.PerCoefficient), p.shift)
-		}
-	}
+	clear(last[:])
 }
 
-// packWhole adds every step-th field from at on to a word each.
-func packWhole(low []uint64, fields []uint32, at, step, shift uint) {
-	shift &= 63
-	for c, v := range low {
-		if at >= uint(len(fields)) {
-			return
-		}
-		low[c] = v | uint64(fields[at])<<shift
-		at += step
+// packRun sets one word of each coefficient. Multiplications by powers of two
+// are shifts that cost less than those by a variable.
+func (g Packing) packRun(words []uint64, fields []uint32, r run) {
+	if r.count == 0 {
+		clear(words)
+		return
 	}
-}
-
-// packSplit adds every step-th field from at on to two words each.
-func packSplit(low, high []uint64, fields []uint32, at, step uint, p place) {
-	shift, rest := p.shift&63, p.rest&63
-	mask := uint64(1)<<rest - 1
-	high = high[:len(low)]
-	for c, v := range low {
-		if at >= uint(len(fields)) {
-			return
+	mask, down := ^uint64(0)>>(64-g.WordBits), r.down&63
+	width, shift, rest := uint64(1)<<g.Width, uint64(1)<<r.shift, uint64(1)<<(uint(g.Width)+r.shift-r.down)
+	at, step := uint(r.first), uint(g.PerCoefficient)
+	switch r.count {
+	case 2:
+		for c := range words {
+			f := (*[2]uint32)(fields[at:])
+			words[c] = (uint64(f[1])*rest + uint64(f[0])*shift>>down) & mask
+			at += step
 		}
-		field := uint64(fields[at])
-		low[c] = v | field&mask<<shift
-		high[c] |= field >> rest
-		at += step
+	case 3:
+		for c := range words {
+			f := (*[3]uint32)(fields[at:])
+			v := uint64(f[2])*width + uint64(f[1])
+			words[c] = (v*rest + uint64(f[0])*shift>>down) & mask
+			at += step
+		}
+	case 4:
+		for c := range words {
+			f := (*[4]uint32)(fields[at:])
+			v := (uint64(f[3])*width+uint64(f[2]))*width + uint64(f[1])
+			words[c] = (v*rest + uint64(f[0])*shift>>down) & mask
+			at += step
+		}
+	default:
+		for c := range words {
+			own := fields[at : at+uint(r.count)]
+			v := uint64(0)
+			for i := len(own) - 1; i > 0; i-- {
+				v = v*width + uint64(own[i])
+			}
+			words[c] = (v*rest + uint64(own[0])*shift>>down) & mask
+			at += step
+		}
 	}
 }
 
@@ -82,48 +107,84 @@ func packSplit(low, high []uint64, fields []uint32, at, step uint, p place) {
 func (g Packing) Unpack(dst []uint64, words *[3][]uint64, largest uint64) bool {
 	count := g.Coefficients(len(dst))
 	g.check(words, count)
+	whole := len(dst) / g.PerCoefficient
 	over := uint64(0)
-	for i := range g.PerCoefficient {
-		p := g.place(i)
-		if low := words[p.word][:count]; p.split {
-			over |= g.unpackSplit(dst, low, words[p.word+1][:count], uint(i), p, largest)
-		} else {
-			over |= g.unpackWhole(dst, low, uint(i), p.shift, largest)
+	var last [maxPerCoefficient]uint64
+	for j, low := range words {
+		high := words[min(j+1, len(words)-1)] // a field of the last word ends in it
+		r := g.run(j)
+		if r.down > 0 { // that field is the word's before
+			r.first, r.count, r.shift = r.first+1, r.count-1, uint(g.Width)-r.down
 		}
+		over |= g.unpackRun(dst, low[:whole], high[:whole], r, largest)
+		g.unpackRun(last[:], low[whole:count], high[whole:count], r, 0)
+	}
+	rest := dst[whole*g.PerCoefficient:]
+	for i := range rest {
+		rest[i] = last[i]
+		over |= largest - last[i]
 	}
 	return over>>63 == 0
 }
 
-// unpackWhole takes every PerCoefficient-th field from at on out of a word
-// each. The top bit of its result is set when one is above largest.
-func (g Packing) unpackWhole(dst, low []uint64, at, shift uint, largest uint64) (over uint64) {
-	step, mask := uint(g.PerCoefficient), uint64(1)<<g.Width-1
-	shift &= 63
-	for _, v := range low {
-		if at >= uint(len(dst)) {
-			break
-		}
-		v = v >> shift & mask
-		over |= largest - v
-		dst[at] = v
-		at += step
+// unpackRun writes the fields that begin in one word of each coefficient. The
+// top bit of its result is set when one is above largest.
+func (g Packing) unpackRun(dst, low, high []uint64, r run, largest uint64) (over uint64) {
+	if r.count <= 0 {
+		return 0
 	}
-	return over
-}
-
-// unpackSplit is unpackWhole for two words each.
-func (g Packing) unpackSplit(dst, low, high []uint64, at uint, p place, largest uint64) (over uint64) {
-	step, mask := uint(g.PerCoefficient), uint64(1)<<g.Width-1
-	shift, rest := p.shift&63, p.rest&63
+	mask, width, shift := uint64(1)<<g.Width-1, uint(g.Width)&63, r.shift&63
+	in := uint(g.WordBits) - r.shift - uint((r.count-1)*g.Width) // bits of the last field in low
+	at, step := uint(r.first), uint(g.PerCoefficient)
 	high = high[:len(low)]
-	for c, v := range low {
-		if at >= uint(len(dst)) {
-			break
+	inside, more := mask, in&63
+	if in >= uint(g.Width) {
+		inside = 0
+	}
+	switch r.count {
+	case 2:
+		for c, v := range low {
+			d := (*[2]uint64)(dst[at:])
+			v >>= shift
+			x := v & mask
+			over |= largest - x
+			d[0] = x
+			v = (v>>width | high[c]<<more&inside) & mask
+			over |= largest - v
+			d[1] = v
+			at += step
 		}
-		v = (v>>shift | high[c]<<rest) & mask
-		over |= largest - v
-		dst[at] = v
-		at += step
+	case 3:
+		for c, v := range low {
+			d := (*[3]uint64)(dst[at:])
+			v >>= shift
+			x := v & mask
+			over |= largest - x
+			d[0] = x
+			v >>= width
+			x = v & mask
+			over |= largest - x
+			d[1] = x
+			v = (v>>width | high[c]<<more&inside) & mask
+			over |= largest - v
+			d[2] = v
+			at += step
+		}
+	default:
+		for c, v := range low {
+			own := dst[at : at+uint(r.count)]
+			v >>= shift
+			for i := range own[1:] {
+				x := v & mask
+				over |= largest - x
+				own[i] = x
+				v >>= width
+			}
+			v = (v | high[c]<<more&inside) & mask
+			over |= largest - v
+			own[len(own)-1] = v
+			at += step
+		}
 	}
 	return over
 }

@@ -142,3 +142,29 @@ func TestPackPanics(t *testing.T) {
 		}()
 	}
 }
+
+// BenchmarkPack packs and unpacks the fields of 512 coefficients.
+func BenchmarkPack(b *testing.B) {
+	for name, g := range map[string]Packing{
+		"10x16":  {PerCoefficient: 6, Width: 20, Offset: 11, WordBits: 62},
+		"128x16": {PerCoefficient: 5, Width: 23, Offset: 14, WordBits: 62},
+		"10x8":   {PerCoefficient: 11, Width: 12, Offset: 11, WordBits: 62},
+	} {
+		fields, out, w := make([]uint32, 512*g.PerCoefficient), make([]uint64, 512*g.PerCoefficient), words(512)
+		perField := func(b *testing.B) {
+			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*len(fields)), "ns/field")
+		}
+		b.Run("pack/"+name, func(b *testing.B) {
+			for b.Loop() {
+				g.Pack(&w, fields)
+			}
+			perField(b)
+		})
+		b.Run("unpack/"+name, func(b *testing.B) {
+			for b.Loop() {
+				g.Unpack(out, &w, 1<<20)
+			}
+			perField(b)
+		})
+	}
+}

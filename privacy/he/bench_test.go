@@ -4,23 +4,46 @@ import (
 	"encoding/binary"
 	"math"
 	"math/rand/v2"
+	"runtime"
 	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
 
 	"atrium/privacy/shamir"
 )
 
-// report adds milliseconds of one core per million parameters and bytes per
-// parameter.
-func report(b *testing.B, p *Parameters) {
-	perMillion(b, float64(p.CiphertextBytes())/float64(p.Literal().Count))
-}
-
-func perMillion(b *testing.B, bytes float64) {
-	const millions = million / 1e6
-	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/1e6/float64(b.N)/millions, "ms/Mparam")
+// each measures do, which works on a million parameters, and reports the
+// milliseconds of one core that it takes, whatever else the machine does, and
+// its allocations.
+func each(b *testing.B, bytes float64, do func() error) {
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	b.ReportAllocs()
+	var used time.Duration
+	for b.Loop() {
+		began := threadTime(b)
+		if err := do(); err != nil {
+			b.Fatal(err)
+		}
+		used += threadTime(b) - began
+	}
+	b.ReportMetric(float64(used.Nanoseconds())/1e6/float64(b.N), "ms/Mparam")
 	b.ReportMetric(bytes, "bytes/param")
 	b.ReportMetric(0, "ns/op")
 }
+
+// threadTime returns the processor time of the calling thread.
+func threadTime(b *testing.B) time.Duration {
+	var t unix.Timespec
+	if err := unix.ClockGettime(unix.CLOCK_THREAD_CPUTIME_ID, &t); err != nil {
+		b.Fatal(err)
+	}
+	return time.Duration(t.Nano())
+}
+
+// size returns the bytes of a ciphertext per parameter.
+func size(p *Parameters) float64 { return float64(p.CiphertextBytes()) / million }
 
 const million = 1_000_000
 
@@ -36,13 +59,13 @@ func BenchmarkPlainFloat32(b *testing.B) {
 	for i := range values {
 		values[i] = float64(i) / million
 	}
-	for b.Loop() {
+	each(b, 4, func() error {
 		for i, v := range values {
 			binary.LittleEndian.PutUint32(wire[4*i:], math.Float32bits(float32(v)))
 		}
 		copy(stored, wire)
-	}
-	perMillion(b, 4)
+		return nil
+	})
 }
 
 // BenchmarkEncrypt draws the key too.
@@ -52,17 +75,13 @@ func BenchmarkEncrypt(b *testing.B) {
 			p := parameters(b, choose(b, million, bm.group, bm.bits))
 			source := rand.NewChaCha8([32]byte{1})
 			fields, out := make([]uint32, million), make([]byte, 0, p.CiphertextBytes())
-			b.ReportAllocs()
-			for b.Loop() {
+			each(b, size(p), func() error {
 				key, err := p.NewKey(source)
-				if err != nil {
-					b.Fatal(err)
+				if err == nil {
+					_, err = p.EncryptBlocks(out, 0, p.Blocks(), [32]byte{}, key, fields, source)
 				}
-				if _, err := p.EncryptBlocks(out, 0, p.Blocks(), [32]byte{}, key, fields, source); err != nil {
-					b.Fatal(err)
-				}
-			}
-			report(b, p)
+				return err
+			})
 		})
 	}
 }
@@ -73,13 +92,7 @@ func BenchmarkAdd(b *testing.B) {
 			p := parameters(b, choose(b, million, bm.group, bm.bits))
 			wire := encryptRandom(b, p, [32]byte{}, rand.NewChaCha8([32]byte{1})).wire
 			sum := p.NewSum()
-			b.ReportAllocs()
-			for b.Loop() {
-				if err := sum.Add(wire); err != nil {
-					b.Fatal(err)
-				}
-			}
-			report(b, p)
+			each(b, size(p), func() error { return sum.Add(wire) })
 		})
 	}
 }
@@ -93,13 +106,7 @@ func BenchmarkOpen(b *testing.B) {
 			if err != nil {
 				b.Fatal(err)
 			}
-			b.ReportAllocs()
-			for b.Loop() {
-				if err := key.Open([32]byte{}, sum, fields); err != nil {
-					b.Fatal(err)
-				}
-			}
-			report(b, p)
+			each(b, size(p), func() error { return key.Open([32]byte{}, sum, fields) })
 		})
 	}
 }
@@ -113,12 +120,10 @@ func BenchmarkShare(b *testing.B) {
 		b.Fatal(err)
 	}
 	secret := key.Coefficients()
-	for b.Loop() {
-		if _, err := shamir.Share(secret, 7, 10, source); err != nil {
-			b.Fatal(err)
-		}
-	}
-	perMillion(b, float64(10*shamir.EncodedSize(p.N()))/million)
+	each(b, float64(10*shamir.EncodedSize(p.N()))/million, func() error {
+		_, err := shamir.Share(secret, 7, 10, source)
+		return err
+	})
 }
 
 func BenchmarkParameters(b *testing.B) {
