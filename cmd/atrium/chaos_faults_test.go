@@ -14,6 +14,7 @@ type fault struct {
 	Entries int           // of the round, in the log, before it happens
 	After   time.Duration // that
 	For     time.Duration // until it is over; a killed process starts again
+	Node    int           // of a store of several
 }
 
 type faultKind string
@@ -51,7 +52,7 @@ func faultsOf(seed, round uint64, victims []victim) []fault {
 	for range []int{0, 0, 1, 1, 1, 1, 2, 2, 2, 3}[rng.IntN(10)] {
 		v := victims[rng.IntN(len(victims))]
 		f := fault{Victim: v.name, Kind: v.kinds[rng.IntN(len(v.kinds))], Entries: rng.IntN(roundEntries),
-			After: time.Duration(rng.IntN(60)) * time.Millisecond}
+			After: time.Duration(rng.IntN(60)) * time.Millisecond, Node: rng.IntN(1 << 16)}
 		if rng.IntN(4) > 0 {
 			f.For = time.Duration(50+rng.IntN(500)) * time.Millisecond
 		} else {

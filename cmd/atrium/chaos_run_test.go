@@ -6,7 +6,9 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
+	"strings"
 	"sync"
 	"syscall"
 	"time"
@@ -14,8 +16,7 @@ import (
 	"atrium/coordinator/federation"
 	"atrium/coordinator/round"
 	"atrium/coordinator/setup"
-	"atrium/storage"
-	"atrium/storage/local"
+	"atrium/storage/location"
 )
 
 // chaos is a run under way. play's goroutine owns what mu does not guard.
@@ -23,8 +24,8 @@ type chaos struct {
 	options   chaosOptions
 	out       *output
 	site      benchSite
-	storage   string // as audit is told
-	bucket    storage.Bucket
+	store     chaosStore
+	bucket    location.Bucket
 	roster    []federation.HospitalID
 	processes *supervisor
 	victims   []victim
@@ -41,7 +42,7 @@ type chaos struct {
 	mu       sync.Mutex
 	busy     map[string]bool          // victims to whom something happens
 	down     map[string]time.Duration // before a killed victim starts again
-	applied  map[faultKind]int
+	applied  map[string]int           // by kind and victim
 	round    uint64
 	hurt     map[uint64]bool // rounds that faults, or what follows from them, fell into
 	until    time.Time       // when what follows from the faults so far is over
@@ -54,16 +55,20 @@ type chaos struct {
 const calmAfter = 5
 
 func newChaos(ctx context.Context, dir string, o chaosOptions, out *output) (*chaos, error) {
-	site, made, err := newChaosSite(ctx, dir, o)
+	store, err := startStore(ctx, dir, o.Storage)
 	if err != nil {
 		return nil, err
 	}
-	c := &chaos{options: o, out: out, site: site, storage: made.Storage, proxies: map[string][]*proxy{}, seen: map[logged]bool{},
-		busy: map[string]bool{}, down: map[string]time.Duration{}, applied: map[faultKind]int{}, hurt: map[uint64]bool{}}
+	site, made, err := newChaosSite(ctx, dir, o, store)
+	if err != nil {
+		return nil, err
+	}
+	c := &chaos{options: o, out: out, site: site, store: store, proxies: map[string][]*proxy{}, seen: map[logged]bool{},
+		busy: map[string]bool{}, down: map[string]time.Duration{}, applied: map[string]int{}, hurt: map[uint64]bool{}}
 	for _, h := range made.Hospitals {
 		c.roster = append(c.roster, h.ID)
 	}
-	if c.bucket, err = local.Open(made.Storage); err != nil {
+	if c.bucket, err = store.open(ctx, made); err != nil {
 		return nil, err
 	}
 	c.follower = newFollower(c.bucket, made.Charter)
@@ -78,30 +83,62 @@ func newChaos(ctx context.Context, dir string, o chaosOptions, out *output) (*ch
 	return c, nil
 }
 
+func (c *chaos) close() {
+	c.bucket.Close()
+	c.log.Close()
+	c.store.stop()
+}
+
 func (c *chaos) downtime(name string) time.Duration {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.down[name]
 }
 
-// start runs the processes, each hospital behind a proxy of its own.
+// start runs the processes, each hospital behind a proxy of its own for each coordinator.
 func (c *chaos) start(ctx context.Context) error {
-	for i, name := range c.site.hospitals {
-		p, err := newProxy(c.site.address)
+	addresses := make([][]string, len(c.site.hospitals)) // of proxies, by hospital
+	for n, name := range coordinators(c.options.Coordinators) {
+		address := c.site.address
+		var err error
+		if n > 0 {
+			if address, err = freeAddress(); err != nil {
+				return err
+			}
+		}
+		for i, hospital := range c.site.hospitals {
+			p, err := newProxy(address)
+			if err != nil {
+				return err
+			}
+			addresses[i] = append(addresses[i], p.address())
+			c.proxies[hospital] = append(c.proxies[hospital], p)
+			c.proxies[name] = append(c.proxies[name], p)
+		}
+		config, links, err := c.store.link(c.site.coordinatorDir(), name)
 		if err != nil {
 			return err
 		}
-		c.proxies[name] = append(c.proxies[name], p)
-		c.proxies[demoCoordinator] = append(c.proxies[demoCoordinator], p)
+		c.proxies[fmt.Sprintf(storeLink, name)] = links
+		c.processes.keep(ctx, name, "coordinator", "serve", "--config", config, "--listen", address, "--"+stdinFlag)
+		for range 2 { // as often as hospitals
+			c.victims = append(c.victims, victim{name, []faultKind{faultKill, faultKill, faultPause, faultCut, faultRefuse}})
+		}
+	}
+	c.victims = append(c.victims, c.store.victims(coordinators(c.options.Coordinators))...)
+	for i, name := range c.site.hospitals {
 		c.processes.keep(ctx, name, "onehot", "--hospital", strconv.Itoa(i), "--config", filepath.Join(c.site.hospitalDir(name), setup.ConfigFile),
-			"--coordinator", p.address(), "--log-level", "debug", "--log-format", "json", "--"+stdinFlag)
+			"--coordinator", strings.Join(addresses[i], ","), "--log-level", "debug", "--log-format", "json", "--"+stdinFlag)
 		c.victims = append(c.victims, victim{name, rarely([]faultKind{faultKill, faultPause, faultCut, faultRefuse}, faultForget)})
 	}
-	c.processes.keep(ctx, demoCoordinator, "coordinator", "serve", "--config", filepath.Join(c.site.coordinatorDir(), setup.ConfigFile), "--"+stdinFlag)
-	for range 2 { // as often as hospitals
-		c.victims = append(c.victims, victim{demoCoordinator, []faultKind{faultKill, faultKill, faultPause, faultCut, faultRefuse}})
-	}
 	return nil
+}
+
+func coordinators(n int) (names []string) {
+	for i := range n {
+		names = append(names, fmt.Sprintf("%s-%d", demoCoordinator, i))
+	}
+	return names
 }
 
 // play runs the processes until the plan has ended or nothing moves any more; wedged is
@@ -113,11 +150,20 @@ func (c *chaos) play(ctx context.Context) (wedged int, err error) {
 		return 0, err
 	}
 	c.progress, c.done = time.Now(), time.Now()
+	unread := false
 	ticker := time.NewTicker(followInterval / 2)
 	defer ticker.Stop()
 	for {
 		if _, err := c.follower.advance(ctx); err != nil && ctx.Err() == nil {
-			return 0, err
+			if c.store.server == nil {
+				return 0, err
+			}
+			if !unread { // a node is down; what is wrong with the log itself shows in the end
+				c.note("read the log: %v", err)
+			}
+			unread = true
+		} else {
+			unread = false
 		}
 		if c.follower.state.Finished != "" {
 			return 0, nil
@@ -143,10 +189,11 @@ func (c *chaos) end(stop func()) {
 	c.group.Wait()
 	stop()
 	c.processes.wait()
-	for _, p := range c.proxies[demoCoordinator] {
-		p.close()
+	for _, list := range c.proxies {
+		for _, p := range list {
+			p.close()
+		}
 	}
-	c.log.Close()
 }
 
 // entry sees every entry of the log once it is there.
@@ -206,18 +253,24 @@ func (c *chaos) suffer(ctx context.Context, f fault) {
 	}
 	defer c.release(f)
 	if err := c.begin(f); err != nil {
-		fmt.Fprintf(c.log, "%s %v: %v\n", time.Now().UTC().Format(time.RFC3339Nano), f, err)
+		c.note("%v: %v", f, err)
 		return
 	}
 	c.mu.Lock()
-	c.applied[f.Kind]++
+	c.applied[fmt.Sprintf("%s %s", f.Kind, strings.TrimRight(f.Victim, "-0123456789"))]++
 	c.hurt[c.round] = true
-	fmt.Fprintf(c.log, "%s round %d: %v\n", time.Now().UTC().Format(time.RFC3339Nano), c.round, f)
+	at := c.round
 	c.mu.Unlock()
+	c.note("round %d: %v", at, f)
 	sleep(ctx, f.For)
-	if err := c.heal(f); err != nil {
-		fmt.Fprintf(c.log, "%s end of %v: %v\n", time.Now().UTC().Format(time.RFC3339Nano), f, err)
+	if err := c.heal(ctx, f); err != nil {
+		c.note("end of %v: %v", f, err)
 	}
+}
+
+// note writes a line into the log of faults.
+func (c *chaos) note(format string, args ...any) {
+	fmt.Fprintf(c.log, "%s %s\n", time.Now().UTC().Format(time.RFC3339Nano), fmt.Sprintf(format, args...))
 }
 
 func sleep(ctx context.Context, d time.Duration) bool {
@@ -263,6 +316,9 @@ func later(a, b time.Time) time.Time {
 }
 
 func (c *chaos) begin(f fault) error {
+	if f.Victim == storeVictim {
+		return c.store.begin(f)
+	}
 	switch f.Kind {
 	case faultKill:
 		return c.processes.signal(f.Victim, syscall.SIGKILL)
@@ -280,7 +336,10 @@ func (c *chaos) begin(f fault) error {
 	return nil
 }
 
-func (c *chaos) heal(f fault) error {
+func (c *chaos) heal(ctx context.Context, f fault) error {
+	if f.Victim == storeVictim {
+		return c.store.heal(ctx, f)
+	}
 	switch f.Kind {
 	case faultPause:
 		return c.processes.signal(f.Victim, syscall.SIGCONT)
@@ -325,7 +384,7 @@ func (c *chaos) wedged() string {
 
 // dump asks every process for what its goroutines do; it is in their logs.
 func (c *chaos) dump() {
-	for _, name := range append([]string{demoCoordinator}, c.site.hospitals...) {
+	for _, name := range slices.Concat(c.site.hospitals, coordinators(c.options.Coordinators)) {
 		if err := c.processes.signal(name, syscall.SIGQUIT); err != nil {
 			c.out.line("%v", err)
 		}

@@ -14,7 +14,7 @@ import (
 )
 
 // newChaosSite makes the federation below dir, in the shape of a benchmark's.
-func newChaosSite(ctx context.Context, dir string, o chaosOptions) (benchSite, setup.Result, error) {
+func newChaosSite(ctx context.Context, dir string, o chaosOptions, store chaosStore) (benchSite, setup.Result, error) {
 	s := benchSite{dir: dir}
 	for i := range o.Hospitals {
 		s.hospitals = append(s.hospitals, fmt.Sprintf("hospital-%d", i))
@@ -40,7 +40,7 @@ func newChaosSite(ctx context.Context, dir string, o chaosOptions) (benchSite, s
 		}
 	}
 	result, err := setup.Init(ctx, setup.Options{Dir: filepath.Join(dir, "federation"), Federation: "chaos", Hospitals: s.hospitals,
-		Address: s.address, Plan: s.plan, Data: records})
+		Address: s.address, Plan: s.plan, Data: records, Storage: store.where, S3: store.s3})
 	return s, result, err
 }
 

@@ -38,12 +38,13 @@ func chaosMain() {
 
 // chaosOptions is what the flags of a run say.
 type chaosOptions struct {
-	Rounds    int
-	Seed      uint64
-	Storage   string
-	Hospitals int
-	Keep      string
-	Wedge     time.Duration
+	Rounds       int
+	Seed         uint64
+	Storage      string
+	Hospitals    int
+	Coordinators int
+	Keep         string
+	Wedge        time.Duration
 }
 
 func newChaosCommand() *cobra.Command {
@@ -55,8 +56,8 @@ func newChaosCommand() *cobra.Command {
 			if o.Hospitals < 4 || o.Hospitals > 6 {
 				return usageError(fmt.Errorf("--hospitals %d: want 4 to 6", o.Hospitals))
 			}
-			if o.Storage != "local" {
-				return usageError(fmt.Errorf("--storage %q: want local", o.Storage))
+			if o.Wedge == 0 {
+				o.Wedge = patience(o.Storage)
 			}
 			return runChaos(cmd.Context(), o, newOutput(cmd))
 		},
@@ -64,11 +65,22 @@ func newChaosCommand() *cobra.Command {
 	f := cmd.Flags()
 	f.IntVar(&o.Rounds, "rounds", 200, "train rounds that must be done")
 	f.Uint64Var(&o.Seed, "seed", uint64(time.Now().UnixNano())%1_000_000, "what happens to whom")
-	f.StringVar(&o.Storage, "storage", "local", "local")
+	f.StringVar(&o.Storage, "storage", "local", "local, minio or minio4")
 	f.IntVar(&o.Hospitals, "hospitals", 4, "how many")
+	f.IntVar(&o.Coordinators, "coordinators", 1, "how many: one leads, the others stand by")
 	f.StringVar(&o.Keep, "keep", "", "empty directory for state and logs (default a temporary one, removed after success)")
-	f.DurationVar(&o.Wedge, "wedge", time.Minute, "no step towards the end of a round for so long, while all are there, is a wedge")
+	f.DurationVar(&o.Wedge, "wedge", 0, "no step towards the end of a round for so long, while all are there, is a wedge (default 1m; 3m with minio4)")
 	return cmd
+}
+
+// patience is how long a run waits for the next step when all are there: more than a
+// keep-alive takes to fail on both sides. A MinIO node that is killed while it writes an
+// object keeps the object's lock on the others for up to two minutes.
+func patience(storage string) time.Duration {
+	if storage == "minio4" {
+		return 3 * time.Minute
+	}
+	return time.Minute
 }
 
 // runChaos is a whole run. Its last line on standard output is the verdict.
@@ -81,6 +93,7 @@ func runChaos(ctx context.Context, o chaosOptions, out *output) error {
 	if err != nil {
 		return err
 	}
+	defer c.close()
 	started := time.Now()
 	wedged, err := c.play(ctx)
 	if err != nil {
@@ -94,7 +107,7 @@ func runChaos(ctx context.Context, o chaosOptions, out *output) error {
 		out.line("%5d %s", t.outcomes[outcome], outcome)
 	}
 	for _, kind := range sortedKeys(c.applied) {
-		out.line("%5d × %s", c.applied[kind], kind)
+		out.line("%5d %s", c.applied[kind], kind)
 	}
 	for _, n := range slices.Sorted(maps.Keys(t.ended)) {
 		if !c.hurt[n] {
@@ -112,19 +125,12 @@ func runChaos(ctx context.Context, o chaosOptions, out *output) error {
 	return remove()
 }
 
-func sortedKeys[K ~string](m map[K]int) []K {
-	var keys []K
-	for k := range m {
-		keys = append(keys, k)
-	}
-	slices.Sort(keys)
-	return keys
-}
+func sortedKeys(m map[string]int) []string { return slices.Sorted(maps.Keys(m)) }
 
 // verdict audits the log and counts.
 func (c *chaos) verdict(ctx context.Context) (*tally, error) {
 	for _, what := range []string{"verify", "replay"} {
-		out, err := exec.CommandContext(ctx, c.processes.program, "audit", what, "--storage", c.storage).CombinedOutput()
+		out, err := exec.CommandContext(ctx, c.processes.program, "audit", what, "--state", c.site.coordinatorDir()).CombinedOutput()
 		if err != nil || !strings.Contains(string(out), "OK: ") {
 			return nil, fmt.Errorf("audit %s: %w\n%s", what, err, out)
 		}

@@ -17,7 +17,8 @@ import (
 type follower struct {
 	bucket  storage.Bucket
 	charter federation.Charter
-	next    int64
+	next    int64 // batch
+	within  int   // entries of it that were applied, when an object could not be read
 	state   round.State
 
 	evaluations []evaluationAt
@@ -51,42 +52,52 @@ func (f *follower) advance(ctx context.Context) (bool, error) {
 		if err != nil {
 			return moved, fmt.Errorf("%s: %w", storage.Batch(f.next), err)
 		}
-		for _, raw := range batch.Entries {
+		for _, raw := range batch.Entries[f.within:] {
 			if err := f.apply(ctx, raw); err != nil {
 				return moved, fmt.Errorf("%s: %w", storage.Batch(f.next), err)
 			}
+			f.within++
 		}
-		f.next++
+		f.next, f.within = f.next+1, 0
 		moved = true
 	}
 }
 
+// apply does nothing when it returns an error, unless that is of each.
 func (f *follower) apply(ctx context.Context, raw []byte) error {
 	e, err := round.DecodeEntry(raw)
 	if err != nil {
 		return err
 	}
-	if f.state, err = round.Apply(f.state, e); err != nil {
+	next, err := round.Apply(f.state, e)
+	if err != nil {
 		return err
 	}
-	if f.each != nil {
-		if err := f.each(e); err != nil {
-			return err
-		}
-	}
-	switch {
-	case e.Kind == round.Abandon:
-		f.abandoned, f.lastReason = f.abandoned+1, fmt.Sprintf("round %d was abandoned: %s", e.Round, e.Reason)
-	case e.Kind == round.Publish && f.state.Round.Kind == federation.Evaluate:
-		blob, err := storage.GetBlob(ctx, f.bucket, e.Blob, federation.MaxManifestBytes)
+	if e.Kind == round.Publish && next.Round.Kind == federation.Evaluate {
+		evaluation, err := readEvaluation(ctx, f.bucket, e.Blob)
 		if err != nil {
 			return err
 		}
-		result, err := opening.DecodeResult(blob)
-		if err != nil || result.Evaluation == nil {
-			return errors.Join(err, errors.New("result of an evaluate round has no evaluation"))
-		}
-		f.evaluations = append(f.evaluations, evaluationAt{f.state.Trained, *result.Evaluation})
+		f.evaluations = append(f.evaluations, evaluationAt{next.Trained, evaluation})
+	}
+	f.state = next
+	if e.Kind == round.Abandon {
+		f.abandoned, f.lastReason = f.abandoned+1, fmt.Sprintf("round %d was abandoned: %s", e.Round, e.Reason)
+	}
+	if f.each != nil {
+		return f.each(e)
 	}
 	return nil
+}
+
+func readEvaluation(ctx context.Context, b storage.Bucket, digest federation.Digest) (opening.Evaluation, error) {
+	blob, err := storage.GetBlob(ctx, b, digest, federation.MaxManifestBytes)
+	if err != nil {
+		return opening.Evaluation{}, err
+	}
+	result, err := opening.DecodeResult(blob)
+	if err != nil || result.Evaluation == nil {
+		return opening.Evaluation{}, errors.Join(err, errors.New("result of an evaluate round has no evaluation"))
+	}
+	return *result.Evaluation, nil
 }
