@@ -62,7 +62,7 @@ func (c Config) withDefaults() Config {
 	if c.Lease == 0 {
 		c.Lease = defaultLease
 	}
-	c.Bucket = reporting{c.Bucket}
+	c.Bucket = newReporting(c.Bucket)
 	return c
 }
 

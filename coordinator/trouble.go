@@ -24,6 +24,27 @@ func passing(err error) bool {
 // reporting is a Bucket whose own troubles can be told from what it says about objects.
 type reporting struct{ storage.Bucket }
 
+// reportingInto is reporting for a driver that reads into memory that is there.
+type reportingInto struct {
+	reporting
+	into storage.IntoReader
+}
+
+var _ storage.IntoReader = reportingInto{}
+
+func newReporting(b storage.Bucket) storage.Bucket {
+	if into, ok := b.(storage.IntoReader); ok {
+		return reportingInto{reporting{b}, into}
+	}
+	return reporting{b}
+}
+
+// GetInto implements storage.IntoReader.
+func (r reportingInto) GetInto(ctx context.Context, name string, dst []byte) (int, error) {
+	n, err := r.into.GetInto(ctx, name, dst)
+	return n, troubled(ctx, err)
+}
+
 // lasting are the answers of a Bucket that asking again does not change.
 var lasting = []error{storage.ErrBroken, storage.ErrNotFound, storage.ErrExists, storage.ErrConflict, storage.ErrRange,
 	storage.ErrName, storage.ErrTooLarge}
