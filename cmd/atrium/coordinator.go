@@ -21,7 +21,7 @@ import (
 )
 
 func newCoordinatorCommand() *cobra.Command {
-	return group("coordinator", "The research centre's side", newInitCommand(), newServeCommand(), newCoordinatorStatusCommand())
+	return group("coordinator", "The research centre's side", newInitCommand(), newServeCommand(), newCoordinatorStatusCommand(), newStorageCommand())
 }
 
 func newServeCommand() *cobra.Command {

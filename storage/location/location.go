@@ -61,6 +61,9 @@ func redact(text string) string { return text[strings.LastIndex(text, "@")+1:] }
 // S3 reports whether it is a folder of an S3 bucket.
 func (l Location) S3() bool { return l.bucket != "" }
 
+// Bucket is the S3 bucket and the folder in it, both empty for a directory.
+func (l Location) Bucket() (bucket, prefix string) { return l.bucket, l.prefix }
+
 // String is what Parse reads.
 func (l Location) String() string {
 	if !l.S3() {

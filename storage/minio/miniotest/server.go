@@ -1,9 +1,11 @@
 package miniotest
 
 import (
+	"bytes"
 	"context"
 	"crypto/rand"
 	"crypto/x509"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net"
@@ -30,6 +32,7 @@ type Server struct {
 	Nodes     []*Node
 
 	client *s3.Client
+	http   *http.Client
 	space  *space
 	doors  []*door
 }
@@ -111,16 +114,13 @@ func (s *Server) start() error {
 }
 
 func (s *Server) connect() error {
-	u, err := url.Parse(s.Endpoints[0])
-	if err != nil {
-		return err
-	}
 	transport := http.DefaultTransport.(*http.Transport).Clone()
 	if s.CA != nil {
 		transport.TLSClientConfig.RootCAs = s.CA
 	}
-	s.client, err = s3.New(u.Host, &s3.Options{Creds: credentials.NewStaticV4(s.AccessKey, s.SecretKey, ""), Secure: s.CA != nil,
-		Transport: transport, Region: minio.DefaultRegion, BucketLookup: s3.BucketLookupPath, MaxRetries: 1})
+	s.http = &http.Client{Transport: transport}
+	var err error
+	s.client, err = s.As(Key{Access: s.AccessKey, Secret: s.SecretKey})
 	return err
 }
 
@@ -174,6 +174,35 @@ func (s *Server) NewBucket(ctx context.Context, versioned bool) (string, error) 
 func (s *Server) Config(bucket, prefix string) minio.Config {
 	return minio.Config{Endpoints: s.Endpoints, CA: s.CA, Bucket: bucket, Prefix: prefix,
 		Data: minio.Credentials{AccessKey: s.AccessKey, Secret: minio.NewSecret(s.SecretKey)}}
+}
+
+// Key is a credential of a test.
+type Key struct{ Access, Secret, Token string }
+
+// Line is the key as a file of credentials has it.
+func (k Key) Line() string { return k.Access + ":" + k.Secret + ":" + k.Token }
+
+// Restricted makes temporary credentials of the root of a MinIO that may do what a policy
+// says and nothing else.
+func (s *Server) Restricted(policy string) (Key, error) {
+	var compact bytes.Buffer // a session's policy is short
+	if err := json.Compact(&compact, []byte(policy)); err != nil {
+		return Key{}, err
+	}
+	sts := &credentials.STSAssumeRole{Client: s.http, STSEndpoint: s.Endpoints[0], Options: credentials.STSAssumeRoleOptions{
+		AccessKey: s.AccessKey, SecretKey: s.SecretKey, Policy: compact.String(), DurationSeconds: 3600, Location: minio.DefaultRegion}}
+	v, err := sts.Retrieve()
+	return Key{v.AccessKeyID, v.SecretAccessKey, v.SessionToken}, err
+}
+
+// As is minio-go's client with other credentials than the root's.
+func (s *Server) As(k Key) (*s3.Client, error) {
+	u, err := url.Parse(s.Endpoints[0])
+	if err != nil {
+		return nil, err
+	}
+	return s3.New(u.Host, &s3.Options{Creds: credentials.NewStaticV4(k.Access, k.Secret, k.Token), Secure: s.CA != nil,
+		Transport: s.http.Transport, Region: minio.DefaultRegion, BucketLookup: s3.BucketLookupPath, MaxRetries: 1})
 }
 
 // freeAddress asks the system for a port on loopback.

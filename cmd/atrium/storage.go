@@ -1,0 +1,7 @@
+package main
+
+import "github.com/spf13/cobra"
+
+func newStorageCommand() *cobra.Command {
+	return group("storage", "Where a federation's objects are", newPolicyCommand())
+}
