@@ -31,9 +31,12 @@ func checkEpoch(s round.State, given federation.Charter) error {
 	if s.Charter.Digest() == given.Digest() {
 		return nil
 	}
-	return fmt.Errorf("%w: the log is at epoch %d, charter %s; the charter file says epoch %d, charter %s: "+
-		"finish with atrium coordinator charter install, or put the other file back",
-		ErrEpoch, s.Charter.Epoch, s.Charter.Digest().Short(), given.Epoch, given.Digest().Short())
+	todo := "start again with the charter of the log, which atrium coordinator charter install writes"
+	if s.Charter.Epoch < given.Epoch {
+		todo = "the log goes over with atrium coordinator charter install"
+	}
+	return fmt.Errorf("%w: the log is at epoch %d, charter %s; the one given is of epoch %d, %s: %s",
+		ErrEpoch, s.Charter.Epoch, s.Charter.Digest().Short(), given.Epoch, given.Digest().Short(), todo)
 }
 
 // Installed is a charter that is in the log.

@@ -108,9 +108,11 @@ func (s site) put(file string, plan federation.Plan) {
 	}
 }
 
-func newSite(t *testing.T, plan federation.Plan) site {
+func newSite(t *testing.T, plan federation.Plan) site { return newSiteOf(t, plan, "a", "b", "c") }
+
+func newSiteOf(t *testing.T, plan federation.Plan, names ...string) site {
 	t.Helper()
-	s := site{t: t, dir: t.TempDir(), names: []string{"a", "b", "c"}}
+	s := site{t: t, dir: t.TempDir(), names: names}
 	for i, name := range s.names {
 		if err := dataset.Generate(1, i).WriteCSV(s.dir, name); err != nil {
 			t.Fatal(err)
@@ -159,6 +161,16 @@ func (s site) train() {
 	}
 }
 
+// give makes all parts take up another plan.
+func (s site) give(before, plan federation.Plan) {
+	s.t.Helper()
+	s.put(filepath.Join(s.coordinator(), "plan.yaml"), plan)
+	for _, name := range s.names {
+		s.put(filepath.Join(s.hospital(name), "plan.yaml"), plan)
+		replaceIn(s.t, filepath.Join(s.hospital(name), "policy.yaml"), before.Digest().String(), plan.Digest().String())
+	}
+}
+
 func (s site) inspect() coordinator.Inspection {
 	s.t.Helper()
 	out, _ := ran(s.t, 0, "coordinator", "status", s.coordinator(), "--json")
@@ -181,11 +193,7 @@ func TestFederationByHand(t *testing.T) {
 	}
 	second := plan
 	second.Name, second.Schedule.EvaluateEvery = "second", 0
-	s.put(filepath.Join(s.coordinator(), "plan.yaml"), second)
-	for _, name := range s.names {
-		s.put(filepath.Join(s.hospital(name), "plan.yaml"), second)
-		replaceIn(t, filepath.Join(s.hospital(name), "policy.yaml"), plan.Digest().String(), second.Digest().String())
-	}
+	s.give(plan, second)
 	s.train()
 	if i := s.inspect(); i.Finished == "" || i.Version != 3 || i.Done != 4 || i.PlanDigest != second.Digest() || i.Plan != "second" {
 		t.Errorf("after the second plan: %+v", i)

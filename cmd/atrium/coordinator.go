@@ -21,7 +21,7 @@ import (
 )
 
 func newCoordinatorCommand() *cobra.Command {
-	return group("coordinator", "The research centre's side", newInitCommand(), newServeCommand(), newCoordinatorStatusCommand(), newStorageCommand())
+	return group("coordinator", "The research centre's side", newInitCommand(), newServeCommand(), newCoordinatorStatusCommand(), newStorageCommand(), newCharterCommand())
 }
 
 func newServeCommand() *cobra.Command {

@@ -15,7 +15,7 @@ import (
 )
 
 func newHospitalCommand() *cobra.Command {
-	return group("hospital", "A hospital's side", newRunCommand(), newHospitalStatusCommand())
+	return group("hospital", "A hospital's side", newRunCommand(), newHospitalStatusCommand(), newHospitalCharterCommand())
 }
 
 func newRunCommand() *cobra.Command {
