@@ -44,7 +44,7 @@ func newStages(t *testing.T, hospitals int) (roster, []stage) {
 	base := t.TempDir() // for longer than the bubble
 	synctest.Test(t, func(t *testing.T) {
 		var d disks
-		r, d = newRoster(t, base, hospitals)
+		r, d = newRoster(t, base, hospitals, func(*federation.Plan) {})
 		for _, kind := range []federation.RoundKind{federation.Statistics, federation.Train, federation.Evaluate} {
 			s := stage{kind: kind, disks: d.clone(t, filepath.Join(base, string(kind)))}
 			next := newFed(t, r, d, wounds{})
@@ -149,6 +149,9 @@ func (c crash) run(t *testing.T, r roster) aftermath {
 	o.abandoned = int64(len(h.abandoned))
 	for _, reason := range h.abandoned {
 		t.Logf("abandoned: %s", reason)
+	}
+	if err := f.checkResumed(h, c.who); err != nil {
+		t.Error(err)
 	}
 	writes := f.faulty[name].Writes()
 	if len(writes) >= c.fault.At {

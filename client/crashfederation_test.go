@@ -73,7 +73,7 @@ type disks struct {
 
 // newRoster makes a federation of n hospitals, one round of each kind long, in a bubble:
 // its certificates are of fake time. It returns the disks before the first start.
-func newRoster(t *testing.T, base string, n int) (roster, disks) {
+func newRoster(t *testing.T, base string, n int, change func(*federation.Plan)) (roster, disks) {
 	must := func(err error) {
 		t.Helper()
 		if err != nil {
@@ -82,6 +82,7 @@ func newRoster(t *testing.T, base string, n int) (roster, disks) {
 	}
 	plan := planfile.Cardiology()
 	plan.Schedule.Rounds, plan.Schedule.EvaluateEvery = 1, 1
+	change(&plan)
 	var names []string
 	for i := range n {
 		cohort := dataset.Generate(7, i)
@@ -159,6 +160,8 @@ type fed struct {
 	wounds
 	logs  *lockedBuffer
 	until federation.RoundKind // the coordinator dies once a round of this kind is published
+
+	stored func(name string) // called after each object that the coordinator stores, if set
 
 	mu       sync.Mutex
 	listener *bufconn.Listener
@@ -241,34 +244,43 @@ func sleep(ctx context.Context, d time.Duration) {
 	}
 }
 
-// mortal is a bucket that dies once a round of a kind is published.
-type mortal struct {
+// watched is the coordinator's bucket.
+type watched struct {
 	*storagetest.Faulty
-	kind federation.RoundKind
+	fed *fed
 }
 
-func (e mortal) PutIfAbsent(ctx context.Context, name string, data []byte) error {
-	err := e.Faulty.PutIfAbsent(ctx, name, data)
-	if e.kind == "" || err != nil || !strings.HasPrefix(name, storage.LogFolder) {
-		return err
-	}
-	b, err := roundlog.UnverifiedBatch(data)
+func (w watched) PutIfAbsent(ctx context.Context, name string, data []byte) error {
+	err := w.Faulty.PutIfAbsent(ctx, name, data)
 	if err != nil {
 		return err
 	}
-	for _, raw := range b.Entries {
-		if entry, err := round.DecodeEntry(raw); err == nil && entry.Kind == round.Publish {
-			e.Kill()
-			return storagetest.ErrDead
-		}
+	if w.fed.stored != nil {
+		w.fed.stored(name)
+	}
+	if w.fed.until != "" && strings.HasPrefix(name, storage.LogFolder) && publishes(data) {
+		w.Kill()
+		return storagetest.ErrDead
 	}
 	return nil
+}
+
+// publishes reports whether a batch of the log publishes a sum.
+func publishes(batch []byte) bool {
+	b, err := roundlog.UnverifiedBatch(batch)
+	if err != nil {
+		return false
+	}
+	return slices.ContainsFunc(b.Entries, func(raw []byte) bool {
+		e, err := round.DecodeEntry(raw)
+		return err == nil && e.Kind == round.Publish
+	})
 }
 
 // coordinate is the coordinator's process.
 func (f *fed) coordinate(ctx context.Context, b *storagetest.Faulty) error {
 	logger := slog.New(slog.NewTextHandler(f.logs, nil))
-	c, err := coordinator.Open(ctx, coordinator.Config{Bucket: mortal{b, f.until}, Key: f.key, Charter: f.charter, Logger: logger, Name: "first"})
+	c, err := coordinator.Open(ctx, coordinator.Config{Bucket: watched{b, f}, Key: f.key, Charter: f.charter, Logger: logger, Name: "first"})
 	if err != nil {
 		return fmt.Errorf("open: %w", err)
 	}
@@ -360,10 +372,13 @@ type oneHot struct {
 
 const hot = 0.5
 
-func (o *oneHot) Train(_ context.Context, base, _, _, _ []float32, _ int, _ federation.Local, _ uint64) ([]float32, float64, error) {
-	o.fed.mu.Lock()
-	o.fed.trained[fmt.Sprint(o.index, base)]++
-	o.fed.mu.Unlock()
+func (o *oneHot) Train(_ context.Context, base, _, _, _ []float32, _ int, _ federation.Local, seed uint64) ([]float32, float64, error) {
+	if seed > 0 { // not for the comparison with its own records alone
+		question := base[:len(o.fed.hospitals)] // where a version differs from another
+		o.fed.mu.Lock()
+		o.fed.trained[fmt.Sprint(o.index, question)]++
+		o.fed.mu.Unlock()
+	}
 	delta := make([]float32, len(base))
 	delta[o.index] = hot
 	return delta, 0, nil
@@ -423,7 +438,6 @@ type history struct {
 	abandoned []string
 	published []published
 	updates   map[string]bool // digests of acknowledged and of discarded updates
-	records   []round.Round   // every round as it ended
 }
 
 type published struct {
@@ -596,6 +610,30 @@ func (r *reader) Read(p []byte) (int, error) {
 		return 0, io.EOF
 	}
 	return copy(p, b), nil
+}
+
+// checkResumed: what one process did costs nobody else anything. After a crash of the
+// coordinator (0) the same round goes on with everyone, and nobody trains again; a hospital
+// (from 1) whose update was not on disk sits its round out, which m−t outages survive.
+func (f *fed) checkResumed(h history, who int) error {
+	survives := len(f.charter.Custodians) > f.charter.Threshold
+	if len(h.abandoned) > 0 && (who == 0 || survives) {
+		return fmt.Errorf("%d rounds were abandoned, the last because %s", len(h.abandoned), h.abandoned[len(h.abandoned)-1])
+	}
+	for _, p := range h.published {
+		for i, s := range f.hospitals {
+			id := federation.NewHospitalID(f.charter.Federation, s.identity.Public().(ed25519.PublicKey))
+			if i != who-1 && !slices.Contains(p.round.S[0], id) {
+				return fmt.Errorf("%s is not in the sum of round %d", s.name, p.round.Number)
+			}
+		}
+	}
+	for question, times := range f.trained {
+		if times > 1+len(h.abandoned) {
+			return fmt.Errorf("hospital %c trained %d times from one base, %d rounds were abandoned", question[0], times, len(h.abandoned))
+		}
+	}
+	return nil
 }
 
 // checkEnvelopes: shares of one-time keys go with their round.
