@@ -34,7 +34,7 @@ func (c *Coordinator) checkSegment(from federation.HospitalID, header federation
 	return h, nil
 }
 
-// decodeSegment decodes a segment one block at a time.
+// decodeSegment refuses a segment of another size or with blocks that cannot be added.
 func decodeSegment(h federation.Header, index int, data []byte) error {
 	params, err := opening.Parameters(h.Ring)
 	if err != nil {
@@ -44,12 +44,9 @@ func decodeSegment(h federation.Header, index int, data []byte) error {
 	if index < 0 || index >= len(segments) || len(data) != segments[index].Bytes {
 		return fmt.Errorf("segment %d of %d bytes: %w", index, len(data), ErrBounds)
 	}
-	blocks := params.Segments(1) // one block each
-	for _, b := range blocks[segments[index].First:segments[index].Last] {
-		if _, err := params.UnmarshalSegmentSum(b.First, b.Last, data[:b.Bytes]); err != nil {
-			return fmt.Errorf("segment %d: %w", index, err)
-		}
-		data = data[b.Bytes:]
+	s := segments[index]
+	if err := params.CheckSegment(s.First, s.Last, data); err != nil {
+		return fmt.Errorf("segment %d: %w", index, err)
 	}
 	return nil
 }

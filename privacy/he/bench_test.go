@@ -97,6 +97,17 @@ func BenchmarkAdd(b *testing.B) {
 	}
 }
 
+// BenchmarkCheckSegment checks what the coordinator takes in.
+func BenchmarkCheckSegment(b *testing.B) {
+	for _, bm := range benchmarks {
+		b.Run(bm.name, func(b *testing.B) {
+			p := parameters(b, choose(b, million, bm.group, bm.bits))
+			wire := encryptRandom(b, p, [32]byte{}, rand.NewChaCha8([32]byte{1})).wire
+			each(b, size(p), func() error { return p.CheckSegment(0, p.Blocks(), wire) })
+		})
+	}
+}
+
 func BenchmarkOpen(b *testing.B) {
 	for _, bm := range benchmarks {
 		b.Run(bm.name, func(b *testing.B) {

@@ -23,9 +23,9 @@
 // Hint-MLWE" (2023), in its ring form.
 //
 // A hospital calls NewKey and EncryptBlocks after it has verified the manifest
-// from whose digest the seed is derived; the coordinator and auditors call Add,
-// PrepareKeySum and Open after they have checked signatures, sizes and the set
-// of submitters.
+// from whose digest the seed is derived; the coordinator and auditors call
+// CheckSegment, Add, PrepareKeySum and Open after they have checked signatures,
+// sizes and the set of submitters.
 //
 // # Public polynomial
 //

@@ -108,6 +108,11 @@ func TestNoAllocationPerBlock(t *testing.T) {
 				t.Fatal(err)
 			}
 		},
+		"check": func(last int) {
+			if err := p.CheckSegment(0, last, wire[:p.layout.segmentBytes(0, last)]); err != nil {
+				t.Fatal(err)
+			}
+		},
 	} {
 		run(p.Blocks())
 		few, many := testing.AllocsPerRun(20, func() { run(1) }), testing.AllocsPerRun(20, func() { run(p.Blocks()) })

@@ -79,7 +79,7 @@ func (s *Sum) addBlocks(wire []byte, first, last int) (err error) {
 		sum := s.blocks[block-s.first]
 		at, _ := s.p.layout.within(s.first, block, block+1)
 		if !s.p.addBlock(sum, wire[at:], len(sum[0])) && err == nil {
-			err = fmt.Errorf("block %d: residue is not below its prime, or padding is not zero: %w", block, ErrWire)
+			err = refusedBlock(block)
 		}
 	}
 	return err

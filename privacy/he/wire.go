@@ -28,8 +28,26 @@ func (t *tables) addBlock(sum [][]uint64, in []byte, count int) bool {
 		good = addResidues(sum[j][:count], in, at, f.bits, f.q) && good
 		at += uint(count) * f.bits
 	}
-	return good && (at&7 == 0 || in[at>>3]>>(at&7) == 0)
+	return good && padded(in, at)
 }
+
+// checkBlock reports what addBlock would. It adds to sink, whose numbers mean
+// nothing.
+func (t *tables) checkBlock(sink []uint64, in []byte, count int) bool {
+	at, good := uint(0), true
+	for j := range t.primes {
+		f := &t.primes[j]
+		for from := 0; from < count; from += len(sink) {
+			part := sink[:min(len(sink), count-from)]
+			good = addResidues(part, in, at, f.bits, f.q) && good
+			at += uint(len(part)) * f.bits
+		}
+	}
+	return good && padded(in, at)
+}
+
+// padded reports whether the bits from at to the end of its byte are 0.
+func padded(in []byte, at uint) bool { return at&7 == 0 || in[at>>3]>>(at&7) == 0 }
 
 // takeBlock subtracts what addBlock added.
 func (t *tables) takeBlock(sum [][]uint64, in []byte, count int) {
@@ -40,6 +58,31 @@ func (t *tables) takeBlock(sum [][]uint64, in []byte, count int) {
 			at += t.primes[j].bits
 		}
 	}
+}
+
+// CheckSegment refuses what a sum of blocks [first, last) would refuse to add.
+// It does not allocate.
+func (p *Parameters) CheckSegment(first, last int, wire []byte) error {
+	if err := p.checkBlocks(first, last); err != nil {
+		return fmt.Errorf("check ciphertext: %w", err)
+	}
+	if err := p.checkWire(wire, first, last); err != nil {
+		return fmt.Errorf("check ciphertext: %w", err)
+	}
+	s := p.borrow()
+	defer p.giveBack(s)
+	for block := first; block < last; block++ {
+		from, to := p.layout.span(block, block+1)
+		at, _ := p.layout.within(first, block, block+1)
+		if !p.checkBlock(s.words[0], wire[at:], to-from) {
+			return fmt.Errorf("check ciphertext: %w", refusedBlock(block))
+		}
+	}
+	return nil
+}
+
+func refusedBlock(block int) error {
+	return fmt.Errorf("block %d: residue is not below its prime, or padding is not zero: %w", block, ErrWire)
 }
 
 // checkBlocks refuses a range of blocks that a ciphertext does not have.

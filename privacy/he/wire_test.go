@@ -3,9 +3,11 @@ package he
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"math/big"
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -94,6 +96,9 @@ func TestWireRefuses(t *testing.T) {
 		if err := tt.p.NewSum().Add(tt.wire); !errors.Is(err, ErrWire) {
 			t.Errorf("%s: Add error %v, want ErrWire", name, err)
 		}
+		if err := tt.p.CheckSegment(0, tt.p.Blocks(), tt.wire); !errors.Is(err, ErrWire) {
+			t.Errorf("%s: CheckSegment error %v, want ErrWire", name, err)
+		}
 		if _, err := tt.p.UnmarshalSum(tt.wire); !errors.Is(err, ErrWire) {
 			t.Errorf("%s: UnmarshalSum error %v, want ErrWire", name, err)
 		}
@@ -104,6 +109,32 @@ func TestWireRefuses(t *testing.T) {
 		}
 		if _, err := p.UnmarshalSegmentSum(blocks[0], blocks[1], wire); !errors.Is(err, ErrWire) {
 			t.Errorf("blocks %v: error %v", blocks, err)
+		}
+		if err := p.CheckSegment(blocks[0], blocks[1], wire); !errors.Is(err, ErrWire) {
+			t.Errorf("blocks %v: error %v", blocks, err)
+		}
+	}
+}
+
+// TestCheckSegment checks the segments of a ciphertext and spoils each block of each.
+func TestCheckSegment(t *testing.T) {
+	p := parameters(t, choose(t, 150_000, 5, 16))
+	wire := encryptRandom(t, p, [32]byte{}, rand.NewChaCha8([32]byte{3})).wire
+	for _, s := range p.Segments(200_000) {
+		part := wire[:s.Bytes]
+		wire = wire[s.Bytes:]
+		if err := p.CheckSegment(s.First, s.Last, part); err != nil {
+			t.Fatal(err)
+		}
+		for block := s.First; block < s.Last; block++ {
+			bad := bytes.Clone(part)
+			_, end := p.layout.within(s.First, block, block+1)
+			for i := end - 40; i < end; i++ {
+				bad[i] = 255
+			}
+			if err := p.CheckSegment(s.First, s.Last, bad); !errors.Is(err, ErrWire) || !strings.Contains(err.Error(), fmt.Sprintf("block %d:", block)) {
+				t.Errorf("block %d spoilt: error %v", block, err)
+			}
 		}
 	}
 }
@@ -168,6 +199,9 @@ func FuzzUnmarshalSum(f *testing.F) {
 		added := p.NewSum()
 		if addErr := added.Add(wire); (addErr == nil) != (err == nil) {
 			t.Fatalf("UnmarshalSum: %v, Add: %v", err, addErr)
+		}
+		if checkErr := p.CheckSegment(0, p.Blocks(), wire); (checkErr == nil) != (err == nil) {
+			t.Fatalf("UnmarshalSum: %v, CheckSegment: %v", err, checkErr)
 		}
 		if err != nil {
 			return
