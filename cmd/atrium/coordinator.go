@@ -9,6 +9,7 @@ import (
 	"net"
 	"os"
 	"syscall"
+	"time"
 
 	"github.com/spf13/cobra"
 	"golang.org/x/sync/errgroup"
@@ -18,6 +19,7 @@ import (
 	"atrium/coordinator/rpc"
 	"atrium/coordinator/setup"
 	"atrium/storage/location"
+	"atrium/storage/minio"
 )
 
 func newCoordinatorCommand() *cobra.Command {
@@ -64,28 +66,16 @@ func serve(ctx context.Context, cmd *cobra.Command, c config) error {
 	if err != nil {
 		return err
 	}
+	lead, bucket, err := openLead(ctx, c, cfg)
+	if err != nil {
+		return err
+	}
+	defer bucket.Close()
 	listener, err := listen(c.text("listen"))
 	if err != nil {
 		return err
 	}
 	defer listener.Close()
-	bucket, err := c.openStore(ctx)
-	if err != nil {
-		return err
-	}
-	defer bucket.Close()
-	warnings, err := location.Probe(ctx, bucket)
-	if err != nil {
-		return err
-	}
-	for _, w := range warnings {
-		logger.Warn(w, "storage", c.text("storage"))
-	}
-	cfg.Bucket = bucket
-	lead, err := coordinator.Open(ctx, cfg)
-	if err != nil {
-		return fmt.Errorf("storage %s: %w", c.text("storage"), err)
-	}
 	logger.Info("serving", "address", listener.Addr().String(), "federation", cfg.Charter.Federation, "charter", cfg.Charter.Digest().Short())
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return lead.Run(ctx) })
@@ -97,6 +87,46 @@ func serve(ctx context.Context, cmd *cobra.Command, c config) error {
 	})
 	g.Go(func() error { return rpc.New(logger, lead).Serve(ctx, listener, tlsConfig) })
 	return g.Wait()
+}
+
+// openLead opens the storage and the log in it. A storage that does not answer is waited
+// for: after a power cut it may start later than this.
+func openLead(ctx context.Context, c config, cfg coordinator.Config) (*coordinator.Coordinator, location.Bucket, error) {
+	for waited := false; ; waited = true {
+		lead, bucket, err := tryLead(ctx, c, cfg)
+		if !errors.Is(err, minio.ErrUnreachable) || ctx.Err() != nil {
+			return lead, bucket, err
+		}
+		if !waited {
+			cfg.Logger.Error("storage is waited for", "error", err)
+		}
+		select {
+		case <-time.After(storeDelay):
+		case <-ctx.Done():
+		}
+	}
+}
+
+// storeDelay is between attempts to reach a storage, which take seconds themselves.
+const storeDelay = 500 * time.Millisecond
+
+func tryLead(ctx context.Context, c config, cfg coordinator.Config) (*coordinator.Coordinator, location.Bucket, error) {
+	bucket, err := c.openStore(ctx)
+	if err != nil {
+		return nil, nil, err
+	}
+	cfg.Bucket = bucket
+	warnings, err := location.Probe(ctx, bucket)
+	if err == nil {
+		var lead *coordinator.Coordinator
+		if lead, err = coordinator.Open(ctx, cfg); err == nil {
+			for _, w := range warnings {
+				cfg.Logger.Warn(w, "storage", c.text("storage"))
+			}
+			return lead, bucket, nil
+		}
+	}
+	return nil, nil, errors.Join(fmt.Errorf("storage %s: %w", c.text("storage"), err), bucket.Close())
 }
 
 func serverTLS(c config) (*tls.Config, error) {

@@ -105,8 +105,8 @@ func (s s3Site) keepsSecret(t *testing.T, dir string) {
 	}
 }
 
-// TestServeOnS3: init begins the log in a bucket, and serve refuses a bucket that cannot
-// keep it.
+// TestServeOnS3: init begins the log in a bucket; serve waits for a store that does not
+// answer yet, and refuses a bucket that cannot keep the log.
 func TestServeOnS3(t *testing.T) {
 	s := newS3Site(t)
 	dir, place := filepath.Join(t.TempDir(), "fed"), "s3://"+s.bucket+"/fed"
@@ -125,6 +125,17 @@ func TestServeOnS3(t *testing.T) {
 		t.Errorf("exit status %d", status)
 	}
 	has(t, s.atrium(t, false, "coordinator", "status", filepath.Join(dir, "coordinator")), "0 of 40 rounds")
+
+	s.Nodes[0].Kill()
+	p = started(t, "coordinator", "serve", filepath.Join(dir, "coordinator"))
+	p.await(t, "storage is waited for")
+	if err := s.Nodes[0].Start(); err != nil {
+		t.Fatal(err)
+	}
+	p.await(t, "msg=leading")
+	if status := p.end(t, os.Interrupt); status != 0 {
+		t.Errorf("exit status %d", status)
+	}
 
 	if err := s.MakeBucket(t.Context(), "with-versions", true); err != nil {
 		t.Fatal(err)
