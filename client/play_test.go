@@ -78,17 +78,17 @@ func head(log *roundlog.Log) federation.TreeHead {
 // prove fills in checkpoint and proofs from a log.
 func prove(t *testing.T, w *atriumpb.Work, log *roundlog.Log, size, seen, index int64) {
 	var err error
-	w.Checkpoint, err = log.CheckpointAt(size)
+	w.Checkpoint, err = log.CheckpointAt(t.Context(), size)
 	must(t, err)
 	if older, newer := min(seen, size), max(seen, size); older > 0 && newer <= log.Size() {
-		proof, err := log.ProveConsistency(older, newer)
+		proof, err := log.ProveConsistency(t.Context(), older, newer)
 		must(t, err)
 		for _, h := range proof {
 			w.Consistency = append(w.Consistency, h[:])
 		}
 	}
 	if index >= 0 {
-		proof, err := log.Prove(index, size)
+		proof, err := log.Prove(t.Context(), index, size)
 		must(t, err)
 		for _, h := range proof {
 			w.Inclusion = append(w.Inclusion, h[:])

@@ -27,6 +27,7 @@ func (c *Coordinator) commit(ctx context.Context, list []request) error {
 		first := c.log.Size()
 		err := c.append(ctx, list, w.Now, tentative.State.Epoch, entries)
 		if err == nil {
+			tentative.Checkpoint, tentative.Head = c.current.Checkpoint, c.current.Head
 			c.current = tentative
 			c.report(entries)
 			return c.finish(ctx, list, answers, entries, first)
@@ -46,13 +47,21 @@ func (c *Coordinator) commit(ctx context.Context, list []request) error {
 	}
 }
 
-// append puts entries into the next slot until it is known whose that is.
+// append puts entries into the next slot until it is known whose that is, after the state
+// that they name, if any.
 func (c *Coordinator) append(ctx context.Context, list []request, now time.Time, epoch uint64, entries []round.Entry) error {
+	err := c.insist(ctx, list, func() error { return c.keepState(ctx, entries[0]) })
+	if errors.Is(err, roundlog.ErrBehind) { // another published more
+		return fmt.Errorf("%w: %w", roundlog.ErrSlotTaken, err)
+	}
+	if err != nil {
+		return err
+	}
 	raw := make([][]byte, len(entries))
 	for i, e := range entries {
 		raw[i] = e.Encode()
 	}
-	_, err := c.log.Append(ctx, epoch, now, raw)
+	_, err = c.log.Append(ctx, epoch, now, raw)
 	if passing(err) {
 		err = c.insist(ctx, list, func() error { return c.log.Settle(ctx) })
 	}

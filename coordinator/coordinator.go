@@ -214,7 +214,13 @@ func (c *Coordinator) decide(list []request, w round.When) (View, []round.Entry,
 		}
 		c.noteWait(next, r.event, decided)
 		for _, e := range decided {
-			next = c.after(next, e, c.log.Size()+int64(len(entries)))
+			if len(entries) == 0 {
+				if stated, due := c.stateDue(next, e, w); due {
+					next = c.after(next, stated)
+					entries = append(entries, stated)
+				}
+			}
+			next = c.after(next, e)
 			entries = append(entries, e)
 		}
 	}
@@ -240,8 +246,8 @@ func (c *Coordinator) noteWait(v View, ev round.Event, decided []round.Entry) {
 
 // after is follow for an entry that the machine just decided: one that it cannot apply
 // is a programmer's error.
-func (c *Coordinator) after(v View, e round.Entry, index int64) View {
-	next, err := v.follow(e, index)
+func (c *Coordinator) after(v View, e round.Entry) View {
+	next, err := v.follow(e)
 	if err != nil {
 		panic(fmt.Sprintf("coordinator: own entry does not apply: %v", err))
 	}

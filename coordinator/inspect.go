@@ -60,13 +60,14 @@ func Inspect(ctx context.Context, b storage.Bucket, pinned federation.Digest) (I
 	follow := opening.NewCharters(ctx, b, charter)
 	c := &Coordinator{cfg: Config{}.withDefaults(), presence: newPresence(time.Now)}
 	out := Inspection{Hospitals: []InspectedHospital{}, Abandonments: []Abandonment{}}
-	v := View{State: round.State{Charter: charter},
+	v := View{Memo: round.Memo{State: round.State{Charter: charter}},
 		Head: federation.TreeHead{Size: checkpoint.Size, Root: federation.Digest(checkpoint.Root)}}
 	tree, err := roundlog.Read(ctx, b, charter.LogKey, func(batch roundlog.Batch) error {
 		for i, raw := range batch.Entries {
 			e, err := round.DecodeEntry(raw)
 			if err == nil {
-				v.State, err = round.Apply(follow.Before(v.State, e), e)
+				v.State = follow.Before(v.State, e)
+				v.Memo, err = v.Memo.Apply(e)
 			}
 			if err != nil {
 				return fmt.Errorf("entry %d: %w", batch.Size+int64(i), err)

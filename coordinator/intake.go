@@ -177,7 +177,7 @@ func (c *Coordinator) checkAnswer(ctx context.Context, a federation.Answer, shar
 func (c *Coordinator) verifyAnswerCosignature(ctx context.Context, a federation.Answer) error {
 	var root roundlog.Hash
 	var failed error
-	if err := c.onLoop(ctx, func() { root, failed = c.log.Tree().RootAt(a.Checkpoint.Size) }); err != nil {
+	if err := c.onLoop(ctx, func() { root, failed = c.log.RootAt(ctx, a.Checkpoint.Size) }); err != nil {
 		return err
 	}
 	if failed != nil || federation.Digest(root) != a.Checkpoint.Root {

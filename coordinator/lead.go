@@ -80,7 +80,7 @@ func (c *Coordinator) watch(ctx context.Context) error {
 	if err := c.log.Follow(ctx); err != nil && !errors.Is(err, roundlog.ErrBehind) { // then more was committed since
 		return err
 	}
-	return c.noteHead()
+	return c.noteHead(ctx)
 }
 
 // lead commits the lead entry of the next epoch and leads until ctx ends, another leads,

@@ -3,7 +3,8 @@ package coordinator
 import "time"
 
 const (
-	maxGroup   = 256             // requests committed as one batch
+	maxGroup   = 255             // requests committed as one batch; with a state entry they fit it at any size
+	stateEvery = 1000            // batches from one state entry to the next
 	retryDelay = 2 * time.Second // before an own task that failed is tried again
 	noteTime   = 5 * time.Second // to log a refusal
 

@@ -61,7 +61,8 @@ func Create(ctx context.Context, cfg Config, signed federation.Countersignatures
 }
 
 // Open reads the log of a federation and returns its coordinator, ready to Run. Recovery
-// is this replay, whatever happened before; it writes nothing but tiles that are missing.
+// is a replay of the entries since the newest state that the log names, whatever happened
+// before; it writes nothing but tiles and states that are missing.
 func Open(ctx context.Context, cfg Config) (*Coordinator, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
@@ -69,19 +70,11 @@ func Open(ctx context.Context, cfg Config) (*Coordinator, error) {
 	cfg = cfg.withDefaults()
 	c := &Coordinator{cfg: cfg, presence: newPresence(cfg.Now), places: newPlaces(maxPlaces, placeWait), requests: make(chan request),
 		results: make(chan string), stopped: make(chan struct{})}
-	var err error
-	if c.charters, c.current.State, err = charters(ctx, cfg.Bucket, cfg.Charter); err != nil {
+	if err := c.recover(ctx); err != nil {
 		return nil, err
 	}
-	log, err := roundlog.Open(ctx, cfg.Bucket, cfg.Key, c.take, c.charters.Option())
-	if err == nil {
-		err = checkEpoch(c.current.State, cfg.Charter)
-	}
-	if err != nil {
-		return nil, err
-	}
-	c.log, c.lease = log, newLease(cfg)
-	if err := errors.Join(c.load(ctx), c.noteHead()); err != nil {
+	c.lease = newLease(cfg)
+	if err := errors.Join(c.load(ctx), c.noteHead(ctx)); err != nil {
 		return nil, err
 	}
 	c.publish(c.current)
@@ -95,7 +88,7 @@ func (c *Coordinator) take(b roundlog.Batch) error {
 		e, err := round.DecodeEntry(raw)
 		if err == nil {
 			c.current.State = c.charters.Before(c.current.State, e)
-			c.current, err = c.current.follow(e, index)
+			c.current, err = c.current.follow(e)
 		}
 		if err != nil {
 			return fmt.Errorf("entry %d: %w", index, err)
@@ -132,21 +125,21 @@ func (c *Coordinator) loadHeader(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	c.current.HeaderCheckpoint, err = c.log.CheckpointAt(h.Checkpoint.Size)
+	c.current.HeaderCheckpoint, err = c.log.CheckpointAt(ctx, h.Checkpoint.Size)
 	return err
 }
 
 // noteHead takes up the checkpoint that another published.
-func (c *Coordinator) noteHead() error {
+func (c *Coordinator) noteHead(ctx context.Context) error {
 	size := c.log.Published()
 	if size == c.current.Head.Size {
 		return nil
 	}
-	root, err := c.log.Tree().RootAt(size)
+	root, err := c.log.RootAt(ctx, size)
 	if err != nil {
 		return err
 	}
-	note, err := c.log.CheckpointAt(size)
+	note, err := c.log.CheckpointAt(ctx, size)
 	if err != nil {
 		return err
 	}

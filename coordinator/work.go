@@ -127,7 +127,7 @@ func (c *Coordinator) prove(ctx context.Context, w *Work, seen, size, index int6
 	var inclusion roundlog.InclusionProof
 	var failed error
 	err := c.onLoop(ctx, func() { // it may run after a caller that gave up: it writes nothing of the Work
-		consistency, inclusion, failed = c.proofs(seen, size, index)
+		consistency, inclusion, failed = c.proofs(ctx, seen, size, index)
 	})
 	if err != nil {
 		return err
@@ -142,17 +142,17 @@ func (c *Coordinator) prove(ctx context.Context, w *Work, seen, size, index int6
 }
 
 // proofs makes what prove sends. Only the loop calls it.
-func (c *Coordinator) proofs(seen, size, index int64) (consistency roundlog.ConsistencyProof, inclusion roundlog.InclusionProof, err error) {
+func (c *Coordinator) proofs(ctx context.Context, seen, size, index int64) (consistency roundlog.ConsistencyProof, inclusion roundlog.InclusionProof, err error) {
 	if have := c.log.Size(); seen > have {
 		return nil, nil, fmt.Errorf("%w: %d entries, this one has %d", ErrAhead, seen, have)
 	}
 	if older, newer := min(seen, size), max(seen, size); older > 0 {
-		if consistency, err = c.log.ProveConsistency(older, newer); err != nil {
+		if consistency, err = c.log.ProveConsistency(ctx, older, newer); err != nil {
 			return nil, nil, err
 		}
 	}
 	if index >= 0 {
-		inclusion, err = c.log.Prove(index, size)
+		inclusion, err = c.log.Prove(ctx, index, size)
 	}
 	return consistency, inclusion, err
 }

@@ -2,6 +2,7 @@ package audit
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"atrium/coordinator/federation"
@@ -63,6 +64,7 @@ func (c *checker) check(ctx context.Context, s step) error {
 		round.Candidate: c.checkCandidate, round.Acknowledge: c.checkAcknowledge, round.Select: c.checkSelect,
 		round.CharterSet: c.checkCharter,
 		round.Answer:     c.checkAnswer, round.Burn: c.checkBurn, round.Publish: c.checkPublish, round.Abandon: c.checkAbandon,
+		round.Stated: c.checkState,
 	}
 	if s.entry.Kind == round.Genesis {
 		c.report.Objects += 2 // begin read and verified them
@@ -90,6 +92,20 @@ func (c *checker) checkCharter(_ context.Context, s step) error {
 	}
 	c.largest = map[federation.HospitalID]int64{}
 	return nil
+}
+
+// checkState checks the stored state that an entry names. That the entries before it give
+// that state is known already. It may be missing: a coordinator then reads more of the log.
+func (c *checker) checkState(ctx context.Context, s step) error {
+	if !c.deep {
+		return nil
+	}
+	_, err := c.blob(ctx, s.entry.Blob, round.MaxMemoBytes, s.name())
+	if errors.Is(err, storage.ErrNotFound) {
+		c.note("the state that entry %d names is not in the store: a start reads more of the log", s.index)
+		return nil
+	}
+	return err
 }
 
 // blob reads a content-addressed object.

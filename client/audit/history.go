@@ -23,7 +23,7 @@ type history struct {
 	origin  string // the log's name
 	total   int64  // size of the published checkpoint, for progress
 
-	state   round.State       // after the entries read so far
+	memo    round.Memo        // after the entries read so far
 	first   federation.Digest // charter of epoch 1
 	batches int64
 	entries int64
@@ -65,7 +65,7 @@ func begin(ctx context.Context, b storage.Bucket, opts Options) (*history, error
 	if err := h.openCharter(ctx, object, e); err != nil {
 		return nil, err
 	}
-	h.state = round.State{Charter: h.charter}
+	h.memo = round.Memo{State: round.State{Charter: h.charter}}
 	h.follow = opening.NewCharters(ctx, b, h.charter)
 	return h, nil
 }
@@ -113,7 +113,7 @@ func (h *history) walk(ctx context.Context, visit func(step) error) (*roundlog.T
 		return ctx.Err()
 	}, h.follow.Option())
 	if err == nil {
-		err = round.Invariants(h.state)
+		err = round.Invariants(h.memo.State)
 	}
 	if err == nil && !h.pinned {
 		return nil, wrong(storage.Batch(0), "genesis entry", fmt.Errorf("charter %s, and none that follows it, is %w: %s", h.first, ErrPin, h.opts.Charter))
@@ -130,7 +130,7 @@ func (h *history) take(b roundlog.Batch, visit func(step) error) error {
 	if err != nil {
 		return err
 	}
-	epoch := h.state.Epoch
+	epoch := h.memo.State.Epoch
 	if begins(entries[0].Kind) {
 		epoch++
 	}
@@ -138,16 +138,16 @@ func (h *history) take(b roundlog.Batch, visit func(step) error) error {
 		return wrong(object, "", fmt.Errorf("%w: %d while epoch %d leads", roundlog.ErrEpoch, b.Epoch, epoch))
 	}
 	for i, e := range entries {
-		h.state = h.follow.Before(h.state, e)
-		s := step{batch: object, index: b.Size + int64(i), entry: e, before: h.state}
-		s.after, err = round.Apply(h.state, e)
+		h.memo.State = h.follow.Before(h.memo.State, e)
+		s := step{batch: object, index: b.Size + int64(i), entry: e, before: h.memo.State}
+		next, err := h.memo.Apply(e)
 		if err == nil && settled(e.Kind) {
-			err = round.Invariants(s.after)
+			err = round.Invariants(next.State)
 		}
 		if err != nil {
 			return wrong(object, s.name(), err)
 		}
-		h.state, h.charter = s.after, s.after.Charter
+		h.memo, s.after, h.charter = next, next.State, next.State.Charter
 		h.pinned = h.pinned || (e.Kind == round.CharterSet && e.Blob == h.opts.Charter)
 		h.entries++
 		if err := visit(s); err != nil {

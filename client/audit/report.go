@@ -51,8 +51,8 @@ func (c *checker) summary(tree *roundlog.Tree, published int64) Report {
 	r.Federation, r.Charter, r.Epoch = c.charter.Federation, c.charter.Digest(), c.charter.Epoch
 	r.LogKey, r.Members = c.charter.LogKey, len(c.charter.Members)
 	r.Entries, r.Batches, r.Published = tree.Size(), c.batches, published
-	r.Root, r.Leader = federation.Digest(tree.Root()), c.state.Epoch
-	r.Version, r.Snapshot, r.Finished = c.state.Model.Number, c.state.Model.Snapshot, c.state.Finished
+	r.Root, r.Leader = federation.Digest(tree.Root()), c.memo.State.Epoch
+	r.Version, r.Snapshot, r.Finished = c.memo.State.Model.Number, c.memo.State.Model.Snapshot, c.memo.State.Finished
 	for _, m := range c.charter.Members {
 		r.Cosigned = append(r.Cosigned, Cosigned{m.ID, m.Name, c.largest[m.ID]})
 	}
@@ -63,8 +63,8 @@ func (c *checker) summary(tree *roundlog.Tree, published int64) Report {
 	if published < r.Entries {
 		c.note("the last %d entries are not under the published checkpoint yet", r.Entries-published)
 	}
-	if phase := c.state.Round.Phase; phase.Running() {
-		c.note("round %d is %s", c.state.Round.Number, phase)
+	if phase := c.memo.State.Round.Phase; phase.Running() {
+		c.note("round %d is %s", c.memo.State.Round.Number, phase)
 	}
 	r.Notes = c.report.Notes
 	return r

@@ -31,7 +31,7 @@ func Show(ctx context.Context, b storage.Bucket, number uint64, opts Options) (H
 		return t.out, nil
 	}
 	if t.stories[number] == nil {
-		return History{}, fmt.Errorf("show round %d: the log has %d rounds", number, h.state.Round.Number)
+		return History{}, fmt.Errorf("show round %d: the log has %d rounds", number, h.memo.State.Round.Number)
 	}
 	t.out.Events = slices.DeleteFunc(t.out.Events, func(e Event) bool { return e.Round == nil || e.Round.Number != number })
 	return t.out, nil

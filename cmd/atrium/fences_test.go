@@ -47,6 +47,8 @@ var floors = map[string]int{
 	"coordinator/rpc":   31,
 	"coordinator/setup": 32,
 
+	"coordinator/coordinatortest": 33,
+
 	"cmd/atrium": 40,
 }
 

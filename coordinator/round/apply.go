@@ -21,6 +21,7 @@ func init() {
 		Declined: applyDecline, Refuse: applyRefuse, Candidate: applyCandidate, Acknowledge: applyAcknowledge, Select: applySelect,
 		Answer: applyAnswer, Burn: applyBurn, Publish: applyPublish, Abandon: applyAbandon, Finish: applyFinish,
 		CharterSet: applyCharter,
+		Stated:     func(s State, _ Entry) (State, error) { return s, nil }, // Memo.Apply checks it
 	}
 }
 

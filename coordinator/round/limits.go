@@ -9,4 +9,7 @@ const (
 	MaxJoins = 64
 	// MaxEntryBytes is the largest encoded entry.
 	MaxEntryBytes = 16 << 10
+	// MaxMemoBytes is the largest encoded Memo: charter, round and, for each attempt that
+	// was abandoned, its S.
+	MaxMemoBytes = 64 << 20
 )

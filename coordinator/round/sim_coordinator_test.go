@@ -1,6 +1,7 @@
 package round_test
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"reflect"
@@ -19,6 +20,8 @@ type coordinator struct {
 	up       bool
 	life     int // counts boots, so that work of an earlier life is dropped
 	state    round.State
+	memo     round.Memo
+	stored   []byte // the memo after an earlier entry, as a start finds it
 	running  map[string]bool
 	waiting  map[string]bool // publish tasks that more answers must come for
 	lastPoll map[federation.HospitalID]time.Duration
@@ -27,7 +30,9 @@ type coordinator struct {
 func (c *coordinator) boot() {
 	before := c.state
 	c.up, c.life, c.running, c.waiting = true, c.life+1, map[string]bool{}, map[string]bool{}
+	c.restore()
 	c.state = round.State{Charter: c.w.charter}
+	c.memo = round.Memo{State: c.state}
 	for _, e := range c.decoded() {
 		c.apply(e)
 	}
@@ -43,6 +48,25 @@ func (c *coordinator) boot() {
 		c.commit(round.PlanAccepted{Plan: c.w.plan.Digest(), Schedule: c.w.plan.Schedule})
 	}
 	c.tick(c.life)
+}
+
+// restore goes on from the stored memo and must come to where the coordinator was.
+func (c *coordinator) restore() {
+	if c.stored == nil {
+		return
+	}
+	m, err := round.DecodeMemo(c.stored)
+	if err != nil {
+		c.w.fail("stored state: %v", err)
+	}
+	for _, e := range c.decoded()[m.Size:] {
+		if m, err = m.Apply(e); err != nil {
+			c.w.fail("after the stored state: %v", err)
+		}
+	}
+	if have, want := m.Encode(), c.memo.Encode(); !bytes.Equal(have, want) {
+		c.w.fail("the stored state leads to another:\n%s\n%s", have, want)
+	}
 }
 
 // stop ends this life; what is in the log stays.
@@ -76,6 +100,15 @@ func (c *coordinator) apply(e round.Entry) {
 		c.w.fail("round goes from %s to %s", c.state.Round.Phase, next.Round.Phase)
 	}
 	c.state = next
+	if c.memo, err = c.memo.Apply(e); err != nil {
+		c.w.fail("apply %s: %v", e.Encode(), err)
+	}
+	if !reflect.DeepEqual(c.memo.State, c.state) {
+		c.w.fail("the memo has another state after %s", e.Encode())
+	}
+	if c.memo.Size%37 == 0 {
+		c.stored = c.memo.Encode()
+	}
 }
 
 func (c *coordinator) when() round.When {

@@ -46,101 +46,101 @@ func Legal(from, to Phase) bool {
 func (p Phase) Running() bool { return p != None && p != Done && p != Abandoned && p != Closed }
 
 // State is everything the machine knows. The zero State with a Charter is the state
-// before the genesis entry.
+// before the genesis entry. Its canonical JSON is part of a [Memo]'s.
 type State struct {
-	Charter  federation.Charter // in force
-	Genesis  bool
-	Epoch    uint64 // of the leading writer
-	Plan     federation.Digest
-	Schedule federation.Schedule
-	Model    Version
-	Trained  int // train rounds done under the plan
+	Charter  federation.Charter  `json:"charter"` // in force
+	Genesis  bool                `json:"genesis"`
+	Epoch    uint64              `json:"epoch"` // of the leading writer
+	Plan     federation.Digest   `json:"plan,omitzero"`
+	Schedule federation.Schedule `json:"schedule,omitzero"`
+	Model    Version             `json:"model,omitzero"`
+	Trained  int                 `json:"trained,omitempty"` // train rounds done under the plan
 	// Evaluated is the value of Trained at the last evaluate round done.
-	Evaluated int
-	Converged bool // the last train round left every parameter as it was
-	Finished  string
-	Round     Round
-	Failures  int    // rounds abandoned since the last one done
-	NotBefore string // earliest opening of the next round
-	Attempts  []Attempt
-	Coming    *NextEpoch // the charter that may follow; nil when none was verified
-	Latest    []Joined   // the latest Join of each hospital in any round, in the charter's order; nil before the first
+	Evaluated int        `json:"evaluated,omitempty"`
+	Converged bool       `json:"converged,omitempty"` // the last train round left every parameter as it was
+	Finished  string     `json:"finished,omitempty"`
+	Round     Round      `json:"round"`
+	Failures  int        `json:"failures,omitempty"`   // rounds abandoned since the last one done
+	NotBefore string     `json:"not_before,omitempty"` // earliest opening of the next round
+	Attempts  []Attempt  `json:"attempts,omitempty"`
+	Coming    *NextEpoch `json:"-"`                // the charter that may follow; nil when none was verified
+	Latest    []Joined   `json:"latest,omitempty"` // the latest Join of each hospital in any round, in the charter's order; nil before the first
 }
 
 // Version is a published model version.
 type Version struct {
-	Number     uint64
-	Snapshot   federation.Digest
-	Parameters federation.Digest
-	Round      uint64
+	Number     uint64            `json:"number"`
+	Snapshot   federation.Digest `json:"snapshot"`
+	Parameters federation.Digest `json:"parameters"`
+	Round      uint64            `json:"round"`
 }
 
 // Round is the round under way, or the last one.
 type Round struct {
-	Number    uint64
-	Kind      federation.RoundKind
-	Phase     Phase
-	Header    federation.Digest
-	Questions federation.Digest
-	Opened    string
-	Deadline  string // of the phase
-	Joined    []Joined
-	Pinned    [][]federation.HospitalID // S is fixed, or nil
-	Cohort    [][]federation.HospitalID
-	Manifest  federation.Digest
-	Updates   []Held // acknowledged updates
-	Discarded []Held // updates that came too late
-	Declined  []Refusal
-	Refused   []Refusal // whose messages were refused, and in which role
-	Candidate federation.Digest
-	Acks      []Ack
-	Selected  federation.Digest
-	S         [][]federation.HospitalID
-	Able      []federation.HospitalID // custodians that acknowledged S and are not excused
-	Answers   []Held
-	Reason    string
+	Number    uint64                    `json:"number"`
+	Kind      federation.RoundKind      `json:"kind,omitempty"`
+	Phase     Phase                     `json:"phase,omitempty"`
+	Header    federation.Digest         `json:"header,omitzero"`
+	Questions federation.Digest         `json:"questions,omitzero"`
+	Opened    string                    `json:"opened,omitempty"`
+	Deadline  string                    `json:"deadline,omitempty"` // of the phase
+	Joined    []Joined                  `json:"joined,omitempty"`
+	Pinned    [][]federation.HospitalID `json:"pinned,omitempty"` // S is fixed, or nil
+	Cohort    [][]federation.HospitalID `json:"cohort,omitempty"`
+	Manifest  federation.Digest         `json:"manifest,omitzero"`
+	Updates   []Held                    `json:"updates,omitempty"`   // acknowledged updates
+	Discarded []Held                    `json:"discarded,omitempty"` // updates that came too late
+	Declined  []Refusal                 `json:"declined,omitempty"`
+	Refused   []Refusal                 `json:"refused,omitempty"` // whose messages were refused, and in which role
+	Candidate federation.Digest         `json:"candidate,omitzero"`
+	Acks      []Ack                     `json:"acks,omitempty"`
+	Selected  federation.Digest         `json:"selected,omitzero"`
+	S         [][]federation.HospitalID `json:"s,omitempty"`
+	Able      []federation.HospitalID   `json:"able,omitempty"` // custodians that acknowledged S and are not excused
+	Answers   []Held                    `json:"answers,omitempty"`
+	Reason    string                    `json:"reason,omitempty"`
 }
 
 // Joined is one hospital's latest Join.
 type Joined struct {
-	Hospital federation.HospitalID
-	Blob     federation.Digest
-	Instance federation.Digest
-	Counter  uint64 // of the Join; an older one never replaces it
-	Times    int    // Joins of the hospital in the round
+	Hospital federation.HospitalID `json:"hospital,omitempty"`
+	Blob     federation.Digest     `json:"blob,omitzero"`
+	Instance federation.Digest     `json:"instance,omitzero"`
+	Counter  uint64                `json:"counter,omitempty"` // of the Join; an older one never replaces it
+	Times    int                   `json:"times,omitempty"`   // Joins of the hospital in the round
 }
 
 // Held is a hospital's signed message by digest.
 type Held struct {
-	Hospital federation.HospitalID
-	Blob     federation.Digest
+	Hospital federation.HospitalID `json:"hospital"`
+	Blob     federation.Digest     `json:"blob"`
 }
 
 // Refusal is a role that a hospital declined, or in which something of it was refused.
 type Refusal struct {
-	Hospital federation.HospitalID
-	Role     string
+	Hospital federation.HospitalID `json:"hospital"`
+	Role     string                `json:"role"`
 }
 
 // Ack is a custodian's acknowledgement of the candidate.
 type Ack struct {
-	Custodian  federation.HospitalID
-	Unreadable []federation.HospitalID
+	Custodian  federation.HospitalID   `json:"custodian"`
+	Unreadable []federation.HospitalID `json:"unreadable,omitempty"`
 }
 
 // Attempt is a manifest under which answers may exist: what the next round on the
 // same question has to reckon with. One that was abandoned before S was selected is
 // forgotten: no custodian was ever asked to answer under it.
 type Attempt struct {
-	Round     uint64
-	Kind      federation.RoundKind
-	Questions federation.Digest
-	Manifest  federation.Digest
-	Abandoned bool
-	S         [][]federation.HospitalID // set once S was selected
-	Burns     []Held
-	Answered  []federation.HospitalID
-	Past      bool // of an earlier epoch: it can no longer be burned
+	Round     uint64                    `json:"round"`
+	Kind      federation.RoundKind      `json:"kind"`
+	Questions federation.Digest         `json:"questions"`
+	Manifest  federation.Digest         `json:"manifest"`
+	Abandoned bool                      `json:"abandoned,omitempty"`
+	S         [][]federation.HospitalID `json:"s,omitempty"` // set once S was selected
+	Burns     []Held                    `json:"burns,omitempty"`
+	Answered  []federation.HospitalID   `json:"answered,omitempty"`
+	Past      bool                      `json:"past,omitempty"` // of an earlier epoch: it can no longer be burned
 }
 
 // Join returns the Join of id in this round.

@@ -27,19 +27,19 @@ var updateGolden = flag.Bool("update", false, "write the transcripts in testdata
 // or its refusal, and what is owed afterwards. Hospitals are A, B, C … in charter order.
 type story struct {
 	*coordinator
-	t    *testing.T
+	t    testing.TB
 	gone []federation.HospitalID
 	text strings.Builder
 	held map[federation.HospitalID]update // last update sent
 }
 
 // newStory starts a federation of n hospitals, all custodians, with a plan of one train round.
-func newStory(t *testing.T, n, evaluateEvery int) *story {
+func newStory(t testing.TB, n, evaluateEvery int) *story {
 	return newGroupedStory(t, n, 1, evaluateEvery)
 }
 
 // newGroupedStory is newStory with the hospitals in equal groups, in charter order.
-func newGroupedStory(t *testing.T, n, groups, evaluateEvery int) *story {
+func newGroupedStory(t testing.TB, n, groups, evaluateEvery int) *story {
 	w := &world{t: t, rng: rand.New(rand.NewPCG(1, 1)), healthy: true, charter: testCharter(t, n, groups), plan: testPlan(1, evaluateEvery),
 		blobs: map[federation.Digest]any{}}
 	s := &story{t: t, held: map[federation.HospitalID]update{}, coordinator: &coordinator{w: w, up: true, state: round.State{Charter: w.charter}}}
@@ -68,7 +68,12 @@ func (s *story) do(name string, ev round.Event) error {
 	s.t.Helper()
 	before := federation.Encode(s.state)
 	entries, err := round.Decide(s.state, ev, s.moment())
-	again, _ := round.Decide(s.state, ev, s.moment())
+	restored, failed := round.DecodeMemo(round.Memo{State: s.state}.Encode())
+	if failed != nil {
+		s.t.Fatalf("%s: %v", name, failed)
+	}
+	restored.State.Coming = s.state.Coming                   // verified anew after each start
+	again, _ := round.Decide(restored.State, ev, s.moment()) // a state that was stored decides the same
 	if !bytes.Equal(federation.Encode(entries), federation.Encode(again)) {
 		s.t.Errorf("%s: the same inputs gave %s, then %s", name, federation.Encode(entries), federation.Encode(again))
 	}

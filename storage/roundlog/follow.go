@@ -20,11 +20,11 @@ func (l *Log) Follow(ctx context.Context) error { return l.follow(ctx) }
 
 // CheckHead reports why nobody should write on this Log: [ErrBehind] when the published
 // checkpoint is beyond it, [ErrFork] when its root is another or it has shrunk, [ErrHole]
-// when a batch beyond the next one exists. After a CatchUp that found something, ErrBehind
+// when a batch not far beyond the next one exists. After a CatchUp that found something, ErrBehind
 // may be out of date.
 func (l *Log) CheckHead(ctx context.Context) error {
 	if err := l.follow(ctx); err != nil {
 		return err
 	}
-	return l.checkEnd(ctx, l.bucket)
+	return l.checkEnd(ctx, l.bucket, nearEnd)
 }

@@ -11,4 +11,8 @@ const (
 	MaxCosignature     = 512      // bytes of one cosignature line
 	maxKeyText         = 512      // bytes of a key in text form
 	maxAttempts        = 3        // puts of one batch before its outcome is in doubt
+	nearest            = 32       // batches after the next that are all looked for when a Log is opened
+	farthest           = 1 << 16  // and up to this distance each twice as far as the one before
+	maxTiles           = 256      // verified tiles of 8 KiB that a Log keeps
+	maxBundle          = 256 * (2 + MaxEntryBytes)
 )

@@ -9,16 +9,22 @@ import (
 	"io"
 	"time"
 
+	"golang.org/x/mod/sumdb/tlog"
+
 	"atrium/storage"
 )
 
 // Log is a log opened for writing. It belongs to one goroutine. In memory it holds the
-// tree, and the entries since the last full bundle of the published checkpoint.
+// tree from the position at which it was opened, some tiles of what is before, and the
+// entries since the last full bundle of the published checkpoint.
 type Log struct {
 	bucket storage.Bucket
 	key    *Key
 	random io.Reader // nonces
 	chain
+
+	start    tlog.Tree            // where it was opened
+	verified map[tlog.Tile][]byte // tiles of that tree
 
 	doubt *Batch // a batch that may or may not be stored at number next
 
@@ -69,40 +75,7 @@ func Create(ctx context.Context, bucket storage.Bucket, key *Key) (*Log, error) 
 // checkpoint is not a prefix of the batches, so that nobody writes on a log that lost
 // its end.
 func Open(ctx context.Context, bucket storage.Bucket, key *Key, fn func(Batch) error, options ...Option) (*Log, error) {
-	l, err := newLog(bucket, key)
-	if err != nil {
-		return nil, err
-	}
-	for _, o := range options {
-		if err := o(&l.chain); err != nil {
-			return nil, err
-		}
-	}
-	c, data, err := UnverifiedCheckpoint(ctx, bucket)
-	if err != nil {
-		return nil, err
-	}
-	if c.Origin != key.name { // another log's, before any of its batches
-		_, err := parseCheckpoint(data, l.verifier)
-		return nil, fmt.Errorf("%s: %w", storage.Checkpoint, err)
-	}
-	l.checkpoint, l.published = data, c.Size
-	err = l.replay(ctx, bucket, func(b Batch) error {
-		if err := l.keep(ctx, b); err != nil || fn == nil {
-			return err
-		}
-		return fn(b)
-	})
-	if err != nil {
-		return nil, err
-	}
-	if err := l.verifyCheckpoint(data); err != nil {
-		return nil, err
-	}
-	if err := l.restoreTiles(ctx); err != nil {
-		return nil, err
-	}
-	return l, nil
+	return OpenFrom(ctx, bucket, key, Position{}, fn, options...)
 }
 
 func newLog(bucket storage.Bucket, key *Key) (*Log, error) {
@@ -110,7 +83,7 @@ func newLog(bucket storage.Bucket, key *Key) (*Log, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Log{bucket: bucket, key: key, random: rand.Reader, chain: chain{verifier: v}}, nil
+	return &Log{bucket: bucket, key: key, random: rand.Reader, verified: map[tlog.Tile][]byte{}, chain: chain{verifier: v}}, nil
 }
 
 // Append commits entries as the next batch and returns the index of the first. The
@@ -257,9 +230,6 @@ func (l *Log) keep(ctx context.Context, b Batch) error {
 	return nil
 }
 
-// Tree is the tree over all committed entries; it grows with the Log.
-func (l *Log) Tree() *Tree { return &l.tree }
-
 // Size is the number of committed entries, Root their root.
 func (l *Log) Size() int64 { return l.tree.Size() }
 
@@ -269,13 +239,8 @@ func (l *Log) Root() Hash { return l.tree.Root() }
 // Epoch is the epoch of the last batch, 0 before the first.
 func (l *Log) Epoch() uint64 { return l.epoch }
 
+// Next is the number of the batch that comes next.
+func (l *Log) Next() int64 { return l.next }
+
 // Published is the size of the published checkpoint, as far as this Log knows.
 func (l *Log) Published() int64 { return l.published }
-
-// Prove and ProveConsistency are those of [Tree].
-func (l *Log) Prove(index, size int64) (InclusionProof, error) { return l.tree.Prove(index, size) }
-
-// ProveConsistency is that of [Tree].
-func (l *Log) ProveConsistency(older, newer int64) (ConsistencyProof, error) {
-	return l.tree.ProveConsistency(older, newer)
-}

@@ -13,7 +13,7 @@ import (
 func TestCosignatureOfRebuiltCheckpoint(t *testing.T) {
 	bucket, key := storagetest.NewMemory(), testKey(t, "example.org/log")
 	l := build(t, bucket, key, 3, 4)
-	note := must[[]byte](t)(l.CheckpointAt(7))
+	note := must[[]byte](t)(l.CheckpointAt(t.Context(), 7))
 	signer := ed25519.NewKeyFromSeed(bytes.Repeat([]byte{7}, 32))
 	public := signer.Public().(ed25519.PublicKey)
 	line := must[[]byte](t)(Cosign(note, "h-1", signer, noon))

@@ -91,7 +91,7 @@ func (l *Log) writeTiles(ctx context.Context) error {
 				return err
 			}
 		}
-		data, err := tlog.ReadTileData(t, &l.tree)
+		data, err := tlog.ReadTileData(t, hashes{ctx, l})
 		if err != nil {
 			return err
 		}
@@ -102,10 +102,11 @@ func (l *Log) writeTiles(ctx context.Context) error {
 	return nil
 }
 
-// restoreTiles puts back hash tiles of the published checkpoint that are missing.
-func (l *Log) restoreTiles(ctx context.Context) error {
-	for _, t := range tlog.NewTiles(tileHeight, 0, l.published) {
-		data, err := tlog.ReadTileData(t, &l.tree)
+// restoreTiles puts back hash tiles of the published checkpoint that are missing and that
+// a checkpoint of an older size did not have.
+func (l *Log) restoreTiles(ctx context.Context, older int64) error {
+	for _, t := range tlog.NewTiles(tileHeight, older, l.published) {
+		data, err := tlog.ReadTileData(t, hashes{ctx, l})
 		if err != nil {
 			return err
 		}

@@ -79,14 +79,11 @@ func (c *chain) readNext(ctx context.Context, bucket storage.Bucket) (Batch, err
 }
 
 // replay reads batches in order until one is absent, applies each and shows it to fn.
-func (c *chain) replay(ctx context.Context, bucket storage.Bucket, fn func(Batch) error) error {
+func (c *chain) replay(ctx context.Context, bucket storage.Bucket, beyond search, fn func(Batch) error) error {
 	for {
 		b, err := c.readNext(ctx, bucket)
 		if errors.Is(err, storage.ErrNotFound) {
-			if err := c.checkEnd(ctx, bucket); err != nil {
-				return err
-			}
-			return nil
+			return c.checkEnd(ctx, bucket, beyond)
 		}
 		if err != nil {
 			return err
@@ -98,18 +95,48 @@ func (c *chain) replay(ctx context.Context, bucket storage.Bucket, fn func(Batch
 	}
 }
 
-// checkEnd returns ErrHole if a batch exists beyond the next, which is absent. A listing
-// may miss objects, so it can show a hole but never the end of the log; and the next one
-// may have been written since it was found absent.
-func (c *chain) checkEnd(ctx context.Context, bucket storage.Bucket) error {
+// search looks for a batch beyond the next and returns its name, or "".
+type search func(ctx context.Context, bucket storage.Bucket, next int64) (string, error)
+
+// anywhere lists all batches. A listing may miss objects, so it can show a hole but never
+// the end of the log.
+func anywhere(ctx context.Context, bucket storage.Bucket, next int64) (string, error) {
 	infos, err := bucket.List(ctx, storage.LogFolder)
 	if err != nil || len(infos) == 0 {
+		return "", err
+	}
+	if last := infos[len(infos)-1].Name; last > storage.Batch(next) {
+		return last, nil
+	}
+	return "", nil
+}
+
+// nearEnd asks for a number of batches that does not grow with the log: the next ones,
+// then ever farther ones. Of a longer hole the published checkpoint tells, which is never
+// far behind the last batch.
+func nearEnd(ctx context.Context, bucket storage.Bucket, next int64) (string, error) {
+	for step := int64(1); step <= farthest; {
+		name := storage.Batch(next + step)
+		if _, err := bucket.Stat(ctx, name); !errors.Is(err, storage.ErrNotFound) {
+			return name, err
+		}
+		if step < nearest {
+			step++
+		} else {
+			step *= 2
+		}
+	}
+	return "", nil
+}
+
+// checkEnd returns ErrHole if a batch exists beyond the next, which is absent. The next
+// one may have been written since it was found absent.
+func (c *chain) checkEnd(ctx context.Context, bucket storage.Bucket, beyond search) error {
+	last, err := beyond(ctx, bucket, c.next)
+	if err != nil || last == "" {
 		return err
 	}
-	name, last := storage.Batch(c.next), infos[len(infos)-1].Name
-	if last <= name {
-		return nil
-	}
+	name := storage.Batch(c.next)
 	if _, err := bucket.Stat(ctx, name); !errors.Is(err, storage.ErrNotFound) {
 		return err
 	}
@@ -135,7 +162,7 @@ func Read(ctx context.Context, bucket storage.Bucket, verifier string, fn func(B
 			return nil, err
 		}
 	}
-	if err := c.replay(ctx, bucket, fn); err != nil {
+	if err := c.replay(ctx, bucket, anywhere, fn); err != nil {
 		return nil, err
 	}
 	c.tree.reigns, c.tree.verifier = c.reigns, c.verifier

@@ -1,0 +1,115 @@
+package round
+
+import (
+	"fmt"
+
+	"atrium/coordinator/federation"
+)
+
+// Memo is the State with what its shell must know of the log to serve hospitals. It is
+// what a start goes on from instead of reading the log from its beginning, and what an
+// auditor compares with a replay: both apply the same entries. It never changes.
+type Memo struct {
+	State        State                       `json:"state"`
+	Size         int64                       `json:"size"`                    // entries applied
+	SelectEntry  []byte                      `json:"select_entry,omitempty"`  // that names the last S
+	SelectIndex  int64                       `json:"select_index,omitempty"`  // of it
+	CharterEntry []byte                      `json:"charter_entry,omitempty"` // that began the epoch; nil in the first
+	CharterIndex int64                       `json:"charter_index,omitempty"` // of it
+	PublishEntry Entry                       `json:"publish_entry,omitzero"`  // of the newest version
+	PublishIndex int64                       `json:"publish_index,omitempty"` // of it
+	Asked        map[federation.Digest]Asked `json:"asked,omitempty"`         // by manifest: what may be answered, also late
+}
+
+// Asked is what custodians may answer under one manifest.
+type Asked struct {
+	Header     federation.Digest `json:"header"`
+	Submitters federation.Digest `json:"submitters"` // S
+	Index      int64             `json:"index"`      // of the entry that names S
+	Kept       []bool            `json:"kept"`       // by group: whether it is summed
+}
+
+// memoVersion changes when the same entries give another encoding. A field that is left
+// out while it is zero does not: logs without it encode as before.
+const memoVersion = 1
+
+type encodedMemo struct {
+	V int `json:"v"`
+	Memo
+}
+
+// Encode returns the canonical bytes of a Memo.
+func (m Memo) Encode() []byte { return federation.Encode(encodedMemo{memoVersion, m}) }
+
+// DecodeMemo reads canonical bytes. Whether they are those of a log is for its signer, or
+// a replay, to say.
+func DecodeMemo(b []byte) (Memo, error) {
+	e, err := federation.Decode[encodedMemo](b, MaxMemoBytes)
+	if err == nil && e.V != memoVersion {
+		err = fmt.Errorf("state of format %d: this program reads %d", e.V, memoVersion)
+	}
+	if err == nil {
+		err = e.State.Charter.Validate()
+	}
+	if err == nil {
+		err = Invariants(e.State)
+	}
+	if err != nil {
+		return Memo{}, fmt.Errorf("decode state: %w", err)
+	}
+	return e.Memo, nil
+}
+
+// Apply returns the Memo after a committed entry, which is number Size. Errors are those
+// of [Apply]; also a state entry must name the Memo that it meets.
+func (m Memo) Apply(e Entry) (Memo, error) {
+	if e.Kind == Stated {
+		if have := federation.Sum(m.Encode()); e.Blob != have {
+			return m, fmt.Errorf("%w: it names state %s, the entries before it give %s", ErrEntry, e.Blob.Short(), have.Short())
+		}
+	}
+	state, err := Apply(m.State, e)
+	if err != nil {
+		return m, err
+	}
+	next := m
+	next.State = state
+	if e.Kind == Select {
+		next.SelectEntry, next.SelectIndex = e.Encode(), m.Size
+		next = next.ask(e)
+	}
+	if e.Kind == CharterSet {
+		next.CharterEntry, next.CharterIndex = e.Encode(), m.Size
+		next.SelectEntry, next.SelectIndex, next.Asked = nil, 0, nil
+	}
+	if e.Kind == Publish && e.Version > 0 {
+		next.PublishEntry, next.PublishIndex = e, m.Size
+	}
+	next.Size++
+	return next, nil
+}
+
+// ask adds one more S to answer, and drops those that no attempt is known of any more.
+func (m Memo) ask(e Entry) Memo {
+	r := m.State.Round
+	asked := Asked{Header: r.Header, Submitters: e.Blob, Index: m.Size}
+	for _, group := range r.S {
+		asked.Kept = append(asked.Kept, len(group) > 0)
+	}
+	known := map[federation.Digest]Asked{r.Manifest: asked}
+	for _, a := range m.State.Attempts {
+		if old, ok := m.Asked[a.Manifest]; ok && a.Manifest != r.Manifest {
+			known[a.Manifest] = old
+		}
+	}
+	m.Asked = known
+	return m
+}
+
+// StateEntry returns the entry that names a Memo, and its bytes, the blob to store first.
+func StateEntry(m Memo, w When) (Entry, []byte) {
+	blob := m.Encode()
+	e := entry(Stated, w)
+	e.Blob = federation.Sum(blob)
+	return e, blob
+}
