@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"time"
 
 	"atrium/coordinator/federation"
@@ -30,8 +29,8 @@ func (c *Coordinator) SetPlan(ctx context.Context, plan federation.Plan) error {
 			return nil
 		}
 		if v.State.Model.Number > 0 {
-			if err := continues(v.Plan, plan); err != nil {
-				return fmt.Errorf("plan %s %s after version %d: %w", plan.Name, digest.Short(), v.State.Model.Number, err)
+			if err := plan.Continues(v.Plan); err != nil {
+				return fmt.Errorf("plan %s %s after version %d: %w: %w", plan.Name, digest.Short(), v.State.Model.Number, ErrPlan, err)
 			}
 		}
 		err := c.submitPlan(ctx, plan)
@@ -57,19 +56,4 @@ func (c *Coordinator) submitPlan(ctx context.Context, plan federation.Plan) erro
 		return fmt.Errorf("store plan %s: %w", plan.Digest().Short(), err)
 	}
 	return c.Submit(ctx, round.PlanAccepted{Plan: digest, Schedule: plan.Schedule})
-}
-
-// continues reports whether a model trained under one plan can be trained under another.
-func continues(now, next federation.Plan) error {
-	if now.Model.Kind != next.Model.Kind || !slices.Equal(now.Model.Hidden, next.Model.Hidden) {
-		return fmt.Errorf("%w: model %s %v, was %s %v", ErrPlan, next.Model.Kind, next.Model.Hidden, now.Model.Kind, now.Model.Hidden)
-	}
-	if now.Label.Name != next.Label.Name {
-		return fmt.Errorf("%w: label %s, was %s", ErrPlan, next.Label.Name, now.Label.Name)
-	}
-	same := func(a, b federation.Feature) bool { return a.Name == b.Name }
-	if !slices.EqualFunc(now.Features, next.Features, same) {
-		return fmt.Errorf("%w: other features, or another order", ErrPlan)
-	}
-	return nil
 }

@@ -72,6 +72,9 @@ func number(v *float64) string {
 }
 
 func bytesText(n int64) string {
+	if n < 10<<10 {
+		return fmt.Sprintf("%d bytes", n)
+	}
 	if n < 1<<20 {
 		return fmt.Sprintf("%.0f KiB", float64(n)/(1<<10))
 	}

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 
 	"atrium/aggregation/fixedpoint"
 )
@@ -85,6 +86,22 @@ type Schedule struct {
 
 // Digest names the plan.
 func (p Plan) Digest() Digest { return Sum(Encode(p)) }
+
+// Continues reports why a model that was trained under the plan before cannot be trained
+// on under p; nil when it can: model, features and label are the same.
+func (p Plan) Continues(before Plan) error {
+	if before.Model.Kind != p.Model.Kind || !slices.Equal(before.Model.Hidden, p.Model.Hidden) {
+		return fmt.Errorf("model %s %v, was %s %v", p.Model.Kind, p.Model.Hidden, before.Model.Kind, before.Model.Hidden)
+	}
+	if before.Label.Name != p.Label.Name {
+		return fmt.Errorf("label %s, was %s", p.Label.Name, before.Label.Name)
+	}
+	same := func(a, b Feature) bool { return a.Name == b.Name }
+	if !slices.EqualFunc(before.Features, p.Features, same) {
+		return errors.New("other features, or another order")
+	}
+	return nil
+}
 
 // DecodePlan reads canonical bytes and validates them.
 func DecodePlan(b []byte) (Plan, error) {
