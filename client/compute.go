@@ -135,7 +135,7 @@ func (d *Daemon) computeDelta(ctx context.Context, h federation.Header) (contrib
 	if err != nil {
 		return contribution{}, err
 	}
-	own, err := d.recall(ctx)
+	own, err := d.recall(ctx, true)
 	if err != nil {
 		return contribution{}, err
 	}
@@ -241,7 +241,7 @@ func (d *Daemon) score(ctx context.Context, snapshot, parameters federation.Dige
 	if err != nil {
 		return nil, err
 	}
-	own, err := d.recall(ctx)
+	own, err := d.recall(ctx, false)
 	if err != nil {
 		return nil, err
 	}

@@ -36,19 +36,19 @@ type kept struct {
 }
 
 // recall returns what was kept of the round that last summed an update of this hospital,
-// as the model that was downloaded last says. Where the records of SCAFFOLD are gone the
-// error is errKept: the server's control variate still holds this hospital's.
-func (d *Daemon) recall(ctx context.Context) (kept, error) {
+// as the model that was downloaded last says; of local tensors alone unless it is to
+// train. If a control variate is gone it must not: the server's still holds it, errKept.
+func (d *Daemon) recall(ctx context.Context, training bool) (kept, error) {
 	plan, counted := d.cfg.Plan, d.model.counted
-	if !plan.Aggregation.KeepsState() || counted == 0 {
+	if counted == 0 || !training && len(plan.Aggregation.LocalTensors) == 0 {
 		return kept{}, nil
 	}
 	k, err := d.readKept(ctx, keptName(counted))
 	if !errors.Is(err, storage.ErrNotFound) {
 		return k, err
 	}
-	if plan.Aggregation.Rule == federation.Scaffold {
-		return kept{}, fmt.Errorf("round %d: %w", counted, errKept)
+	if training && plan.Aggregation.Rule == federation.Scaffold {
+		return kept{}, fmt.Errorf("control variate of round %d: %w", counted, errKept)
 	}
 	names, err := d.keptNames(ctx)
 	if err != nil {

@@ -34,6 +34,7 @@ DIR/logs/pids to try it.`,
   atrium demo --data shared/data/heart-disease/split43 --json result.json
   atrium demo --hospitals 6 --model mlp --rounds 20 --seed 7
   ATRIUM_S3_ENDPOINT=http://127.0.0.1:9000 atrium demo --storage s3://atrium/demo
+  atrium demo --hospitals 9 --groups 3 --plan median.yaml
   atrium demo --keep /tmp/federation      # later the same again: it goes on where it stopped`,
 		Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -42,6 +43,9 @@ DIR/logs/pids to try it.`,
 			}
 			if o.Hospitals > federation.MaxHospitals {
 				return usageError(fmt.Errorf("--hospitals %d: at most %d", o.Hospitals, federation.MaxHospitals))
+			}
+			if cmd.Flags().Changed("groups") && o.Groups < 1 {
+				return usageError(fmt.Errorf("--groups %d: want 1 or more, each of 3 hospitals or more", o.Groups))
 			}
 			if cmd.Flags().Changed("rounds") && (o.Rounds < 1 || o.Rounds > federation.MaxRounds) {
 				return usageError(fmt.Errorf("--rounds %d: want 1 to %d", o.Rounds, federation.MaxRounds))
@@ -65,6 +69,7 @@ DIR/logs/pids to try it.`,
 	f.StringVar(&o.PlanFile, "plan", "", "plan file (default the built-in cardiology plan)")
 	f.StringVar(&o.Model, "model", "", "logistic or mlp (default the plan's)")
 	f.IntVar(&o.Hospitals, "hospitals", 0, "how many hospitals, 3 or more; 4 survive the loss of one (default all in --data, or 4)")
+	f.IntVar(&o.Groups, "groups", 0, "in how many groups hospitals are summed apart, each of 3 or more; robust rules compare them (default 1)")
 	f.IntVar(&o.Rounds, "rounds", 0, "train rounds (default the plan's, 40)")
 	f.Uint64Var(&o.Seed, "seed", 1, "of the generated cohorts and of stochastic rounding")
 	f.StringVar(&o.JSON, "json", "", "write the result to this file as one JSON object")

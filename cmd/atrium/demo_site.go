@@ -31,6 +31,7 @@ type demoOptions struct {
 	Storage   location.Location // S3, or nowhere: a directory
 	S3        setup.S3
 	Hospitals int // 0: as many as the data has, or 4
+	Groups    int // 0: one, or what the demonstration has that goes on
 	Rounds    int // 0: the plan's
 	Seed      uint64
 	SeedGiven bool // by a flag; else a demonstration that goes on keeps its own
@@ -46,6 +47,7 @@ type demoSite struct {
 	Address   string          `json:"address"`           // of the coordinator
 	Storage   string          `json:"storage,omitempty"` // s3://BUCKET/PREFIX; empty: a directory
 	Hospitals []string        `json:"hospitals"`
+	Groups    int             `json:"groups,omitempty"` // summed apart; 0: one
 	Plan      federation.Plan `json:"-"`
 }
 
@@ -143,6 +145,8 @@ func (s demoSite) sameAs(o demoOptions) error {
 		return usageError(fmt.Errorf("--rounds %d: the demonstration in %s has %d; choose another --keep", o.Rounds, s.Dir, s.Plan.Schedule.Rounds))
 	case o.Hospitals != 0 && o.Hospitals != len(s.Hospitals):
 		return usageError(fmt.Errorf("--hospitals %d: the demonstration in %s has %d; choose another --keep", o.Hospitals, s.Dir, len(s.Hospitals)))
+	case o.Groups != 0 && o.Groups != max(s.Groups, 1):
+		return usageError(fmt.Errorf("--groups %d: the demonstration in %s has %d; choose another --keep", o.Groups, s.Dir, max(s.Groups, 1)))
 	case o.Data != "" && data != s.Data:
 		return usageError(fmt.Errorf("--data %s: the demonstration in %s uses %s; choose another --keep", o.Data, s.Dir, s.Data))
 	case o.Model != "" && o.Model != s.Plan.Model.Kind:
@@ -160,7 +164,7 @@ func (s demoSite) sameAs(o demoOptions) error {
 // planDemoSite works out plan, records and hospitals, and reads every file once, so
 // that whatever is wrong with them is said before anything is made.
 func planDemoSite(o demoOptions) (demoSite, error) {
-	site := demoSite{Seed: o.Seed, Plan: planfile.Cardiology()}
+	site := demoSite{Seed: o.Seed, Groups: o.Groups, Plan: planfile.Cardiology()}
 	var err error
 	if o.PlanFile != "" {
 		if site.Plan, err = setup.LoadPlan(o.PlanFile); err != nil {
@@ -253,7 +257,7 @@ func (s *demoSite) create(ctx context.Context, address string, o demoOptions) er
 			}
 		}
 	}
-	_, err = setup.Init(ctx, setup.Options{Dir: filepath.Join(build, demoFederation), Federation: "demo", Hospitals: s.Hospitals,
+	_, err = setup.Init(ctx, setup.Options{Dir: filepath.Join(build, demoFederation), Federation: "demo", Hospitals: s.Hospitals, Groups: s.Groups,
 		Address: address, Plan: s.Plan, ShowNames: true, Data: s.records, RoundingSeed: &s.Seed, Storage: o.Storage, S3: o.S3})
 	if err != nil {
 		return err

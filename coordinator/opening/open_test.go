@@ -46,7 +46,7 @@ func seal(t *testing.T, bucket storage.Bucket, count, largest int, same bool, si
 		t.Fatal(err)
 	}
 	s.round = Round{Charter: federation.Charter{Custodians: []federation.HospitalID{"h-a", "h-b", "h-c", "h-d"}, Threshold: 3},
-		Header: federation.Header{V: 1, Round: 7, Ring: ring, Format: fixedpoint.Format{Bits: 16,
+		Header: federation.Header{V: 1, Round: 7, Kind: federation.Train, Ring: ring, Format: fixedpoint.Format{Bits: 16,
 			Segments: []fixedpoint.Segment{{Name: "counts", Count: count, Encoding: fixedpoint.Count}}}},
 		Manifest: federation.Sum([]byte("manifest")), Submissions: map[federation.HospitalID]federation.Submission{}}
 	for _, c := range s.round.Charter.Custodians {
