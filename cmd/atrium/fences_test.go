@@ -29,6 +29,7 @@ var floors = map[string]int{
 	"coordinator/wire":     11,
 	"storage/roundlog":     11,
 	"storage/models":       11,
+	"storage/transfer":     12,
 	"storage/storagetest":  11,
 
 	"storage/local":       20,
