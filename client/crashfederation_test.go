@@ -161,7 +161,9 @@ type fed struct {
 	logs  *lockedBuffer
 	until federation.RoundKind // the coordinator dies once a round of this kind is published
 
-	stored func(name string) // called after each object that the coordinator stores, if set
+	wall   func() time.Time           // the coordinator's wall clock, if set
+	train  func(context.Context, int) // called where a hospital trains, if set
+	stored func(name string)          // called after each object that the coordinator stores, if set
 
 	mu       sync.Mutex
 	listener *bufconn.Listener
@@ -280,7 +282,7 @@ func publishes(batch []byte) bool {
 // coordinate is the coordinator's process.
 func (f *fed) coordinate(ctx context.Context, b *storagetest.Faulty) error {
 	logger := slog.New(slog.NewTextHandler(f.logs, nil))
-	c, err := coordinator.Open(ctx, coordinator.Config{Bucket: watched{b, f}, Key: f.key, Charter: f.charter, Logger: logger, Name: "first"})
+	c, err := coordinator.Open(ctx, coordinator.Config{Bucket: watched{b, f}, Key: f.key, Charter: f.charter, Logger: logger, Name: "first", Now: f.wall})
 	if err != nil {
 		return fmt.Errorf("open: %w", err)
 	}
@@ -372,12 +374,15 @@ type oneHot struct {
 
 const hot = 0.5
 
-func (o *oneHot) Train(_ context.Context, base, _, _, _ []float32, _ int, _ federation.Local, seed uint64) ([]float32, float64, error) {
+func (o *oneHot) Train(ctx context.Context, base, _, _, _ []float32, _ int, _ federation.Local, seed uint64) ([]float32, float64, error) {
 	if seed > 0 { // not for the comparison with its own records alone
 		question := base[:len(o.fed.hospitals)] // where a version differs from another
 		o.fed.mu.Lock()
 		o.fed.trained[fmt.Sprint(o.index, question)]++
 		o.fed.mu.Unlock()
+	}
+	if o.fed.train != nil {
+		o.fed.train(ctx, o.index)
 	}
 	delta := make([]float32, len(base))
 	delta[o.index] = hot

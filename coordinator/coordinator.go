@@ -25,7 +25,7 @@ type Config struct {
 	Key     *roundlog.Key
 	Charter federation.Charter
 	Logger  *slog.Logger
-	Now     func() time.Time // of entries; leadership runs by the monotonic clock
+	Now     func() time.Time // of entries; deadlines and leadership run by the monotonic clock
 
 	// Name tells coordinators of one bucket apart. One that is started again under the
 	// name of a process that is dead goes on leading at once; no two that run may share it.
@@ -85,6 +85,7 @@ type Coordinator struct {
 	log      *roundlog.Log
 	current  View
 	lease    lease
+	clock    clock
 	epoch    uint64               // of this leadership
 	running  map[string]bool      // own tasks under way
 	retry    map[string]time.Time // own tasks that failed, and when to try again
@@ -258,30 +259,33 @@ func (c *Coordinator) after(v View, e round.Entry) View {
 func (c *Coordinator) when() (round.When, time.Time) {
 	grace := time.Duration(c.current.State.Schedule.GraceSeconds) * time.Second
 	gone, next := c.presence.Gone(c.cfg.Charter.Members, grace)
-	return round.When{Now: c.cfg.Now(), Gone: gone}, next
+	w := c.moment(c.current.State)
+	w.Gone = gone
+	return w, next
 }
 
 // next starts what is owed and returns how long nothing will be owed by itself.
 func (c *Coordinator) next(ctx context.Context) time.Duration {
 	w, wake := c.when()
+	now := time.Now()
 	for _, t := range round.OwnTasks(c.current.State, w) {
 		if c.running[t.ID] || c.failed[t.ID] || (t.Kind == round.TaskPublish && c.opening()) {
 			continue
 		}
-		if at, ok := c.retry[t.ID]; ok && w.Now.Before(at) {
+		if at, ok := c.retry[t.ID]; ok && now.Before(at) {
 			wake = earlier(wake, at)
 			continue
 		}
 		c.start(ctx, t)
 	}
 	wake = earlier(wake, c.advise(w))
-	if at := round.Wake(c.current.State); at.After(w.Now) { // one that is past was dealt with above
-		wake = earlier(wake, at)
+	if at := round.Wake(c.current.State); at.After(w.Clock) { // one that is past was dealt with above
+		wake = earlier(wake, now.Add(at.Sub(w.Clock)))
 	}
 	if wake.IsZero() {
 		return time.Hour
 	}
-	return max(wake.Sub(w.Now), time.Millisecond)
+	return max(wake.Sub(now), time.Millisecond)
 }
 
 // advise tells the operator what can be done when the round waits for somebody who may
@@ -292,9 +296,10 @@ func (c *Coordinator) advise(w round.When) time.Time {
 		c.advised = ""
 		return time.Time{}
 	}
-	if text != c.advised || !w.Now.Before(c.adviseAt) {
+	now := time.Now()
+	if text != c.advised || !now.Before(c.adviseAt) {
 		c.cfg.Logger.Warn("round waits", "round", c.current.State.Round.Number, "reason", round.Waiting(c.current.State), "advice", text)
-		c.advised, c.adviseAt = text, w.Now.Add(adviceEvery)
+		c.advised, c.adviseAt = text, now.Add(adviceEvery)
 	}
 	return c.adviseAt
 }
@@ -344,7 +349,7 @@ func (c *Coordinator) ended(t round.Task, err error) {
 		// the state moved on; Pending lists what is owed now
 	default:
 		c.cfg.Logger.Error("task", "task", t.ID, "error", err)
-		c.retry[t.ID] = c.cfg.Now().Add(retryDelay)
+		c.retry[t.ID] = time.Now().Add(retryDelay)
 	}
 }
 

@@ -173,6 +173,7 @@ func (c *Coordinator) settleIn(ctx context.Context) error {
 		return errSteppedDown
 	}
 	if err == nil {
+		c.clock.start(c.current.State, c.cfg.Now())
 		c.current.Leads = true
 		c.publish(c.current)
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 
 	"atrium/coordinator/federation"
 	"atrium/coordinator/opening"
@@ -68,7 +69,7 @@ func Open(ctx context.Context, cfg Config) (*Coordinator, error) {
 		return nil, err
 	}
 	cfg = cfg.withDefaults()
-	c := &Coordinator{cfg: cfg, presence: newPresence(cfg.Now), places: newPlaces(maxPlaces, placeWait), requests: make(chan request),
+	c := &Coordinator{cfg: cfg, presence: newPresence(time.Now), places: newPlaces(maxPlaces, placeWait), requests: make(chan request),
 		results: make(chan string), stopped: make(chan struct{})}
 	if err := c.recover(ctx); err != nil {
 		return nil, err

@@ -44,7 +44,7 @@ func (c *Coordinator) Status() Status {
 	s := v.State
 	out := Status{Federation: s.Charter.Federation, Charter: s.Charter.Digest(), Epoch: s.Charter.Epoch, Plan: v.Plan.Name, PlanDigest: s.Plan,
 		Rounds: s.Schedule.Rounds, Trained: s.Trained, Finished: s.Finished,
-		Round: s.Round.Number, Kind: s.Round.Kind, Phase: s.Round.Phase, Waiting: round.Waiting(s), Advice: round.Advice(s, round.When{Now: c.cfg.Now()}), Abandoned: s.Round.Reason,
+		Round: s.Round.Number, Kind: s.Round.Kind, Phase: s.Round.Phase, Waiting: round.Waiting(s), Advice: round.Advice(s, c.moment(s)), Abandoned: s.Round.Reason,
 		Version: s.Model.Number, Snapshot: s.Model.Snapshot, LogSize: v.Head.Size, LogRoot: v.Head.Root}
 	for _, m := range s.Charter.Members {
 		_, joined := s.Round.Join(m.ID)

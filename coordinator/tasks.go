@@ -61,7 +61,7 @@ func (c *Coordinator) open(ctx context.Context, t round.Task, v View) error {
 		Threshold: charter.Threshold, MaxHostile: charter.MaxHostile, MinCohort: charter.MinCohort,
 		Questions: v.Plan.Questions(t.RoundKind, s.Model.Parameters), Format: format, Ring: ring,
 		Checkpoint: v.Head,
-		GatherBy:   federation.FormatTime(c.cfg.Now().Add(time.Duration(s.Schedule.GatherSeconds) * time.Second)),
+		GatherBy:   federation.FormatTime(c.moment(s).Clock.Add(time.Duration(s.Schedule.GatherSeconds) * time.Second)),
 	}
 	if err := federation.CheckHeader(charter, v.Plan, h); err != nil {
 		return err
@@ -185,7 +185,7 @@ func (c *Coordinator) giveUp(ctx context.Context, t round.Task, v View, err erro
 		return err
 	}
 	deadline, parsed := federation.ParseTime(v.State.Round.Deadline)
-	late := parsed == nil && !c.cfg.Now().Before(deadline)
+	late := parsed == nil && !c.moment(v.State).Clock.Before(deadline)
 	if !late && !errors.Is(err, storage.ErrNotFound) && !errors.Is(err, storage.ErrDigest) {
 		return err
 	}

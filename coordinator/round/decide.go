@@ -363,9 +363,9 @@ func (s State) abandon(reason string, w When) Entry {
 	}
 	delay := time.Duration(0)
 	if s.Failures > 0 {
-		delay = time.Second << min(s.Failures-1, 6)
+		delay = min(time.Second<<min(s.Failures-1, 6), MaxDelay)
 	}
-	e.Deadline = federation.FormatTime(w.Now.Add(delay))
+	e.Deadline = federation.FormatTime(w.clock().Add(delay))
 	return e
 }
 

@@ -1,5 +1,7 @@
 package round
 
+import "time"
+
 const (
 	// MaxUnreadable bounds the complaints of one acknowledgement and the submitters that
 	// one S drops, so that their entries stay under the log's limit.
@@ -7,6 +9,8 @@ const (
 	// MaxJoins bounds the Joins of one hospital in one round: a daemon that restarts joins
 	// again, and each is an entry of the log.
 	MaxJoins = 64
+	// MaxDelay is the longest pause between an abandoned round and the next.
+	MaxDelay = 64 * time.Second
 	// MaxEntryBytes is the largest encoded entry.
 	MaxEntryBytes = 16 << 10
 	// MaxMemoBytes is the largest encoded Memo: charter, round and, for each attempt that

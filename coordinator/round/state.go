@@ -192,11 +192,21 @@ func find(list []Held, id federation.HospitalID) (federation.Digest, bool) {
 	return list[i].Blob, true
 }
 
-// When is the moment of an event or a question: the clock, and the hospitals whose
-// connection has been gone for longer than the schedule's grace.
+// When is the moment of an event or a question: the wall clock, the clock by which
+// deadlines are set and judged, and the hospitals whose connection has been gone for longer
+// than the schedule's grace.
 type When struct {
-	Now  time.Time
-	Gone []federation.HospitalID
+	Now   time.Time // of entries
+	Clock time.Time // of deadlines; zero: Now
+	Gone  []federation.HospitalID
+}
+
+// clock is the time by which deadlines are set and judged.
+func (w When) clock() time.Time {
+	if w.Clock.IsZero() {
+		return w.Now
+	}
+	return w.Clock
 }
 
 func (w When) gone(id federation.HospitalID) bool { return slices.Contains(w.Gone, id) }
@@ -204,11 +214,23 @@ func (w When) gone(id federation.HospitalID) bool { return slices.Contains(w.Gon
 // past reports whether a deadline has come; an empty one never does.
 func (w When) past(deadline string) bool {
 	t, err := federation.ParseTime(deadline)
-	return err == nil && !w.Now.Before(t)
+	return err == nil && !w.clock().Before(t)
 }
 
 func (w When) stamp() string { return federation.FormatTime(w.Now) }
 
 func (w When) after(seconds int) string {
-	return federation.FormatTime(w.Now.Add(time.Duration(seconds) * time.Second))
+	return federation.FormatTime(w.clock().Add(time.Duration(seconds) * time.Second))
+}
+
+// PhaseTime is the whole time of the phase under way.
+func (s State) PhaseTime() time.Duration {
+	seconds := s.Schedule.OpenSeconds
+	switch s.Round.Phase {
+	case Gathering:
+		seconds = s.Schedule.GatherSeconds
+	case Collecting:
+		seconds = s.Schedule.UpdateSeconds
+	}
+	return time.Duration(seconds) * time.Second
 }
