@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	mathrand "math/rand/v2"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"google.golang.org/grpc/codes"
@@ -39,6 +40,8 @@ type Daemon struct {
 
 	wire       []byte            // the segment that was sealed last
 	wireDigest federation.Digest // of wire
+
+	checkpoint []byte // the largest one seen, as it was signed
 
 	skip    map[string]time.Time
 	adopted uint64
@@ -133,6 +136,7 @@ func (d *Daemon) open() error {
 		return err
 	}
 	d.loadStatus()
+	d.loadCheckpoint()
 	d.link, err = dial(d.cfg, d.status.BytesSent)
 	return err
 }
@@ -194,13 +198,12 @@ func (d *Daemon) Run(ctx context.Context) error {
 	if d.cfg.RoundingSeed != nil {
 		d.cfg.Logger.Warn("rounding follows from a seed: this is for demonstrations")
 	}
-	var outage time.Time // when it began; zero: there is none
 	for ctx.Err() == nil {
 		err := d.step(ctx)
 		var stop fatal
 		switch {
 		case err == nil:
-			outage = time.Time{}
+			d.link.well()
 			continue
 		case ctx.Err() != nil:
 			return nil
@@ -211,16 +214,25 @@ func (d *Daemon) Run(ctx context.Context) error {
 		}
 		d.status.Connected = false
 		d.note("waiting for the coordinator", err)
-		if outage.IsZero() {
-			outage = time.Now()
-			d.cfg.Logger.Warn("coordinator", "error", err)
+		d.warn(err)
+		if err := d.link.fail(ctx, err); err != nil && ctx.Err() == nil {
+			return err
 		}
-		if err := pause(ctx, reconnectDelay(time.Since(outage))); err != nil {
-			return nil
-		}
-		d.link.retry()
 	}
 	return nil
+}
+
+// warn says once an outage what is wrong with the coordinator.
+func (d *Daemon) warn(err error) {
+	leader, redirected := leaderOf(err)
+	known := slices.ContainsFunc(leader, func(a string) bool { return slices.Contains(d.cfg.Addresses, a) })
+	switch {
+	case !d.link.outage.IsZero():
+	case redirected && len(leader) > 0 && !known:
+		d.cfg.Logger.Warn("the coordinator that leads is at none of the addresses that are configured here", "leader", leader)
+	case !redirected:
+		d.cfg.Logger.Warn("coordinator", "address", d.link.route.address(), "error", err)
+	}
 }
 
 // reconnectDelay is a full-jitter delay, uniform up to the time that the outage lasts: a

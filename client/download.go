@@ -98,7 +98,7 @@ func (d *download) again(err error) bool {
 	}
 	d.attempts++
 	d.stream = nil
-	return pause(d.ctx, jitter(d.attempts)) == nil
+	return d.link.fail(d.ctx, err) == nil
 }
 
 func (d *download) end(err error) error {

@@ -15,6 +15,8 @@ const (
 	maxReply       = 34 << 20               // largest message accepted: work with the S of a full roster
 	backoffFirst   = 200 * time.Millisecond
 	backoffLimit   = 15 * time.Second // full jitter below this after repeated failures
+	stayTime       = 5 * time.Second  // with a coordinator that answers that it cannot
+	pingTime       = 10 * time.Second // of silence before a connection is tested, and for the answer
 	skipTime       = 5 * time.Second  // before a task that failed is asked for again
 	maxSkip        = 64
 	maxJournalLine = 2 << 20

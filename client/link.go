@@ -2,9 +2,11 @@ package client
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"sync/atomic"
 	"time"
 
@@ -12,11 +14,10 @@ import (
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/backoff"
 	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/connectivity"
 	"google.golang.org/grpc/credentials"
 	"google.golang.org/grpc/experimental"
 	"google.golang.org/grpc/keepalive"
-	"google.golang.org/grpc/resolver"
-	"google.golang.org/grpc/resolver/manual"
 	"google.golang.org/grpc/stats"
 	"google.golang.org/grpc/status"
 
@@ -24,47 +25,91 @@ import (
 	"atrium/coordinator/wire"
 )
 
-// link is the connection to the coordinator; it counts what is sent.
+// link is the connection to one of the coordinator's addresses; it counts what is sent.
+// It belongs to the daemon's goroutine.
 type link struct {
 	conn       *grpc.ClientConn
 	api        atriumpb.CoordinatorClient
+	tls        *tls.Config
+	dialer     func(context.Context, string) (net.Conn, error) // nil: TCP
 	federation string
 	sent       atomic.Int64
+	route      route
+	outage     time.Time // when it began; zero: there is none
 }
 
 func dial(cfg Config, sent int64) (*link, error) {
-	l := &link{federation: cfg.Charter.Federation}
+	l := &link{federation: cfg.Charter.Federation, tls: cfg.TLS, route: newRoute(cfg.Addresses)}
 	l.sent.Store(sent)
-	addresses := manual.NewBuilderWithScheme("atrium")
-	var list []resolver.Address
-	for _, a := range cfg.Addresses {
-		list = append(list, resolver.Address{Addr: a})
-	}
-	addresses.InitialState(resolver.State{Addresses: list})
+	l.dialer = cfg.Dial
+	return l, l.connect()
+}
+
+// connect begins a connection to the address of the route, whose TLS identity is checked
+// like every other's. The delays between attempts are the daemon's, so that a connection
+// that failed is made anew.
+func (l *link) connect() error {
 	var more []grpc.DialOption
-	if cfg.Dial != nil {
-		more = append(more, grpc.WithContextDialer(cfg.Dial))
+	if l.dialer != nil {
+		more = append(more, grpc.WithContextDialer(l.dialer))
 	}
-	conn, err := grpc.NewClient("atrium:///coordinator", append(more, grpc.WithResolvers(addresses),
-		grpc.WithTransportCredentials(credentials.NewTLS(cfg.TLS)), grpc.WithStatsHandler(l),
+	conn, err := grpc.NewClient("passthrough:///"+l.route.address(), append(more,
+		grpc.WithTransportCredentials(credentials.NewTLS(l.tls)), grpc.WithStatsHandler(l),
 		grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(maxReply), grpc.ForceCodecV2(wire.NewCodec())),
 		experimental.WithBufferPool(new(wire.Pool)),
 		grpc.WithInitialWindowSize(4<<20), grpc.WithInitialConnWindowSize(4<<20),
-		grpc.WithKeepaliveParams(keepalive.ClientParameters{Time: 20 * time.Second, Timeout: 20 * time.Second, PermitWithoutStream: true}),
+		grpc.WithKeepaliveParams(keepalive.ClientParameters{Time: pingTime, Timeout: pingTime, PermitWithoutStream: true}),
 		grpc.WithConnectParams(grpc.ConnectParams{MinConnectTimeout: 5 * time.Second,
 			Backoff: backoff.Config{BaseDelay: backoffFirst, Multiplier: 2, Jitter: 0.5, MaxDelay: 5 * time.Second}}))...)
 	if err != nil {
-		return nil, fmt.Errorf("connect to %v: %w", cfg.Addresses, err)
+		return fmt.Errorf("connect to %s: %w", l.route.address(), err)
 	}
 	l.conn, l.api = conn, atriumpb.NewCoordinatorClient(conn)
-	return l, nil
+	return nil
+}
+
+// well notes that a call succeeded.
+func (l *link) well() {
+	l.outage = time.Time{}
+	l.route.well()
+}
+
+// fail notes that one did not: it pauses, and connects anew where another address is to
+// be asked or the connection is gone.
+func (l *link) fail(ctx context.Context, err error) error {
+	if l.outage.IsZero() {
+		l.outage = time.Now()
+	}
+	lasted := time.Since(l.outage)
+	leader, redirected := leaderOf(err)
+	if !redirected && l.conn.GetState() == connectivity.Ready && lasted < stayTime { // it answered: its trouble may pass
+		return pause(ctx, reconnectDelay(lasted))
+	}
+	delay := reconnectDelay(lasted)
+	if l.route.failed(leader, redirected) {
+		delay = uniform(backoffFirst)
+	}
+	if err := pause(ctx, delay); err != nil {
+		return err
+	}
+	old := l.conn
+	if l.route.wait { // with the one that stands by
+		return nil
+	}
+	return errors.Join(l.connect(), old.Close())
+}
+
+// leaderOf returns the addresses that a standby named with its refusal.
+func leaderOf(err error) (addresses []string, redirected bool) {
+	for _, detail := range status.Convert(err).Details() {
+		if d, ok := detail.(*atriumpb.NotLeader); ok {
+			return d.GetAddresses(), true
+		}
+	}
+	return nil, false
 }
 
 func (l *link) close() error { return l.conn.Close() }
-
-// retry makes the next call connect at once: the caller has waited, and the connection's
-// own delay would come on top of it.
-func (l *link) retry() { l.conn.ResetConnectBackoff() }
 
 // TagRPC, HandleRPC, TagConn and HandleConn implement stats.Handler: they add up the
 // messages sent, as they go on the wire before TLS.

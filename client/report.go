@@ -23,6 +23,7 @@ const (
 	ReportFile      = "report.json"
 	PredictionsFile = "predictions.csv" // label,score,score_alone of each test record
 	StatusFile      = "status.json"
+	checkpointFile  = "checkpoint" // the largest one seen; a copy
 )
 
 // Status is what the daemon last did, for `atrium hospital status`.

@@ -1,9 +1,12 @@
 package client
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"os"
+	"path/filepath"
 	"time"
 
 	"google.golang.org/grpc/codes"
@@ -31,7 +34,7 @@ func (d *Daemon) poll(ctx context.Context) (*atriumpb.Work, error) {
 	defer cancel()
 	incarnation, charter := d.state.Live.Incarnation, d.cfg.Charter.Digest()
 	work, err := d.link.api.Poll(waiting, &atriumpb.PollRequest{Federation: d.cfg.Charter.Federation, Incarnation: incarnation[:],
-		SeenSize: d.state.Seen.Size, Adopted: d.adopted, Skip: skip, Charter: charter[:]})
+		SeenSize: d.state.Seen.Size, Checkpoint: d.checkpoint, Adopted: d.adopted, Skip: skip, Charter: charter[:], Wait: d.link.route.wait})
 	if status.Code(err) == codes.DeadlineExceeded && len(skip) > 0 {
 		return &atriumpb.Work{}, nil
 	}
@@ -244,7 +247,31 @@ func (d *Daemon) seeUnder(w *atriumpb.Work, logKey string) (roundlog.Checkpoint,
 	if err != nil {
 		return c, fmt.Errorf("checkpoint of size %d after %d: %w: %w", c.Size, seen.Size, participant.ErrRollback, err)
 	}
-	return c, d.persist(participant.See(d.state, federation.TreeHead{Size: c.Size, Root: federation.Digest(c.Root)}))
+	err = d.persist(participant.See(d.state, federation.TreeHead{Size: c.Size, Root: federation.Digest(c.Root)}))
+	if err == nil && d.state.Seen.Size == c.Size {
+		d.keepCheckpoint(w.GetCheckpoint())
+	}
+	return c, err
+}
+
+// keepCheckpoint keeps the largest checkpoint as it was signed: to a coordinator that works
+// on an older copy of its log it is the proof. Nothing here depends on it.
+func (d *Daemon) keepCheckpoint(note []byte) {
+	if bytes.Equal(note, d.checkpoint) {
+		return
+	}
+	d.checkpoint = bytes.Clone(note)
+	if err := writeFile(filepath.Join(d.cfg.State, checkpointFile), note); err != nil {
+		d.cfg.Logger.Warn("checkpoint", "error", err)
+	}
+}
+
+// loadCheckpoint reads what the run before kept.
+func (d *Daemon) loadCheckpoint() {
+	note, err := os.ReadFile(filepath.Join(d.cfg.State, checkpointFile))
+	if err == nil && len(note) <= roundlog.MaxCheckpointBytes {
+		d.checkpoint = note
+	}
 }
 
 func hashes(list [][]byte) ([]roundlog.Hash, error) {

@@ -87,6 +87,7 @@ type Coordinator struct {
 	lease    lease
 	clock    clock
 	epoch    uint64               // of this leadership
+	claim    *claim               // by a hospital, to be examined
 	running  map[string]bool      // own tasks under way
 	retry    map[string]time.Time // own tasks that failed, and when to try again
 	failed   map[string]bool      // publish tasks that more answers must come for

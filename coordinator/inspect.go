@@ -22,6 +22,7 @@ type Inspection struct {
 	LastEntry    string              `json:"last_entry,omitempty"`
 	Done         int                 `json:"done"`         // rounds of every kind
 	Abandonments []Abandonment       `json:"abandonments"` // the last ones, oldest first
+	Lease        *Lease              `json:"lease,omitempty"`
 }
 
 // InspectedHospital is one hospital's part in the round under way.
@@ -88,6 +89,9 @@ func Inspect(ctx context.Context, b storage.Bucket, pinned federation.Digest) (I
 	}
 	if v.Plan, err = opening.Plan(ctx, b, v.State.Plan); err != nil {
 		return Inspection{}, fmt.Errorf("plan: %w", err)
+	}
+	if out.Lease, err = readLease(ctx, b); err != nil {
+		return Inspection{}, err
 	}
 	c.publish(v)
 	out.Status, out.Entries = c.Status(), tree.Size()

@@ -112,7 +112,7 @@ func (c *Coordinator) lead(ctx context.Context) error {
 // begin takes the lead in the log. It refuses a log that ends before what was published.
 func (c *Coordinator) begin(ctx context.Context) error {
 	c.running, c.retry, c.failed = map[string]bool{}, map[string]time.Time{}, map[string]bool{}
-	c.results = make(chan string)
+	c.results, c.claim = make(chan string), nil
 	c.presence.restart()
 	if err := c.checkHead(ctx); err != nil {
 		return fmt.Errorf("refuse to lead: %w", err)
@@ -193,6 +193,9 @@ func (c *Coordinator) serve(ctx context.Context, lost <-chan struct{}) error {
 			return errSteppedDown
 		case r := <-c.requests:
 			if err := c.commit(ctx, c.drain(r)); err != nil {
+				return err
+			}
+			if err := c.examine(ctx); err != nil {
 				return err
 			}
 		case id := <-c.results:

@@ -395,3 +395,57 @@ func (p *pair) batches() []storage.ObjectInfo {
 	p.must(err)
 	return list
 }
+
+// TestHospitalSawMore: a hospital's number alone stops nothing; a checkpoint that the log's
+// key signed, beyond the log or with another root, ends the leadership.
+func TestHospitalSawMore(t *testing.T) {
+	p := newPair(t)
+	synctest.Test(t, func(t *testing.T) {
+		p.t = t
+		other := &pair{t: t, bucket: p.bucket.Clone(), key: p.key, charter: p.charter}
+		ahead := other.start("a")
+		leads(ahead)
+		p.must(ahead.Submit(t.Context(), other.decline(ahead, 0)))
+		ahead.stop()
+		p.must(<-ahead.done)
+		more := other.start("a") // publishes as it begins
+		leads(more)
+		v := more.View()
+		seen := coordinator.Poll{SeenSize: v.Head.Size, Checkpoint: v.Checkpoint}
+		more.stop()
+		p.must(<-more.done)
+
+		id := p.charter.Members[0].ID
+		a := p.start("a")
+		leads(a)
+		for _, poll := range []coordinator.Poll{{SeenSize: 1 << 40}, {SeenSize: 1 << 40, Checkpoint: seen.Checkpoint},
+			{SeenSize: seen.SeenSize, Checkpoint: []byte("x")}} {
+			if _, _, err := a.WorkFor(t.Context(), a.View(), id, poll); !errors.Is(err, coordinator.ErrAhead) {
+				t.Errorf("%d entries by word: %v", poll.SeenSize, err)
+			}
+		}
+		if !leads(a) {
+			t.Fatal("a hospital's word ended it")
+		}
+		if _, _, err := a.WorkFor(t.Context(), a.View(), id, seen); !errors.Is(err, coordinator.ErrAhead) {
+			t.Errorf("%d entries with proof: %v", seen.SeenSize, err)
+		}
+		if err := <-a.done; !errors.Is(err, roundlog.ErrBehind) || !strings.Contains(err.Error(), "stop leading: hospital "+string(id)) {
+			t.Errorf("it ended with %v", err)
+		}
+		again := p.start("a") // goes on with the copy, until it is as long
+		leads(again)
+		for again.View().Head.Size < seen.SeenSize {
+			again.stop()
+			p.must(<-again.done)
+			again = p.start("a")
+			leads(again)
+		}
+		if _, _, err := again.WorkFor(t.Context(), again.View(), id, seen); !errors.Is(err, coordinator.ErrAhead) {
+			t.Errorf("another root: %v", err)
+		}
+		if err := <-again.done; !errors.Is(err, roundlog.ErrFork) {
+			t.Errorf("the fork ended with %v", err)
+		}
+	})
+}

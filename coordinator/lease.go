@@ -46,6 +46,21 @@ func DecodeLease(b []byte) (Lease, error) {
 	return l, checkLeader(l.Holder, l.Addresses)
 }
 
+// readLease returns the lease that stands, or nil where there is none that can be read.
+func readLease(ctx context.Context, b storage.Bucket) (*Lease, error) {
+	data, err := storage.GetAtMost(ctx, b, storage.Lease, maxLeaseBytes)
+	if errors.Is(err, storage.ErrNotFound) || errors.Is(err, storage.ErrTooLarge) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	if l, err := DecodeLease(data); err == nil {
+		return &l, nil
+	}
+	return nil, nil
+}
+
 func (l Lease) life() time.Duration { return time.Duration(l.Milliseconds) * time.Millisecond }
 
 // checkLeader bounds what a leader says about itself.

@@ -16,6 +16,7 @@ import (
 type Poll struct {
 	Incarnation federation.Digest // of this run of its daemon
 	SeenSize    int64             // largest checkpoint it verified
+	Checkpoint  []byte            // that one, as it was signed; nil: not kept
 	Adopted     uint64            // newest version whose local report it wrote
 	Skip        []string          // tasks that failed there and are not wanted now
 	Charter     federation.Digest // that it follows; zero when it does not say
@@ -55,6 +56,11 @@ type Work struct {
 
 // WorkFor returns what a hospital owes in a view; ok is false if nothing.
 func (c *Coordinator) WorkFor(ctx context.Context, v *View, id federation.HospitalID, p Poll) (w Work, ok bool, err error) {
+	if p.SeenSize > v.Head.Size {
+		if err := c.checkSeen(ctx, v, id, p); err != nil {
+			return Work{}, false, err
+		}
+	}
 	tasks, err := tasksFor(v.State, id, p)
 	if err != nil {
 		return Work{}, false, err
@@ -62,6 +68,9 @@ func (c *Coordinator) WorkFor(ctx context.Context, v *View, id federation.Hospit
 	for _, t := range tasks {
 		if slices.Contains(p.Skip, t.ID) {
 			continue
+		}
+		if err := c.checkSeen(ctx, v, id, p); err != nil {
+			return Work{}, false, err
 		}
 		w, err := c.describe(ctx, v, t, p)
 		return w, err == nil, err

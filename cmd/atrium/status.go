@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -83,6 +84,7 @@ func (o *output) inspection(i coordinator.Inspection) {
 		{"what to do", i.Advice},
 		{"version", versionText(i)},
 		{"log", fmt.Sprintf("size %d, root %s", i.LogSize, i.LogRoot)},
+		{"leader", leaderText(i.Lease, time.Now())},
 		{"last entry", fmt.Sprintf("%s, number %d", i.LastEntry, i.Entries-1)},
 	})
 	if i.Phase.Running() {
@@ -91,6 +93,18 @@ func (o *output) inspection(i coordinator.Inspection) {
 	for _, a := range i.Abandonments {
 		o.line("abandoned round %d (%s) at %s: %s", a.Round, a.Kind, a.Time, a.Reason)
 	}
+}
+
+// leaderText says who leads; the age of its lease is by two clocks, and no more than a hint.
+func leaderText(l *coordinator.Lease, now time.Time) string {
+	switch {
+	case l == nil:
+		return "none yet"
+	case l.Released:
+		return fmt.Sprintf("none, %s gave it up at %s", l.Holder, l.Time)
+	}
+	at := strings.Join(l.Addresses, " or ")
+	return fmt.Sprintf("%s (%s), epoch %d; lease of %ds renewed %s", at, l.Holder, l.Epoch, l.Milliseconds/1000, since(l.Time, now))
 }
 
 func roundText(i coordinator.Inspection) string {

@@ -34,6 +34,7 @@ type PollRequest struct {
 	Skip          []string               `protobuf:"bytes,5,rep,name=skip,proto3" json:"skip,omitempty"`                          // tasks that failed here and are not wanted now
 	Checkpoint    []byte                 `protobuf:"bytes,6,opt,name=checkpoint,proto3" json:"checkpoint,omitempty"`              // the signed checkpoint of seen_size; empty: not kept
 	Charter       []byte                 `protobuf:"bytes,7,opt,name=charter,proto3" json:"charter,omitempty"`                    // digest of the charter that the hospital follows; empty: not told
+	Wait          bool                   `protobuf:"varint,8,opt,name=wait,proto3" json:"wait,omitempty"`                         // the leader does not answer: a standby answers once there is another
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -115,6 +116,13 @@ func (x *PollRequest) GetCharter() []byte {
 		return x.Charter
 	}
 	return nil
+}
+
+func (x *PollRequest) GetWait() bool {
+	if x != nil {
+		return x.Wait
+	}
+	return false
 }
 
 type Work struct {
@@ -1023,7 +1031,7 @@ var File_atrium_proto protoreflect.FileDescriptor
 
 const file_atrium_proto_rawDesc = "" +
 	"\n" +
-	"\fatrium.proto\x12\tatrium.v1\"\xd4\x01\n" +
+	"\fatrium.proto\x12\tatrium.v1\"\xe8\x01\n" +
 	"\vPollRequest\x12\x1e\n" +
 	"\n" +
 	"federation\x18\x01 \x01(\tR\n" +
@@ -1035,7 +1043,8 @@ const file_atrium_proto_rawDesc = "" +
 	"\n" +
 	"checkpoint\x18\x06 \x01(\fR\n" +
 	"checkpoint\x12\x18\n" +
-	"\acharter\x18\a \x01(\fR\acharter\"\xf9\x02\n" +
+	"\acharter\x18\a \x01(\fR\acharter\x12\x12\n" +
+	"\x04wait\x18\b \x01(\bR\x04wait\"\xf9\x02\n" +
 	"\x04Work\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x12\n" +
 	"\x04kind\x18\x02 \x01(\tR\x04kind\x12\x14\n" +

@@ -7,6 +7,7 @@ import (
 	"atrium/coordinator"
 	"atrium/coordinator/atriumpb"
 	"atrium/coordinator/federation"
+	"atrium/storage/roundlog"
 )
 
 // digest reads 32 bytes.
@@ -26,14 +27,15 @@ func pollOf(req *atriumpb.PollRequest) (coordinator.Poll, error) {
 	if err == nil && len(req.GetCharter()) > 0 {
 		charter, err = digest(req.GetCharter())
 	}
-	malformed := err != nil || len(req.GetSkip()) > maxSkip || req.GetSeenSize() < 0
+	malformed := err != nil || len(req.GetSkip()) > maxSkip || req.GetSeenSize() < 0 || len(req.GetCheckpoint()) > roundlog.MaxCheckpointBytes
 	for _, id := range req.GetSkip() {
 		malformed = malformed || len(id) > maxTaskID
 	}
 	if malformed {
 		return coordinator.Poll{}, status.Error(codes.InvalidArgument, "poll is malformed")
 	}
-	return coordinator.Poll{Incarnation: incarnation, SeenSize: req.GetSeenSize(), Adopted: req.GetAdopted(), Skip: req.GetSkip(), Charter: charter}, nil
+	return coordinator.Poll{Incarnation: incarnation, SeenSize: req.GetSeenSize(), Checkpoint: req.GetCheckpoint(), Adopted: req.GetAdopted(),
+		Skip: req.GetSkip(), Charter: charter}, nil
 }
 
 // segment is what the first chunk of a stream says that follows.

@@ -18,4 +18,5 @@ const (
 	windowBytes  = 4 << 20                                     // initial HTTP/2 windows
 	maxStreams   = 64                                          // concurrent calls of one hospital
 	idlePing     = 20 * time.Second                            // keep-alive of a silent connection
+	minPing      = 5 * time.Second                             // between those of a hospital
 )

@@ -53,7 +53,7 @@ func (s *Server) serve(ctx context.Context, listener net.Listener, config *tls.C
 		grpc.MaxRecvMsgSize(maxMessage), grpc.MaxConcurrentStreams(maxStreams),
 		grpc.InitialWindowSize(windowBytes), grpc.InitialConnWindowSize(windowBytes),
 		grpc.KeepaliveParams(keepalive.ServerParameters{Time: idlePing, Timeout: idlePing}),
-		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: idlePing / 2, PermitWithoutStream: true}))...)
+		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: minPing, PermitWithoutStream: true}))...)
 	atriumpb.RegisterCoordinatorServer(server, s)
 	go func() {
 		<-ctx.Done()
@@ -100,8 +100,8 @@ func (s *Server) identify(ctx context.Context, name string) (*coordinator.Coordi
 	return nil, "", status.Error(codes.PermissionDenied, ErrStranger.Error())
 }
 
-// Poll implements the long poll. While nobody leads it waits here too: this coordinator
-// may be the next.
+// Poll implements the long poll. While nobody leads it waits here too, because this
+// coordinator may be the next, and so does who cannot reach the one that leads.
 func (s *Server) Poll(ctx context.Context, req *atriumpb.PollRequest) (*atriumpb.Work, error) {
 	c, id, err := s.identify(ctx, req.GetFederation())
 	if err != nil {
@@ -115,7 +115,7 @@ func (s *Server) Poll(ctx context.Context, req *atriumpb.PollRequest) (*atriumpb
 	defer timeout.Stop()
 	for {
 		view := c.View()
-		if view.Led {
+		if view.Led && !req.GetWait() {
 			return nil, notLeader(&coordinator.NotLeader{Leader: view.Leader})
 		}
 		if view.Leads {
@@ -130,6 +130,9 @@ func (s *Server) Poll(ctx context.Context, req *atriumpb.PollRequest) (*atriumpb
 		select {
 		case <-view.Changed():
 		case <-timeout.C:
+			if view.Led {
+				return nil, notLeader(&coordinator.NotLeader{Leader: view.Leader})
+			}
 			return &atriumpb.Work{}, nil
 		case <-ctx.Done():
 			return nil, status.FromContextError(ctx.Err()).Err()
