@@ -2,6 +2,7 @@ package coordinator
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"atrium/coordinator/federation"
@@ -25,19 +26,37 @@ func (c *Coordinator) checkSeen(ctx context.Context, v *View, id federation.Hosp
 		return nil // the proofs say whether it fits
 	}
 	var have int64
-	same := false
+	var differs, failed error
 	err = c.onLoop(ctx, func() {
 		have = c.log.Size()
-		root, err := c.log.Tree().RootAt(min(p.SeenSize, have))
-		same = err == nil && p.SeenSize <= have && (!proven || root == seen.Root)
-		if proven && !same && c.claim == nil {
+		differs, failed = c.compare(ctx, seen, proven)
+		if differs != nil && c.claim == nil {
 			c.claim = &claim{id, seen}
 		}
 	})
-	if err != nil || same {
-		return err
+	switch {
+	case err != nil || failed != nil:
+		return errors.Join(err, failed)
+	case differs != nil || p.SeenSize > have:
+		return fmt.Errorf("%w: %d entries, this one has %d", ErrAhead, p.SeenSize, have)
 	}
-	return fmt.Errorf("%w: %d entries, this one has %d", ErrAhead, p.SeenSize, have)
+	return nil
+}
+
+// compare says in differs how a proven checkpoint is not one of this log.
+func (c *Coordinator) compare(ctx context.Context, seen roundlog.Checkpoint, proven bool) (differs, err error) {
+	have := c.log.Size()
+	switch {
+	case !proven:
+		return nil, nil
+	case seen.Size > have:
+		return fmt.Errorf("%w: size %d, the log has %d", roundlog.ErrBehind, seen.Size, have), nil
+	}
+	root, err := c.log.RootAt(ctx, seen.Size)
+	if err == nil && root != seen.Root {
+		differs = fmt.Errorf("%w: %s at size %d, the log has %s", roundlog.ErrFork, seen.Root, seen.Size, root)
+	}
+	return differs, err
 }
 
 // examine settles a claim: another coordinator may have gone on, or nobody may lead on
@@ -54,9 +73,14 @@ func (c *Coordinator) examine(ctx context.Context) error {
 	if err := c.stillLeads(); err != nil {
 		return err
 	}
-	if err := c.log.Tree().CheckCheckpoint(claim.Checkpoint); err != nil {
+	var differs error
+	err := c.insist(ctx, nil, func() (err error) {
+		differs, err = c.compare(ctx, claim.Checkpoint, true)
+		return err
+	})
+	if err == nil && differs != nil {
 		return fmt.Errorf("stop leading: hospital %s keeps a checkpoint that this log's key signed: %w: "+
-			"this store is an older copy or a fork, restore the newest one", claim.hospital, err)
+			"this store is an older copy or a fork, restore the newest one", claim.hospital, differs)
 	}
-	return nil
+	return err
 }

@@ -49,13 +49,13 @@ func (s site) coordinators(addresses ...string) []*process {
 	s.t.Helper()
 	var all []*process
 	for i, address := range addresses {
-		all = append(all, s.serve(address))
+		all = append(all, s.serveAt(address))
 		all[i].await(s.t, map[bool]string{true: "leading", false: "standing by"}[i == 0])
 	}
 	return all
 }
 
-func (s site) serve(address string) *process {
+func (s site) serveAt(address string) *process {
 	s.t.Helper()
 	return started(s.t, "coordinator", "serve", s.coordinator(), "--listen", address, "--addresses", address)
 }
@@ -109,7 +109,7 @@ func TestTakeover(t *testing.T) {
 		t.Errorf("status does not name the leader %s:\n%s", addresses[1], out)
 	}
 
-	again := s.serve(addresses[0])
+	again := s.serveAt(addresses[0])
 	again.await(t, "standing by")
 	log.await(t, "another round", func(s round.State) bool { return s.Round.Number > number+1 && s.Round.Phase == round.Collecting })
 	if err := both[1].cmd.Process.Signal(syscall.SIGSTOP); err != nil {
