@@ -61,7 +61,7 @@ func (t *teller) tell(ctx context.Context, s step) error {
 			return unread(storage.Blob(s.entry.Blob), s.name(), err)
 		}
 		t.plan = plan
-		t.say(s, "plan %s began: %s, %d train rounds", plan.Name, modelName(plan), plan.Schedule.Rounds)
+		t.say(s, "plan %s began: %s, %s, %d train rounds", plan.Name, modelName(plan), plan.Aggregation.Rule, plan.Schedule.Rounds)
 	case round.Open:
 		return t.open(ctx, s)
 	case round.Publish, round.Abandon:

@@ -51,7 +51,14 @@ func (s Story) outcome() string {
 	case r.Evaluation != nil:
 		return fmt.Sprintf("AUC %s, accuracy %.4f", score(r.Evaluation.AUC), r.Evaluation.Accuracy)
 	case r.Train != nil:
-		return fmt.Sprintf("version %d, weight %g, %g coordinates clipped", s.Version, r.Train.Weight, r.Train.Saturated)
+		text := fmt.Sprintf("version %d, weight %g, %g coordinates clipped", s.Version, r.Train.Weight, r.Train.Saturated)
+		if r.Train.Effort > 0 {
+			text += fmt.Sprintf(", %.1f steps on average", r.Train.Effort)
+		}
+		if len(r.Train.GroupWeights) > 0 {
+			text += fmt.Sprintf(", groups weigh %.3f", r.Train.GroupWeights)
+		}
+		return text
 	}
 	return fmt.Sprintf("version %d", s.Version)
 }

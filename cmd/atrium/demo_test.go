@@ -106,6 +106,9 @@ func (d *demo) kill(names ...string) {
 	d.t.Helper()
 	pids := d.pids()
 	for _, name := range names {
+		if pids[name] <= 0 { // 0 would be this process and all of its group
+			d.t.Fatalf("kill %s: no such process in %v", name, pids)
+		}
 		if err := syscall.Kill(pids[name], syscall.SIGKILL); err != nil {
 			d.t.Fatalf("kill %s: %v", name, err)
 		}

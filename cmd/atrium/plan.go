@@ -20,6 +20,7 @@ import (
 	"atrium/privacy/envelope"
 	"atrium/privacy/he"
 	"atrium/privacy/shamir"
+	"atrium/storage/models"
 )
 
 func newPlanCommand() *cobra.Command {
@@ -83,8 +84,11 @@ type planCheck struct {
 	Digest     federation.Digest    `json:"digest"`
 	Model      string               `json:"model"`
 	Parameters int                  `json:"parameters"`
-	ModelBytes int                  `json:"model_bytes"` // downloaded each round
-	Hospitals  int                  `json:"hospitals"`   // of the largest group that the sizes are for
+	ModelBytes int                  `json:"model_bytes"` // downloaded each round, with what the rule keeps
+	Rule       string               `json:"rule"`
+	Groups     int                  `json:"groups"`    // that the rule needs
+	LocalCount int                  `json:"local"`     // parameters that never leave a hospital
+	Hospitals  int                  `json:"hospitals"` // of the largest group that the sizes are for
 	Rounds     []planRound          `json:"rounds"`
 	Columns    []federation.Feature `json:"columns"`
 	Label      federation.Label     `json:"label"`
@@ -138,7 +142,8 @@ hospital's records must have.`,
 
 func checkPlan(p federation.Plan, hospitals int) (planCheck, error) {
 	c := planCheck{Name: p.Name, Digest: p.Digest(), Model: modelWords(p.Model), Parameters: p.ParameterCount(),
-		ModelBytes: 4 * p.ParameterCount(), Hospitals: hospitals, Columns: p.Features, Label: p.Label, MinRecords: p.Privacy.MinRecords}
+		ModelBytes: 4 * (p.ParameterCount() + models.StateCount(p)), Rule: p.Aggregation.Rule, Groups: p.Aggregation.Groups(),
+		LocalCount: p.ParameterCount() - p.SharedCount(), Hospitals: hospitals, Columns: p.Features, Label: p.Label, MinRecords: p.Privacy.MinRecords}
 	for _, kind := range []federation.RoundKind{federation.Statistics, federation.Train, federation.Evaluate} {
 		format := p.Format(kind)
 		ring, err := opening.Ring(format.Count(), hospitals, format.Bits)
@@ -162,6 +167,17 @@ func checkPlan(p federation.Plan, hospitals int) (planCheck, error) {
 	return c, nil
 }
 
+func ruleWords(c planCheck) string {
+	text := c.Rule
+	if c.Groups > 1 {
+		text += fmt.Sprintf(", which compares %d groups of hospitals or more", c.Groups)
+	}
+	if c.LocalCount > 0 {
+		text += fmt.Sprintf("; %d parameters never leave a hospital", c.LocalCount)
+	}
+	return text
+}
+
 func modelWords(m federation.Model) string {
 	if len(m.Hidden) == 0 {
 		return m.Kind
@@ -173,6 +189,7 @@ func (o *output) planCheck(c planCheck) {
 	o.pairs([][2]string{
 		{"plan", fmt.Sprintf("%s %s", c.Name, c.Digest)},
 		{"model", fmt.Sprintf("%s: %d parameters, %s a download", c.Model, c.Parameters, bytesText(int64(c.ModelBytes)))},
+		{"rule", ruleWords(c)},
 	})
 	rows := [][]string{{"round", "values", "bits", "ring", "a hospital sends"}}
 	for _, r := range c.Rounds {

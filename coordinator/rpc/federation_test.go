@@ -34,6 +34,7 @@ type world struct {
 	charter federation.Charter
 	result  setup.Result
 	between grpc.UnaryServerInterceptor // between hospitals and server, or nil
+	records string                      // folder of real records; empty: generated ones
 }
 
 func newWorld(t *testing.T, hospitals, rounds int) *world {
@@ -186,12 +187,16 @@ func (w *world) config(name string) client.Config {
 			cohort = i
 		}
 	}
-	w.must(os.MkdirAll(data, 0o700))
-	w.must(dataset.Generate(seed, cohort).WriteCSV(data, name))
-	return client.Config{Name: name, Addresses: []string{w.address}, TLS: client.ClientTLS(cert, pool, "127.0.0.1"),
+	if w.records != "" {
+		data, name = w.records, []string{"cleveland", "hungarian", "switzerland", "va"}[cohort]
+	} else {
+		w.must(os.MkdirAll(data, 0o700))
+		w.must(dataset.Generate(seed, cohort).WriteCSV(data, name))
+	}
+	return client.Config{Name: w.names[cohort], Addresses: []string{w.address}, TLS: client.ClientTLS(cert, pool, "127.0.0.1"),
 		Charter: charter, Plan: plan, Policy: rules, Identity: identity, State: filepath.Join(dir, "state"),
 		Train: filepath.Join(data, name+"_train.csv"), Test: filepath.Join(data, name+"_test.csv"),
-		Logger: w.logger.With("hospital", name), RoundingSeed: &seed}
+		Logger: w.logger.With("hospital", w.names[cohort]), RoundingSeed: &seed}
 }
 
 func (w *world) must(err error) {

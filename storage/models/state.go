@@ -30,6 +30,9 @@ func roles(rule string) []string {
 	return nil
 }
 
+// StateCount is how many numbers a plan's rule keeps with each version.
+func StateCount(p federation.Plan) int { return len(roles(p.Aggregation.Rule)) * p.SharedCount() }
+
 // StateKey says which plans can go on with a snapshot's state: those of the same rule
 // and with the same tensors staying in the hospitals. It is empty if nothing is kept.
 func StateKey(p federation.Plan) string {

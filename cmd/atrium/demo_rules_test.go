@@ -1,0 +1,91 @@
+package main
+
+import (
+	"bytes"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"atrium/coordinator/federation"
+	"atrium/coordinator/planfile"
+)
+
+// rulePlan writes the cardiology plan with another rule.
+func rulePlan(t *testing.T, change func(*federation.Plan)) string {
+	t.Helper()
+	p := planfile.Cardiology()
+	p.Schedule.Rounds, p.Schedule.EvaluateEvery = 2, 0
+	change(&p)
+	file := filepath.Join(t.TempDir(), "plan.yaml")
+	if err := os.WriteFile(file, planfile.WritePlan(p), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return file
+}
+
+// TestDemoRules: one rule of each family between processes, replayed with the command.
+func TestDemoRules(t *testing.T) {
+	for name, c := range map[string]struct {
+		change func(*federation.Plan)
+		args   []string
+		words  string // of audit show
+	}{
+		"adaptive": {func(p *federation.Plan) {
+			p.Aggregation = federation.Aggregation{Rule: federation.FedYogi, LearningRate: 0.1, Beta1: 0.9, Beta2: 0.99, Tau: 0.001}
+		}, nil, "fedyogi, 2 train rounds"},
+		"normalised": {func(p *federation.Plan) {
+			p.Aggregation.Rule, p.Local.Steps, p.Local.Epochs, p.Local.Batch = federation.FedNova, 0, 1, 16
+		}, nil, "steps on average"},
+		"robust": {func(p *federation.Plan) {
+			p.Aggregation.Rule, p.Aggregation.Iterations = federation.GeometricMedian, 32
+		},
+			[]string{"--hospitals", "9", "--groups", "3"}, "groups weigh [0."},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := startDemo(t, filepath.Join(t.TempDir(), "demo"), append(c.args, "--plan", rulePlan(t, c.change))...).result()
+			requireVersion(t, r, 2)
+			requireAudit(t, r)
+			out, err := exec.Command("atrium", "audit", "show", "--storage", r.Store).CombinedOutput()
+			if err != nil || !bytes.Contains(out, []byte(c.words)) {
+				t.Errorf("audit show does not say %q: %v\n%s", c.words, err, out)
+			}
+		})
+	}
+}
+
+// TestDemoKillsWhatKeepsState: control variates and local tensors are in the hospitals'
+// stores; one that is killed goes on with those of the last version that it is part of.
+func TestDemoKillsWhatKeepsState(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "demo")
+	d := startDemo(t, dir, "--plan", rulePlan(t, func(p *federation.Plan) {
+		p.Schedule.Rounds = 8
+		p.Aggregation.Rule, p.Aggregation.LocalTensors, p.Privacy.Clip = federation.Scaffold, []string{"bias"}, 4
+	}))
+	d.batches(60)
+	d.kill("hillcrest")
+	r := d.result()
+	requireVersion(t, r, 8)
+	requireAudit(t, r)
+	kept, err := filepath.Glob(filepath.Join(dir, "federation", "hospitals", "hillcrest", "state", "store", "kept", "*"))
+	if err != nil || len(kept) == 0 || len(kept) > 3 {
+		t.Errorf("kept: %v, %v", kept, err)
+	}
+	log, err := os.ReadFile(filepath.Join(dir, "logs", "hillcrest.log"))
+	if err != nil || strings.Contains(string(log), "is missing") {
+		t.Errorf("the hospital's log, %v:\n%s", err, log)
+	}
+}
+
+func TestDemoRefusesARuleWithoutGroups(t *testing.T) {
+	plan := rulePlan(t, func(p *federation.Plan) { p.Aggregation.Rule = federation.Median })
+	out, err := exec.Command("atrium", "demo", "--plan", plan, "--hospitals", "9", "--groups", "2").CombinedOutput()
+	if err == nil || !strings.Contains(string(out), "aggregation.rule: median compares at least 3 groups: the charter has 2") {
+		t.Errorf("%v: %s", err, out)
+	}
+	out, err = exec.Command("atrium", "plan", "check", plan).CombinedOutput()
+	if err != nil || !strings.Contains(string(out), "median, which compares 3 groups of hospitals or more") {
+		t.Errorf("%v: %s", err, out)
+	}
+}
