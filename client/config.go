@@ -10,6 +10,7 @@ import (
 	"net"
 	"os"
 
+	"atrium/client/dataset"
 	"atrium/client/policy"
 	"atrium/client/train"
 	"atrium/coordinator/federation"
@@ -26,9 +27,10 @@ type Config struct {
 	Plan      federation.Plan // the approved plan
 	Policy    policy.Policy
 	Identity  ed25519.PrivateKey
-	State     string // directory of journal, pending uploads and reports; created if absent
-	Train     string // CSV of training records
-	Test      string // CSV of records for evaluation
+	State     string           // directory of journal, pending uploads and reports; created if absent
+	Train     string           // CSV of training records
+	Test      string           // CSV of records for evaluation
+	Columns   []dataset.Column // how both have the plan's columns, where they differ
 	Logger    *slog.Logger
 
 	// RoundingSeed makes stochastic rounding repeatable, for demonstrations: the stream

@@ -70,10 +70,10 @@ func Open(cfg Config) (*Daemon, error) {
 	}
 	d := &Daemon{cfg: cfg, self: cfg.self(), skip: map[string]time.Time{}}
 	var err error
-	if d.train, err = dataset.Read(cfg.Train, cfg.Plan, dataset.Options{}); err != nil {
+	if d.train, err = dataset.Read(cfg.Train, cfg.Plan, dataset.Options{Columns: cfg.Columns}); err != nil {
 		return nil, err
 	}
-	if d.test, err = dataset.Read(cfg.Test, cfg.Plan, dataset.Options{}); err != nil {
+	if d.test, err = dataset.Read(cfg.Test, cfg.Plan, dataset.Options{Columns: cfg.Columns}); err != nil {
 		return nil, err
 	}
 	if err := local.MakeFolders(cfg.State); err != nil {

@@ -5,5 +5,6 @@ const (
 	MaxBytes   = 64 << 20 // of the file
 	MaxRows    = 1 << 20  // records
 	MaxColumns = 16384    // columns of the header, those that no plan names included
+	MaxCodes   = 256      // codes of one column
 	maxQuoted  = 40       // bytes of a cell that an error quotes
 )

@@ -18,6 +18,7 @@ import (
 type Options struct {
 	MaxBytes int64
 	MaxRows  int
+	Columns  []Column // how the file has the plan's columns; those not listed as in the plan
 }
 
 func (o Options) bounds() Options {
@@ -51,7 +52,7 @@ func Parse(name string, r io.Reader, plan federation.Plan, options Options) (*Ta
 	if mark, err := buffered.Peek(3); err == nil && string(mark) == "\xef\xbb\xbf" {
 		buffered.Discard(3)
 	}
-	p := &parser{file: name, plan: plan, csv: csv.NewReader(buffered), maxRows: options.MaxRows}
+	p := &parser{file: name, plan: plan, csv: csv.NewReader(buffered), maxRows: options.MaxRows, own: options.Columns}
 	p.csv.ReuseRecord = true
 	if err := p.header(); err != nil {
 		return nil, p.tooLarge(err, options)
@@ -73,8 +74,11 @@ type parser struct {
 	plan    federation.Plan
 	csv     *csv.Reader
 	maxRows int
-	columns []int // of each feature
-	label   int   // column
+	own     []Column
+	columns []int    // of each feature
+	as      []Column // the same
+	label   int      // column
+	labelAs Column
 }
 
 func (p *parser) fail(line int, column, format string, args ...any) error {
@@ -134,13 +138,15 @@ func (p *parser) header() error {
 		return i, nil
 	}
 	for _, f := range p.plan.Features {
-		i, err := find(f.Name)
+		as := columnOf(p.own, f.Name)
+		i, err := find(as.From)
 		if err != nil {
 			return err
 		}
-		p.columns = append(p.columns, i)
+		p.columns, p.as = append(p.columns, i), append(p.as, as)
 	}
-	p.label, err = find(p.plan.Label.Name)
+	p.labelAs = columnOf(p.own, p.plan.Label.Name)
+	p.label, err = find(p.labelAs.From)
 	return err
 }
 
@@ -182,7 +188,7 @@ func (p *parser) records(t *Table) error {
 func (p *parser) record(cells []string, row []float64, q *Quality) (label float64, eligible bool, err error) {
 	eligible = true
 	for j, f := range p.plan.Features {
-		if row[j], err = p.number(cells, p.columns[j], f.Name); err != nil {
+		if row[j], err = p.number(cells, p.columns[j], p.as[j]); err != nil {
 			return 0, false, err
 		}
 		fq := &q.Features[j]
@@ -193,8 +199,8 @@ func (p *parser) record(cells []string, row []float64, q *Quality) (label float6
 		}
 		fq.see(row[j], f, fq.Missing == q.Rows)
 	}
-	name := p.plan.Label.Name
-	if label, err = p.number(cells, p.label, name); err != nil {
+	name := p.labelAs.From
+	if label, err = p.number(cells, p.label, p.labelAs); err != nil {
 		return 0, false, err
 	}
 	line, _ := p.csv.FieldPos(p.label)
@@ -207,20 +213,30 @@ func (p *parser) record(cells []string, row []float64, q *Quality) (label float6
 	return math.Abs(label), eligible, nil // -0 is 0
 }
 
-// number reads cell i: a finite decimal number, or NaN when it is missing.
-func (p *parser) number(cells []string, i int, name string) (float64, error) {
+// number reads cell i: a finite decimal number or a code, in the plan's unit, or NaN when
+// it is missing.
+func (p *parser) number(cells []string, i int, as Column) (float64, error) {
 	cell := strings.TrimSpace(cells[i])
+	if v, ok := as.code(cell); ok {
+		return as.convert(v), nil
+	}
 	switch cell {
 	case "", "?", "NA", "NaN":
 		return math.NaN(), nil
 	}
 	line, _ := p.csv.FieldPos(i)
+	if len(as.Codes) > 0 {
+		return 0, p.fail(line, as.From, "%s is none of its codes", quote(cell))
+	}
 	v, err := strconv.ParseFloat(cell, 64)
 	switch {
 	case math.IsInf(v, 0): // written so, or too large for a float64
-		return 0, p.fail(line, name, "%s is not finite", quote(cell))
+		return 0, p.fail(line, as.From, "%s is not finite", quote(cell))
 	case err != nil || strings.Trim(cell, "+-.0123456789eE") != "":
-		return 0, p.fail(line, name, "%s is not a number", quote(cell))
+		return 0, p.fail(line, as.From, "%s is not a number", quote(cell))
+	}
+	if v = as.convert(v); math.IsInf(v, 0) {
+		return 0, p.fail(line, as.From, "%s is not finite in the plan's unit", quote(cell))
 	}
 	return v, nil
 }

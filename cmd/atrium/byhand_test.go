@@ -4,12 +4,16 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"encoding/csv"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -161,6 +165,44 @@ func (s site) train() {
 	}
 }
 
+// rename gives a hospital files of its own: another name for a column, another unit and
+// words for a label.
+func (s site) rename(hospital string) {
+	s.t.Helper()
+	for _, part := range []string{"_train.csv", "_test.csv"} {
+		file := filepath.Join(s.dir, hospital+part)
+		f, err := os.ReadFile(file)
+		if err != nil {
+			s.t.Fatal(err)
+		}
+		records, err := csv.NewReader(bytes.NewReader(f)).ReadAll()
+		if err != nil {
+			s.t.Fatal(err)
+		}
+		chol, disease := slices.Index(records[0], "chol"), slices.Index(records[0], "disease")
+		records[0][chol], records[0][disease] = "Cholesterin", "Befund"
+		for _, r := range records[1:] {
+			if mg, err := strconv.ParseFloat(r[chol], 64); err == nil {
+				r[chol] = fmt.Sprint(mg / 38.67)
+			}
+			r[disease] = map[string]string{"0": "nein", "1": "ja"}[r[disease]]
+		}
+		var out bytes.Buffer
+		if err := csv.NewWriter(&out).WriteAll(records); err != nil {
+			s.t.Fatal(err)
+		}
+		if err := os.WriteFile(file, out.Bytes(), 0o600); err != nil {
+			s.t.Fatal(err)
+		}
+	}
+	columns := "columns:\n  - {name: chol, from: Cholesterin, scale: 38.67}\n" +
+		"  - {name: disease, from: Befund, codes: [{text: ja, value: 1}, {text: nein, value: 0}]}\n"
+	if err := os.WriteFile(filepath.Join(s.hospital(hospital), "columns.yaml"), []byte(columns), 0o600); err != nil {
+		s.t.Fatal(err)
+	}
+	replaceIn(s.t, filepath.Join(s.hospital(hospital), "atrium.yaml"), "\ndata:\n", "\ndata:\n  columns: columns.yaml\n")
+}
+
 // give makes all parts take up another plan.
 func (s site) give(before, plan federation.Plan) {
 	s.t.Helper()
@@ -187,6 +229,7 @@ func TestFederationByHand(t *testing.T) {
 	plan := planfile.Cardiology()
 	plan.Schedule.Rounds, plan.Schedule.EvaluateEvery = 1, 1
 	s := newSite(t, plan)
+	s.rename("b")
 	s.train()
 	if i := s.inspect(); i.Finished == "" || i.Version != 2 || i.Done != 3 || i.PlanDigest != plan.Digest() {
 		t.Errorf("after the first plan: %+v", i)

@@ -11,6 +11,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"atrium/client"
+	"atrium/client/dataset"
+	"atrium/coordinator/planfile"
 	"atrium/coordinator/setup"
 )
 
@@ -25,6 +27,13 @@ func newRunCommand() *cobra.Command {
 		Long: `Asks the coordinator for work over outbound connections only, trains on the records
 that data.train names, encrypts, submits, and does a custodian's part, until a signal
 ends it. policy.yaml decides what is computed here and what leaves.
+
+Records are CSV files with the plan's columns by name. Where a hospital's own files differ,
+data.columns names a YAML file that says how; it never leaves the hospital:
+
+  columns:
+    - {name: chol, from: cholesterol_mmol_l, scale: 38.67}   # scale * own value + offset
+    - {name: sex, from: gender, codes: [{text: m, value: 1}, {text: f, value: 0}]}
 
 FOLDER is the folder of an atrium.yaml and stands for --config.`,
 		Example: `  atrium hospital run fed/hospitals/a
@@ -85,6 +94,15 @@ func loadHospital(cmd *cobra.Command, c config) (client.Config, error) {
 	}
 	if cfg.Plan, err = setup.LoadPlan(c.text("plan")); err != nil {
 		return cfg, err
+	}
+	if file := c.text("data.columns"); file != "" {
+		b, err := setup.ReadFile(file, planfile.MaxFileBytes)
+		if err != nil {
+			return cfg, err
+		}
+		if cfg.Columns, err = dataset.ParseColumns(file, b, cfg.Plan); err != nil {
+			return cfg, err
+		}
 	}
 	if cfg.Policy, err = setup.LoadPolicy(c.text("policy")); err != nil {
 		return cfg, err

@@ -60,6 +60,7 @@ var hospitalSettings = join([]setting{
 	{key: "state", path: true, usage: "`directory` of journal and reports"},
 	{key: "data.train", path: true, usage: "CSV `file` of training records"},
 	{key: "data.test", path: true, usage: "CSV `file` of records for evaluation"},
+	{key: "data.columns", path: true, usage: "`file` that says how these files name, measure and code the plan's columns"},
 	{key: "rounding_seed", usage: "repeatable rounding from this `seed`, for demonstrations only"},
 }, tlsSettings, logSettings)
 

@@ -153,6 +153,9 @@ func readSecret(file string) ([]byte, error) {
 	})
 }
 
+// ReadFile reads a regular file of at most limit bytes; errors name it.
+func ReadFile(file string, limit int64) ([]byte, error) { return read(file, limit) }
+
 func read(file string, limit int64) ([]byte, error) {
 	return readChecked(file, limit, func(os.FileInfo) error { return nil })
 }
