@@ -106,12 +106,13 @@ func (c *chaos) start(ctx context.Context) error {
 				return err
 			}
 		}
+		var doors []string
 		for i, hospital := range c.site.hospitals {
 			p, err := newProxy(address)
 			if err != nil {
 				return err
 			}
-			addresses[i] = append(addresses[i], p.address())
+			addresses[i], doors = append(addresses[i], p.address()), append(doors, p.address())
 			c.proxies[hospital] = append(c.proxies[hospital], p)
 			c.proxies[name] = append(c.proxies[name], p)
 		}
@@ -120,7 +121,8 @@ func (c *chaos) start(ctx context.Context) error {
 			return err
 		}
 		c.proxies[fmt.Sprintf(storeLink, name)] = links
-		c.processes.keep(ctx, name, "coordinator", "serve", "--config", config, "--listen", address, "--"+stdinFlag)
+		c.processes.keep(ctx, name, "coordinator", "serve", "--config", config, "--listen", address,
+			"--addresses", strings.Join(doors, ","), "--"+stdinFlag)
 		for range 2 { // as often as hospitals
 			c.victims = append(c.victims, victim{name, []faultKind{faultKill, faultKill, faultPause, faultCut, faultRefuse}})
 		}

@@ -67,7 +67,7 @@ func newChaosCommand() *cobra.Command {
 	f.Uint64Var(&o.Seed, "seed", uint64(time.Now().UnixNano())%1_000_000, "what happens to whom")
 	f.StringVar(&o.Storage, "storage", "local", "local, minio or minio4")
 	f.IntVar(&o.Hospitals, "hospitals", 4, "how many")
-	f.IntVar(&o.Coordinators, "coordinators", 1, "how many: one leads, the others stand by")
+	f.IntVar(&o.Coordinators, "coordinators", 2, "how many: one leads, the others stand by")
 	f.StringVar(&o.Keep, "keep", "", "empty directory for state and logs (default a temporary one, removed after success)")
 	f.DurationVar(&o.Wedge, "wedge", 0, "no step towards the end of a round for so long, while all are there, is a wedge (default 1m; 3m with minio4)")
 	return cmd
