@@ -16,6 +16,7 @@ const (
 	backoffFirst   = 200 * time.Millisecond
 	backoffLimit   = 15 * time.Second // full jitter below this after repeated failures
 	stayTime       = 5 * time.Second  // with a coordinator that answers that it cannot
+	standbyFirst   = time.Second      // with one that stands by, before the leader is asked again
 	pingTime       = 10 * time.Second // of silence before a connection is tested, and for the answer
 	skipTime       = 5 * time.Second  // before a task that failed is asked for again
 	maxSkip        = 64

@@ -82,12 +82,14 @@ func (l *link) fail(ctx context.Context, err error) error {
 	}
 	lasted := time.Since(l.outage)
 	leader, redirected := leaderOf(err)
-	if !redirected && l.conn.GetState() == connectivity.Ready && lasted < stayTime { // it answered: its trouble may pass
+	if !redirected && !errors.Is(err, errStoodBy) && l.conn.GetState() == connectivity.Ready && lasted < stayTime { // it answered: its trouble may pass
 		return pause(ctx, reconnectDelay(lasted))
 	}
-	delay := reconnectDelay(lasted)
-	if l.route.failed(leader, redirected) {
-		delay = uniform(backoffFirst)
+	delay := uniform(backoffFirst)
+	if errors.Is(err, errStoodBy) {
+		l.route.waited()
+	} else if !l.route.failed(leader, redirected) {
+		delay = reconnectDelay(lasted)
 	}
 	if err := pause(ctx, delay); err != nil {
 		return err
@@ -97,6 +99,16 @@ func (l *link) fail(ctx context.Context, err error) error {
 		return nil
 	}
 	return errors.Join(l.connect(), old.Close())
+}
+
+// errStoodBy: a coordinator that stands by still does, after as long a wait as is good.
+var errStoodBy = errors.New("the coordinator that answers stands by, and the one that leads did not answer")
+
+// standbyTime is how long to wait with a coordinator that stands by before the one that
+// leads is asked again: as long as the outage lasts, so that a leader that is back soon
+// has its hospitals back soon.
+func (l *link) standbyTime() time.Duration {
+	return min(max(time.Since(l.outage), standbyFirst), backoffLimit)
 }
 
 // leaderOf returns the addresses that a standby named with its refusal.

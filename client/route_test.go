@@ -6,7 +6,7 @@ import (
 )
 
 // TestRoute: what is asked next after each answer. "-" is none, "a>b" is a's word that b
-// leads.
+// leads, "..." is a wait with who stands by.
 func TestRoute(t *testing.T) {
 	for _, tc := range []struct {
 		name    string
@@ -17,6 +17,8 @@ func TestRoute(t *testing.T) {
 		{"those that do not answer in turn", []string{"-", "-", "-", "-"}, "b c a b"},
 		{"the leader that is named", []string{"a>c"}, "c+"},
 		{"a standby whose leader is gone is waited at", []string{"-", "b>a", "b>a"}, "b b+w c"},
+		{"a leader that is back", []string{"-", "b>a", "...", "c>a"}, "b b+w c+ a+"},
+		{"a leader that is not", []string{"-", "b>a", "...", "-", "a>b"}, "b b+w c+ a+ b+"},
 		{"nobody leads", []string{"a>", "a>", "b>"}, "a+w b b+w"},
 		{"an address that is not configured is not asked", []string{"a>evil", "a>evil"}, "a+w b"},
 		{"three that name each other", []string{"a>b", "b>c", "c>a", "a>b", "a>b"}, "b+ c+ a+ a+w b"},
@@ -35,6 +37,9 @@ func TestRoute(t *testing.T) {
 				switch {
 				case answer == "ok":
 					r.well()
+				case answer == "...":
+					r.waited()
+					soon = true
 				case answer == "-":
 					soon = r.failed(nil, false)
 				default:

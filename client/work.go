@@ -30,13 +30,20 @@ func (d *Daemon) poll(ctx context.Context) (*atriumpb.Work, error) {
 	if !until.IsZero() && until.Before(deadline) {
 		deadline = until
 	}
+	wait := d.link.route.wait
+	if until := time.Now().Add(d.link.standbyTime()); wait && until.Before(deadline) {
+		deadline = until
+	}
 	waiting, cancel := context.WithDeadline(ctx, deadline)
 	defer cancel()
 	incarnation, charter := d.state.Live.Incarnation, d.cfg.Charter.Digest()
 	work, err := d.link.api.Poll(waiting, &atriumpb.PollRequest{Federation: d.cfg.Charter.Federation, Incarnation: incarnation[:],
-		SeenSize: d.state.Seen.Size, Checkpoint: d.checkpoint, Adopted: d.adopted, Skip: skip, Charter: charter[:], Wait: d.link.route.wait})
+		SeenSize: d.state.Seen.Size, Checkpoint: d.checkpoint, Adopted: d.adopted, Skip: skip, Charter: charter[:], Wait: wait})
 	if status.Code(err) == codes.DeadlineExceeded && len(skip) > 0 {
 		return &atriumpb.Work{}, nil
+	}
+	if status.Code(err) == codes.DeadlineExceeded && wait && ctx.Err() == nil {
+		err = errStoodBy
 	}
 	return work, err
 }
