@@ -31,7 +31,7 @@ unit: servers
 
 # The packages with goroutines, under the race detector.
 race:
-	$(GO) test -race ./coordinator/... ./client ./storage/local ./storage/minio
+	$(GO) test -race ./coordinator/... ./client ./storage/local ./storage/transfer
 
 # Rounds between processes that are killed, stopped and cut off; TestChaos is a short run.
 # The last line is the verdict, the one before it repeats the run.

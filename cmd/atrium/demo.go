@@ -14,6 +14,7 @@ import (
 	"atrium/coordinator/federation"
 	"atrium/coordinator/round"
 	"atrium/coordinator/setup"
+	"atrium/storage/minio"
 	"atrium/storage/roundlog"
 )
 
@@ -157,9 +158,18 @@ func followToEnd(ctx context.Context, site demoSite, f *follower, s *supervisor,
 	defer out.progressEnds()
 	ticker := time.NewTicker(followInterval)
 	defer ticker.Stop()
+	silent := false // the store
 	for {
-		if _, err := f.advance(ctx); err != nil && ctx.Err() == nil {
+		_, err := f.advance(ctx)
+		switch unreachable := errors.Is(err, minio.ErrUnreachable); {
+		case ctx.Err() != nil:
+		case unreachable && !silent:
+			out.notice("%v: waiting for it", err)
+			silent = true
+		case err != nil && !unreachable:
 			return err
+		case err == nil:
+			silent = false
 		}
 		out.progress(demoProgress(site, f))
 		if f.state.Finished != "" && reported(site, f, s) {

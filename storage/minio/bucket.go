@@ -2,7 +2,6 @@ package minio
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net/http"
 	"sync/atomic"
@@ -34,7 +33,7 @@ var (
 )
 
 // ErrClosed is the answer of a Bucket after Close.
-var ErrClosed = errors.New("bucket is closed")
+var ErrClosed = fmt.Errorf("bucket is closed: %w", storage.ErrBroken)
 
 // Open connects to the store and asks whether its buckets are there and versioned.
 // Errors: [ErrConfig], [ErrNoBucket], [ErrDenied], [ErrClock], [ErrUnreachable]. Whoever

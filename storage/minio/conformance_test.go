@@ -11,7 +11,7 @@ func TestConformance(t *testing.T) {
 	for _, c := range []struct {
 		name  string
 		start starter
-	}{{"minio", plainMinIO}, {"minio-tls", secureMinIO}, {"versitygw", versity}} {
+	}{{"minio", plainMinIO}, {"versitygw", versity}} {
 		t.Run(c.name, func(t *testing.T) {
 			s := server(t, c.start)
 			storagetest.Run(t, func(t *testing.T) storage.Bucket {
@@ -21,9 +21,10 @@ func TestConformance(t *testing.T) {
 	}
 }
 
-// TestConformanceTwoBuckets: permanent objects on a versioned bucket, the rest on another.
+// TestConformanceTwoBuckets: permanent objects on a versioned bucket, the rest on another,
+// over TLS.
 func TestConformanceTwoBuckets(t *testing.T) {
-	s := server(t, plainMinIO)
+	s := server(t, secureMinIO)
 	storagetest.Run(t, func(t *testing.T) storage.Bucket {
 		c := s.Config(newBucket(t, s, true), "")
 		c.Pointers = newBucket(t, s, false)

@@ -16,7 +16,7 @@ var (
 	ErrDenied      = errors.New("S3 store denies it to these credentials")
 	ErrClock       = errors.New("S3 store refuses the time of this machine's clock")
 	ErrUnreachable = errors.New("S3 store does not answer")
-	ErrDeleted     = errors.New("batch was deleted: a marker hides it on a versioned bucket")
+	ErrDeleted     = fmt.Errorf("batch was deleted, a marker hides it on a versioned bucket: %w", storage.ErrBroken)
 	ErrVersions    = errors.New("object has several versions")
 	ErrGuarantee   = errors.New("S3 store cannot hold a federation")
 )

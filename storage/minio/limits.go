@@ -5,8 +5,8 @@ import "time"
 // Bounds on what this driver does for one call.
 const (
 	defaultPatience = 5 * time.Second       // a small call, all its attempts together
-	maxAttempts     = 3                     // requests of one call that moves nothing forward
 	firstPause      = 50 * time.Millisecond // between attempts, doubled each time
+	lastPause       = time.Second           // the longest
 	slowestRate     = 1 << 20               // bytes a second that a body may take, beyond Patience
 	pageSize        = 1000                  // objects of a listing's page
 	maxConnections  = 64                    // idle ones, kept open

@@ -62,6 +62,7 @@ func TestOpenSays(t *testing.T) {
 	} {
 		config := s.Config(bucket, "f")
 		config.Endpoints = append([]string{}, config.Endpoints...)
+		config.Patience = time.Second
 		c.change(&config)
 		if _, err := minio.Open(t.Context(), config); !errors.Is(err, c.want) {
 			t.Errorf("%s: %v, want %v", name, err, c.want)
@@ -69,7 +70,7 @@ func TestOpenSays(t *testing.T) {
 	}
 	secure := server(t, secureMinIO)
 	config := secure.Config(bucket, "f")
-	config.CA = nil
+	config.CA, config.Patience = nil, time.Second
 	if _, err := minio.Open(t.Context(), config); !errors.Is(err, minio.ErrUnreachable) || !strings.Contains(err.Error(), "certificate") {
 		t.Errorf("unknown authority: %v", err)
 	}

@@ -27,13 +27,13 @@ func (c *call) comes(bytes int64) {
 	c.timer.Reset(c.limit + more)
 }
 
-// try performs a request with a body of some bytes, and again when its answer is lost,
-// for at most the call's allowance; an attempt gets half of it. It reports whether an
+// try performs a request with a body of some bytes, and again while its answer is lost,
+// for the call's allowance; an attempt gets at most half of it. It reports whether an
 // attempt before the last had an unknown outcome. The error is judged.
 func (b *Bucket) try(ctx context.Context, a account, bytes int64, do func(context.Context, *s3.Core, *call) error) (lost bool, err error) {
 	allowance := b.config.Patience + time.Duration(bytes)*time.Second/slowestRate
 	call := &call{allowance: allowance, deadline: time.Now().Add(allowance)}
-	for attempt := 0; ; attempt++ {
+	for pause := firstPause; ; pause = min(2*pause, lastPause) {
 		at := b.endpoint.Load()
 		err = call.attempt(ctx, a[at%int64(len(a))], do)
 		if err == nil {
@@ -48,8 +48,7 @@ func (b *Bucket) try(ctx context.Context, a account, bytes int64, do func(contex
 		}
 		lost, err = true, judged
 		b.endpoint.CompareAndSwap(at, at+1)
-		pause := firstPause << attempt
-		if attempt+1 == maxAttempts || time.Until(call.deadline) <= pause {
+		if time.Until(call.deadline) <= pause {
 			return lost, err
 		}
 		select {
@@ -70,7 +69,7 @@ func (c *call) attempt(ctx context.Context, core *s3.Core, do func(context.Conte
 	defer c.timer.Stop()
 	err := do(ctx, core, c)
 	if err != nil && context.Cause(ctx) == errSlow {
-		return fmt.Errorf("%w: %v", errSlow, err)
+		return fmt.Errorf("%w from %s", errSlow, core.EndpointURL().Host)
 	}
 	return err
 }
