@@ -41,7 +41,7 @@ func Create(ctx context.Context, cfg Config, signed federation.Countersignatures
 	var entries [][]byte
 	for _, ev := range []round.Event{
 		round.Started{Charter: digests[0], Countersignatures: digests[1]},
-		round.PlanAccepted{Plan: digests[2], Schedule: plan.Schedule},
+		round.PlanAccepted{Plan: digests[2], Schedule: plan.Schedule, Rule: plan.Comparing()},
 	} {
 		decided, err := round.Decide(state, ev, w)
 		if err != nil {

@@ -55,5 +55,5 @@ func (c *Coordinator) submitPlan(ctx context.Context, plan federation.Plan) erro
 	if err != nil {
 		return fmt.Errorf("store plan %s: %w", plan.Digest().Short(), err)
 	}
-	return c.Submit(ctx, round.PlanAccepted{Plan: digest, Schedule: plan.Schedule})
+	return c.Submit(ctx, round.PlanAccepted{Plan: digest, Schedule: plan.Schedule, Rule: plan.Comparing()})
 }

@@ -22,6 +22,9 @@ func (c *checker) checkPlan(ctx context.Context, s step) error {
 	if *s.entry.Schedule != c.plan.Schedule {
 		return s.contrary("the entry has another schedule")
 	}
+	if string(federation.Encode(s.entry.Rule)) != string(federation.Encode(c.plan.Comparing())) {
+		return s.contrary("the entry has another rule")
+	}
 	return nil
 }
 

@@ -86,6 +86,44 @@ func (a Aggregation) Groups() int {
 	return 1
 }
 
+// With returns the rule as it applies when so many of the charter's groups held. A group
+// that is left out, for whatever reason, uses up one of those that the rule stands, unless
+// enough are left for the whole rule; ok is false when too few are.
+func (a Aggregation) With(held, of int) (as Aggregation, ok bool) {
+	lost := of - held
+	switch {
+	case !a.Robust() || held >= a.Groups():
+		return a, held > 0
+	case a.Rule == TrimmedMean:
+		a.Trim -= lost
+		return a, a.Trim >= 0
+	case a.Rule == Krum:
+		a.Hostile -= lost
+		return a, a.Hostile >= 0
+	}
+	return a, lost <= (of-1)/2
+}
+
+// LeastGroups is how many of the charter's groups must hold for a version.
+func (a Aggregation) LeastGroups(of int) int {
+	least := of
+	for least > 1 {
+		if _, ok := a.With(least-1, of); !ok {
+			break
+		}
+		least--
+	}
+	return least
+}
+
+// Comparing is the rule where it compares groups, nil elsewhere.
+func (p Plan) Comparing() *Aggregation {
+	if !p.Aggregation.Robust() {
+		return nil
+	}
+	return &p.Aggregation
+}
+
 // Adaptive is the arithmetic of FedAdagrad, FedYogi and FedAdam.
 func (a Aggregation) Adaptive() aggregation.Adaptive {
 	moments := map[string]aggregation.Moment{FedAdagrad: aggregation.Adagrad, FedYogi: aggregation.Yogi, FedAdam: aggregation.Adam}

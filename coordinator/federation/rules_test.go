@@ -65,6 +65,34 @@ func TestCheckRule(t *testing.T) {
 	}
 }
 
+// TestRuleWithFewerGroups: a group that is left out uses up one of those that the rule
+// stands, unless enough are left.
+func TestRuleWithFewerGroups(t *testing.T) {
+	trimmed := func(k int) Aggregation { return Aggregation{Rule: TrimmedMean, Trim: k} }
+	krum := func(f int) Aggregation { return Aggregation{Rule: Krum, Hostile: f, Keep: 1} }
+	median := Aggregation{Rule: Median}
+	for _, c := range []struct {
+		a        Aggregation
+		held, of int
+		want     Aggregation
+		ok       bool
+	}{
+		{trimmed(2), 5, 5, trimmed(2), true}, {trimmed(2), 4, 5, trimmed(1), true}, {trimmed(2), 3, 5, trimmed(0), true}, {trimmed(2), 2, 5, trimmed(-1), false},
+		{trimmed(1), 3, 7, trimmed(1), true}, {trimmed(1), 2, 7, trimmed(-4), false},
+		{median, 2, 3, median, true}, {median, 1, 3, median, false}, {median, 3, 9, median, true}, {median, 2, 9, median, false},
+		{krum(1), 4, 5, krum(0), true}, {krum(1), 3, 5, krum(-1), false}, {krum(1), 5, 8, krum(1), true},
+		{Aggregation{Rule: FedAvg}, 1, 4, Aggregation{Rule: FedAvg}, true}, {Aggregation{Rule: FedAvg}, 0, 4, Aggregation{Rule: FedAvg}, false},
+	} {
+		got, ok := c.a.With(c.held, c.of)
+		if ok != c.ok || ok && string(Encode(got)) != string(Encode(c.want)) {
+			t.Errorf("%+v with %d of %d groups: %+v, %v", c.a, c.held, c.of, got, ok)
+		}
+		if least := c.a.LeastGroups(c.of); (c.held >= least) != c.ok {
+			t.Errorf("%+v of %d groups needs %d, and with %d it is %v", c.a, c.of, least, c.held, ok)
+		}
+	}
+}
+
 func TestStepsOf(t *testing.T) {
 	for _, c := range []struct {
 		local   Local

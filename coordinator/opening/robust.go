@@ -15,8 +15,10 @@ func (s opened) robust(out *TrainResult) (rule, error) {
 	if err != nil {
 		return nil, err
 	}
-	if len(g.numbers) < a.Groups() {
-		return nil, fmt.Errorf("rule %s on %d groups that held: it needs %d: %w", a.Rule, len(g.numbers), a.Groups(), robust.ErrGroups)
+	a, ok := a.With(len(g.numbers), len(s.sum.Groups))
+	if !ok {
+		return nil, fmt.Errorf("rule %s on %d of %d groups: it needs %d: %w", a.Rule, len(g.numbers), len(s.sum.Groups),
+			s.plan.Aggregation.LeastGroups(len(s.sum.Groups)), robust.ErrGroups)
 	}
 	combine := func(dst []float64, points [][]float64) error { return robust.TrimmedMean(dst, points, a.Trim) }
 	switch a.Rule {

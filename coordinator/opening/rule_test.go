@@ -172,8 +172,20 @@ func TestTooFewGroupsHeld(t *testing.T) {
 		t.Errorf("three of four groups: %v", err)
 	}
 	_, _, err := concluded(t, p, 4, change{0, 10, delta}, change{3, 10, delta})
-	if !errors.Is(err, robust.ErrGroups) || !strings.Contains(err.Error(), "rule median on 2 groups that held: it needs 3") {
+	if !errors.Is(err, robust.ErrGroups) || !strings.Contains(err.Error(), "rule median on 2 of 4 groups: it needs 3") {
 		t.Errorf("two of four groups: %v", err)
+	}
+}
+
+// TestLostGroupsUseUpWhatARuleStands: with one of three groups gone the other two are
+// averaged, since one group is all that may go wrong.
+func TestLostGroupsUseUpWhatARuleStands(t *testing.T) {
+	for _, a := range []federation.Aggregation{{Rule: federation.TrimmedMean, Trim: 1}, {Rule: federation.Median}, {Rule: federation.GeometricMedian, Iterations: 9}} {
+		a.LearningRate = 1
+		params, _, err := concluded(t, rulePlan(a, 1), 3, change{0, 10, []float64{0.1, 0.2}}, change{2, 10, []float64{0.3, 0.6}})
+		if err != nil || math.Abs(float64(params[0])-0.2) > 1e-4 || math.Abs(float64(params[1])-0.4) > 1e-4 {
+			t.Errorf("%s: %v, %v", a.Rule, params, err)
+		}
 	}
 }
 

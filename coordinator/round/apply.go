@@ -62,7 +62,7 @@ func applyPlan(s State, e Entry) (State, error) {
 	if e.Schedule == nil || s.Round.Phase.Running() {
 		return s, fmt.Errorf("no schedule, or round %d is running", s.Round.Number)
 	}
-	s.Plan, s.Schedule = e.Blob, *e.Schedule
+	s.Plan, s.Schedule, s.Rule = e.Blob, *e.Schedule, e.Rule
 	s.Trained, s.Evaluated, s.Converged, s.Finished = 0, 0, false, ""
 	return s, nil
 }

@@ -133,8 +133,8 @@ func (s State) gatheringDefeat() string {
 		return fmt.Sprintf("%s declined: exactly the hospitals of an earlier S are needed", s.nameList(missing))
 	case len(custodians) < s.Charter.Threshold:
 		return fmt.Sprintf("%d of %d custodians can still open the sum", len(custodians), s.Charter.Threshold)
-	case !s.anyGroup(groups):
-		return fmt.Sprintf("no group can still reach the minimum cohort %d", s.Charter.MinCohort)
+	case !s.enoughGroups(groups):
+		return s.tooFewGroups("can still reach")
 	}
 	return ""
 }
@@ -166,7 +166,7 @@ func (s State) collectingDefeat(w When) string {
 			}
 		}
 	}
-	short := fmt.Sprintf("%d updates: no group reaches the minimum cohort %d", len(s.Round.Updates), s.Charter.MinCohort)
+	short := fmt.Sprintf("%d updates: %s", len(s.Round.Updates), s.tooFewGroups("reaches"))
 	if s.Round.Pinned != nil {
 		short = fmt.Sprintf("%d updates: exactly the hospitals of an earlier S are needed", len(s.Round.Updates))
 	}

@@ -71,7 +71,7 @@ func (ev PlanAccepted) decide(s State, w When) ([]Entry, error) {
 		return nil, fmt.Errorf("plan %s: round %d is %s: %w", ev.Plan.Short(), s.Round.Number, s.Round.Phase, ErrWrongPhase)
 	}
 	e := entry(PlanSet, w)
-	e.Blob, e.Schedule = ev.Plan, &ev.Schedule
+	e.Blob, e.Schedule, e.Rule = ev.Plan, &ev.Schedule, ev.Rule
 	return one(e)
 }
 

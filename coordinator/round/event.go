@@ -23,6 +23,7 @@ type Led struct{}
 type PlanAccepted struct {
 	Plan     federation.Digest
 	Schedule federation.Schedule
+	Rule     *federation.Aggregation // federation.Plan.Comparing
 }
 
 // HeaderStored completes TaskOpen.

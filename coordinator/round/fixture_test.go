@@ -28,10 +28,9 @@ func testCharter(t testing.TB, n, groups int) federation.Charter {
 		t.Fatal(err)
 	}
 	if groups > 1 {
-		c.Groups = slices.Collect(slices.Chunk(c.Groups[0], n/groups))
-	}
-	if err := c.Validate(); err != nil {
-		t.Fatal(err)
+		if c, err = c.Grouped(slices.Collect(slices.Chunk(c.Groups[0], n/groups))); err != nil {
+			t.Fatal(err)
+		}
 	}
 	return c
 }

@@ -3,6 +3,7 @@ package round
 import (
 	"fmt"
 	"slices"
+	"strings"
 
 	"atrium/coordinator/federation"
 )
@@ -39,8 +40,8 @@ func gathered(s State) gathering {
 		g.waiting = fmt.Sprintf("%d of %d custodians joined, not %s", n, s.Charter.Threshold, s.nameList(s.absentCustodians()))
 		return g
 	}
-	if !s.anyGroup(g.cohort) {
-		g.waiting = fmt.Sprintf("%d hospitals joined: no group reaches the minimum cohort %d", len(s.Round.Joined), s.Charter.MinCohort)
+	if !s.enoughGroups(g.cohort) {
+		g.waiting = fmt.Sprintf("%d hospitals joined: %s", len(s.Round.Joined), s.tooFewGroups("reaches"))
 	}
 	return g
 }
@@ -76,8 +77,30 @@ func missingFrom(pin, have [][]federation.HospitalID) []federation.HospitalID {
 	return missing
 }
 
-func (s State) anyGroup(groups [][]federation.HospitalID) bool {
-	return slices.ContainsFunc(groups, func(g []federation.HospitalID) bool { return len(g) >= s.Charter.MinCohort })
+// leastGroups is how many groups the round needs: one, or as many as a rule compares.
+func (s State) leastGroups() int {
+	if s.Rule == nil || s.Round.Kind != federation.Train {
+		return 1
+	}
+	return s.Rule.LeastGroups(len(s.Charter.Groups))
+}
+
+func (s State) enoughGroups(groups [][]federation.HospitalID) bool {
+	n := 0
+	for _, g := range groups {
+		if len(g) >= s.Charter.MinCohort {
+			n++
+		}
+	}
+	return n >= s.leastGroups()
+}
+
+// tooFewGroups says in words that enoughGroups is false.
+func (s State) tooFewGroups(reaches string) string {
+	if n := s.leastGroups(); n > 1 {
+		return fmt.Sprintf("fewer than %d groups, which rule %s needs, %s the minimum cohort %d", n, s.Rule.Rule, strings.TrimSuffix(reaches, "es"), s.Charter.MinCohort)
+	}
+	return fmt.Sprintf("no group %s the minimum cohort %d", reaches, s.Charter.MinCohort)
 }
 
 // gatherOver reports whether Gathering need not wait for anyone else.
@@ -118,13 +141,13 @@ func (s State) dropSmall(groups [][]federation.HospitalID) {
 	}
 }
 
-// enough reports whether these submitters can be opened: a group is left, and a
+// enough reports whether these submitters can be opened: enough groups are left, and a
 // pinned S is exactly reached.
 func (s State) enough(groups [][]federation.HospitalID) bool {
 	if s.Round.Pinned != nil {
 		return slices.EqualFunc(groups, s.Round.Pinned, slices.Equal)
 	}
-	return s.anyGroup(groups)
+	return s.enoughGroups(groups)
 }
 
 // collectOver reports whether the candidate can be fixed now.

@@ -1,6 +1,7 @@
 package round_test
 
 import (
+	"strings"
 	"testing"
 
 	"atrium/coordinator/federation"
@@ -157,4 +158,35 @@ func TestJoinsOfOneRoundAreBounded(t *testing.T) {
 		s.must("join", s.joinEvent("A", n+1))
 	}
 	s.refused("one more", round.ErrTooMany, s.joinEvent("A", round.MaxJoins+1))
+}
+
+// TestStoryRuleNeedsGroups: as many groups as a rule compares must be left before any
+// custodian is asked to answer, or the question would be tied to an S without a version.
+func TestStoryRuleNeedsGroups(t *testing.T) {
+	s := newGroupedStory(t, 9, 3, 0)
+	s.w.plan.Aggregation.Rule = federation.Median
+	s.must("a plan that compares groups", round.PlanAccepted{Plan: s.w.plan.Digest(), Schedule: s.w.plan.Schedule, Rule: s.w.plan.Comparing()})
+	s.statistics("ABCDEFGHI")
+	s.gather("ABCDEFGHI")
+	s.update("ABCEFI")
+	s.must("G declines", s.declineEvent("G", federation.RoleUpdate))
+	if task := s.task(round.TaskAbandon); task != nil {
+		t.Fatalf("the round ends with two groups left: %s", task.Reason)
+	}
+	s.must("D declines", s.declineEvent("D", federation.RoleUpdate))
+	s.own(round.TaskAbandon)
+	if reason := s.state.Round.Reason; s.state.Round.Phase != round.Abandoned || !strings.Contains(reason, "fewer than 2 groups, which rule median needs, reach the minimum cohort 3") {
+		t.Fatalf("the round is %s: %s", s.state.Round.Phase, reason)
+	}
+	s.tell("rule-needs-groups")
+}
+
+// task is the first of a kind that is owed.
+func (s *story) task(kind round.TaskKind) *round.Task {
+	for _, t := range round.Pending(s.state, s.moment()) {
+		if t.Kind == kind {
+			return &t
+		}
+	}
+	return nil
 }

@@ -48,13 +48,14 @@ func (p Phase) Running() bool { return p != None && p != Done && p != Abandoned 
 // State is everything the machine knows. The zero State with a Charter is the state
 // before the genesis entry. Its canonical JSON is part of a [Memo]'s.
 type State struct {
-	Charter  federation.Charter  `json:"charter"` // in force
-	Genesis  bool                `json:"genesis"`
-	Epoch    uint64              `json:"epoch"` // of the leading writer
-	Plan     federation.Digest   `json:"plan,omitzero"`
-	Schedule federation.Schedule `json:"schedule,omitzero"`
-	Model    Version             `json:"model,omitzero"`
-	Trained  int                 `json:"trained,omitempty"` // train rounds done under the plan
+	Charter  federation.Charter      `json:"charter"` // in force
+	Genesis  bool                    `json:"genesis"`
+	Epoch    uint64                  `json:"epoch"` // of the leading writer
+	Plan     federation.Digest       `json:"plan,omitzero"`
+	Schedule federation.Schedule     `json:"schedule,omitzero"`
+	Rule     *federation.Aggregation `json:"rule,omitempty"` // of the plan, where it compares groups
+	Model    Version                 `json:"model,omitzero"`
+	Trained  int                     `json:"trained,omitempty"` // train rounds done under the plan
 	// Evaluated is the value of Trained at the last evaluate round done.
 	Evaluated int        `json:"evaluated,omitempty"`
 	Converged bool       `json:"converged,omitempty"` // the last train round left every parameter as it was

@@ -45,7 +45,7 @@ func newGroupedStory(t testing.TB, n, groups, evaluateEvery int) *story {
 	s := &story{t: t, held: map[federation.HospitalID]update{}, coordinator: &coordinator{w: w, up: true, state: round.State{Charter: w.charter}}}
 	s.do("start", round.Started{Charter: w.charter.Digest()})
 	s.do("lead", round.Led{})
-	s.do("plan", round.PlanAccepted{Plan: w.plan.Digest(), Schedule: w.plan.Schedule})
+	s.do("plan", round.PlanAccepted{Plan: w.plan.Digest(), Schedule: w.plan.Schedule, Rule: w.plan.Comparing()})
 	return s
 }
 
