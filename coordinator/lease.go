@@ -151,26 +151,28 @@ func (l *lease) leader() (addresses []string, ok bool) {
 // write makes the lease this run's own for another span, or gives it up. It returns false
 // when another holds it. After an error the outcome is unknown and the next call finds out.
 func (l *lease) write(ctx context.Context, epoch uint64, released bool) (bool, error) {
-	l.renewal++
-	next := federation.Encode(Lease{V: 1, Holder: l.holder, Instance: l.instance, Addresses: l.addresses, Epoch: epoch,
-		Renewal: l.renewal, Milliseconds: l.span.Milliseconds(), Released: released, Time: federation.FormatTime(time.Now())})
-	l.written = next
-	err := l.bucket.CompareAndSwap(ctx, storage.Lease, l.there, next)
-	if err == nil {
-		l.saw(next, time.Now())
-		return true, nil
-	}
-	if !errors.Is(err, storage.ErrConflict) {
-		return false, err
-	}
-	if err := l.look(ctx); err != nil {
-		return false, err
-	}
-	if l.value.Instance == l.instance { // an earlier write of ours, reported failed
-		if bytes.Equal(l.there, next) {
+	for range maxLeaseWrites {
+		l.renewal++
+		next := federation.Encode(Lease{V: 1, Holder: l.holder, Instance: l.instance, Addresses: l.addresses, Epoch: epoch,
+			Renewal: l.renewal, Milliseconds: l.span.Milliseconds(), Released: released, Time: federation.FormatTime(time.Now())})
+		l.written = next
+		err := l.bucket.CompareAndSwap(ctx, storage.Lease, l.there, next)
+		if err == nil {
+			l.saw(next, time.Now())
 			return true, nil
 		}
-		return l.write(ctx, epoch, released)
+		if !errors.Is(err, storage.ErrConflict) {
+			return false, err
+		}
+		if err := l.look(ctx); err != nil {
+			return false, err
+		}
+		switch {
+		case bytes.Equal(l.there, next): // it was reported failed
+			return true, nil
+		case l.there != nil && l.value.Instance != l.instance:
+			return false, nil
+		} // an earlier write of ours is there, or nothing: a store may lose what is written over
 	}
 	return false, nil
 }

@@ -105,6 +105,26 @@ func TestLeaseWriteReportedFailed(t *testing.T) {
 	}
 }
 
+// TestLostLease: a store may lose what is written over; the holder puts it back.
+func TestLostLease(t *testing.T) {
+	b := storagetest.NewMemory()
+	first, second := leaseOf(b, "first"), leaseOf(b, "second")
+	first.mustLook(t)
+	if !first.mustWrite(t, 1, false) {
+		t.Fatal("an absent lease is not free")
+	}
+	second.mustLook(t)
+	if err := b.Delete(t.Context(), storage.Lease); err != nil {
+		t.Fatal(err)
+	}
+	if !first.mustWrite(t, 1, false) {
+		t.Error("its holder does not put a lost lease back")
+	}
+	if second.mustWrite(t, 0, false) {
+		t.Error("two hold it")
+	}
+}
+
 // TestForeignLease: what cannot be read keeps others away as long as it changes.
 func TestForeignLease(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -13,6 +13,14 @@
 // A call of n bytes ends after Config.Patience plus one second a MiB, with an error that
 // leaves the outcome open unless it is one of the contract's.
 //
+// What a store can lose. A MinIO of several nodes that is writing over an object when the
+// connection to whoever sends it breaks may undo that by removing the object (seen with the
+// release in [Tested], in one of a hundred broken overwrites). So callers take a pointer
+// that is gone as one that was never written, and write it again from what is permanent:
+// permanent objects are never written over. And a MinIO node that is killed while it writes
+// keeps the object's lock on the others for up to two minutes: calls for that object end
+// with their patience until then.
+//
 // Two buckets. On a versioned bucket a deletion only hides the object, behind a marker over
 // which put-if-absent succeeds again, and a swap keeps every old value. So a versioned bucket
 // holds permanent objects only (storage.Permanent), and what is swapped or deleted lives

@@ -28,8 +28,8 @@ type Log struct {
 
 	doubt *Batch // a batch that may or may not be stored at number next
 
-	checkpoint []byte   // the published one, as stored
-	published  int64    // its size
+	checkpoint []byte   // the published one, as stored; nil when it is gone
+	published  int64    // its size, or 0
 	tail       [][]byte // entries from tailStart on
 	tailStart  int64    // a multiple of storage.TileWidth, at most published
 }
@@ -73,7 +73,8 @@ func Create(ctx context.Context, bucket storage.Bucket, key *Key) (*Log, error) 
 // may be nil), and puts tiles and entry bundles of the published checkpoint that are
 // missing back. Errors: those of Read; [ErrNoLog]; [ErrBehind] and [ErrFork] when the
 // checkpoint is not a prefix of the batches, so that nobody writes on a log that lost
-// its end.
+// its end. A checkpoint that is gone is taken as one of size 0, which Publish replaces:
+// a store may lose what is written over (see storage/minio), and batches never are.
 func Open(ctx context.Context, bucket storage.Bucket, key *Key, fn func(Batch) error, options ...Option) (*Log, error) {
 	return OpenFrom(ctx, bucket, key, Position{}, fn, options...)
 }

@@ -154,6 +154,49 @@ func TestOpenRestoresTiles(t *testing.T) {
 	checkAll(t, damaged, key.Verifier(), entries(0, 800))
 }
 
+// TestLostCheckpoint: a checkpoint that is gone follows from the batches and is put back.
+func TestLostCheckpoint(t *testing.T) {
+	ctx, bucket, key := t.Context(), storagetest.NewMemory(), testKey(t, "heart")
+	l := build(t, bucket, key, 600)
+	lose := func() {
+		t.Helper()
+		if err := bucket.Delete(ctx, storage.Checkpoint); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, more := range []int{5, 0} {
+		if more > 0 {
+			must[int64](t)(l.Append(ctx, 1, noon, entries(600, more)))
+		}
+		lose()
+		if err := errors.Join(l.Follow(ctx), l.CheckHead(ctx)); err != nil {
+			t.Fatal(err)
+		}
+		if _, size, _, err := l.Publish(ctx); err != nil || size != 605 {
+			t.Fatalf("publish: size %d, %v", size, err)
+		}
+		checkAll(t, bucket, key.Verifier(), entries(0, 605))
+	}
+	lose()
+	l = must[*Log](t)(Open(ctx, bucket, key, nil))
+	must[int64](t)(l.Append(ctx, 1, noon, entries(605, 300)))
+	if _, _, _, err := l.Publish(ctx); err != nil {
+		t.Fatal(err)
+	}
+	checkAll(t, bucket, key.Verifier(), entries(0, 905))
+
+	empty := storagetest.NewMemory()
+	if _, err := Create(ctx, empty, key); err != nil {
+		t.Fatal(err)
+	}
+	if err := empty.Delete(ctx, storage.Checkpoint); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Open(ctx, empty, key, nil); !errors.Is(err, ErrNoLog) {
+		t.Errorf("open without checkpoint and batches: %v", err)
+	}
+}
+
 // TestTwoWriters interleaves two Logs by hand.
 func TestTwoWriters(t *testing.T) {
 	ctx, bucket, key := t.Context(), storagetest.NewMemory(), testKey(t, "heart")

@@ -46,6 +46,9 @@ func OpenFrom(ctx context.Context, bucket storage.Bucket, key *Key, at Position,
 		}
 	}
 	c, data, err := UnverifiedCheckpoint(ctx, bucket)
+	if errors.Is(err, ErrNoLog) && hasBatches(ctx, bucket) {
+		c, data, err = Checkpoint{Origin: key.name}, nil, nil
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -66,13 +69,22 @@ func OpenFrom(ctx context.Context, bucket storage.Bucket, key *Key, at Position,
 	if err != nil {
 		return nil, err
 	}
-	if err := l.verifyCheckpoint(data); err != nil {
+	if data != nil {
+		err = l.verifyCheckpoint(data)
+	}
+	if err != nil {
 		return nil, err
 	}
 	if err := l.restoreTiles(ctx, at.Size); err != nil {
 		return nil, err
 	}
 	return l, nil
+}
+
+// hasBatches: there is a log, though its checkpoint may be lost.
+func hasBatches(ctx context.Context, bucket storage.Bucket) bool {
+	_, err := bucket.Stat(ctx, storage.Batch(0))
+	return err == nil
 }
 
 // begin takes up a position: the edge of its tree and the entries of its last bundle.

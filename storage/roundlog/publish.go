@@ -33,7 +33,7 @@ func (l *Log) Publish(ctx context.Context) (checkpoint []byte, size int64, root 
 		return nil, 0, Hash{}, err
 	}
 	for range maxAttempts {
-		if l.published == size {
+		if l.isPublished(size) {
 			return bytes.Clone(l.checkpoint), size, root, nil
 		}
 		if err := l.writeTiles(ctx); err != nil {
@@ -51,15 +51,22 @@ func (l *Log) Publish(ctx context.Context) (checkpoint []byte, size int64, root 
 			return nil, 0, Hash{}, err
 		}
 	}
-	if l.published == size {
+	if l.isPublished(size) {
 		return bytes.Clone(l.checkpoint), size, root, nil
 	}
 	return nil, 0, Hash{}, err
 }
 
-// follow takes up the checkpoint that stands in the bucket instead of the known one.
+func (l *Log) isPublished(size int64) bool { return l.published == size && l.checkpoint != nil }
+
+// follow takes up the checkpoint that stands in the bucket instead of the known one. One
+// that is gone follows from the batches, and the next Publish puts it back.
 func (l *Log) follow(ctx context.Context) error {
 	c, data, err := UnverifiedCheckpoint(ctx, l.bucket)
+	if errors.Is(err, ErrNoLog) && l.next > 0 {
+		l.checkpoint = nil
+		return nil
+	}
 	if err != nil {
 		return err
 	}
