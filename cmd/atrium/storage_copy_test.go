@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -47,12 +48,37 @@ func TestStorageCopy(t *testing.T) {
 	}
 	has(t, s.atrium(t, false, "coordinator", "storage", "du", filepath.Join(dir, "federation/coordinator")), "rounds ")
 
+	// It goes on where it is now, and comes back with what it did there.
+	s.setStorage(t, filepath.Join(dir, "federation/coordinator/atrium.yaml"), place)
+	p := started(t, "coordinator", "serve", filepath.Join(dir, "federation/coordinator"))
+	p.await(t, "msg=leading")
+	if status := p.end(t, os.Interrupt); status != 0 {
+		t.Errorf("exit status %d", status)
+	}
+	has(t, copyTo(true, first.Store, place), "target is ahead of the source")
+	has(t, copyTo(false, place, first.Store), "OK: ")
+	has(t, copyTo(false, first.Store, place), "; 0 were written")
+
 	other := filepath.Join(t.TempDir(), "other")
 	s.atrium(t, false, "coordinator", "init", "--hospitals", "a,b,c", "--dir", other)
 	has(t, copyTo(true, filepath.Join(other, "coordinator/state"), place), "log/000000000000: target holds another log")
 	has(t, copyTo(true, s.dir, place), "directory holds no bucket")
 	has(t, copyTo(true, "s3://"+s.bucket+"/nothing", filepath.Join(t.TempDir(), "x")), "no log")
 	has(t, copyTo(true, place), "want FROM and TO")
+}
+
+// setStorage edits a coordinator's configuration file as whoever moved its state does.
+func (s s3Site) setStorage(t *testing.T, file, place string) {
+	t.Helper()
+	b, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	text := strings.Replace(string(b), "storage: state", "storage: "+place, 1) + fmt.Sprintf(
+		"s3:\n  endpoint: [%s]\n  ca: %s\n  credentials: %s\n", s.Endpoints[0], s.CAFile, filepath.Join(s.dir, "credentials"))
+	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
 }
 
 // requireSameObjects compares two directories, but for the lease.

@@ -59,3 +59,18 @@ func TestDirectory(t *testing.T) {
 		t.Errorf("create again: %v", err)
 	}
 }
+
+func FuzzParse(f *testing.F) {
+	for _, seed := range []string{"state", "./a//b/", "/", "s3://bucket/prefix", "s3://bucket", "s3://bucket/", "s3://a@bucket/x", "x://y", "s3:/x", ""} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		l, err := Parse(text)
+		if err != nil {
+			return
+		}
+		if again, err := Parse(l.String()); err != nil || again != l {
+			t.Errorf("%q is %+v, which prints as %q, which is %+v, %v", text, l, l, again, err)
+		}
+	})
+}

@@ -23,6 +23,7 @@ type Bucket struct {
 	transport         *http.Transport
 	data, log, retire account
 	versioned         bool         // the bucket of permanent objects
+	page              int          // objects of a listing's page
 	endpoint          atomic.Int64 // counts up when one did not answer
 	closed            atomic.Bool
 }
@@ -44,7 +45,7 @@ func Open(ctx context.Context, c Config) (*Bucket, error) {
 	}
 	c = c.withDefaults()
 	transport := newTransport(c)
-	b := &Bucket{config: c, transport: transport}
+	b := &Bucket{config: c, transport: transport, page: pageSize}
 	for _, a := range []struct {
 		account *account
 		cred    Credentials

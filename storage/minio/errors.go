@@ -16,6 +16,7 @@ var (
 	ErrDenied      = errors.New("S3 store denies it to these credentials")
 	ErrClock       = errors.New("S3 store refuses the time of this machine's clock")
 	ErrUnreachable = errors.New("S3 store does not answer")
+	ErrFull        = errors.New("S3 store is full: make room in it, what waits goes on by itself")
 	ErrDeleted     = fmt.Errorf("batch was deleted, a marker hides it on a versioned bucket: %w", storage.ErrBroken)
 	ErrVersions    = errors.New("object has several versions")
 	ErrGuarantee   = errors.New("S3 store cannot hold a federation")
@@ -55,6 +56,8 @@ func judge(err error) (error, verdict) {
 		return fmt.Errorf("%w: %s", ErrDenied, r.Code), final
 	case "NotImplemented":
 		return fmt.Errorf("%w: %w", ErrGuarantee, err), final
+	case "XMinioStorageFull", "XMinioAdminBucketQuotaExceeded", "QuotaExceeded":
+		return fmt.Errorf("%w: %s", ErrFull, r.Code), repeat
 	case "ConditionalRequestConflict", "OperationAborted", "RequestTimeout", "SlowDown":
 		return err, repeat
 	}
@@ -65,6 +68,8 @@ func judge(err error) (error, verdict) {
 		return errPrecondition, final
 	case s == http.StatusForbidden:
 		return fmt.Errorf("%w: %w", ErrDenied, err), final
+	case s == http.StatusInsufficientStorage:
+		return fmt.Errorf("%w: %w", ErrFull, err), repeat
 	case s == http.StatusRequestTimeout || s == http.StatusTooManyRequests || s >= 500:
 		return fmt.Errorf("%w: status %d: %w", ErrUnreachable, s, err), repeat
 	}

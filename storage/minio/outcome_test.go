@@ -123,3 +123,32 @@ func TestNeverMultipart(t *testing.T) {
 		}
 	}
 }
+
+// TestListGoesOn: a listing of several pages of which one breaks off is whole, sorted and
+// without doubles.
+func TestListGoesOn(t *testing.T) {
+	s := server(t, plainMinIO)
+	p := newProxy(t, s)
+	b := open(t, p.config(s.Config(newBucket(t, s, false), "f")))
+	b.SetPage(5)
+	var want []string
+	for n := range int64(23) {
+		put(t, b, storage.Batch(n), "x")
+		want = append(want, storage.Batch(n))
+	}
+	pages := 0
+	p.set(func(e exchange) bool {
+		if e.query.Has("list-type") {
+			pages++
+		}
+		return pages == 2 || pages == 3 || pages == 5
+	}, nil)
+	infos, err := b.List(t.Context(), storage.LogFolder)
+	var got []string
+	for _, i := range infos {
+		got = append(got, i.Name)
+	}
+	if err != nil || !slices.Equal(got, want) || pages < 8 {
+		t.Errorf("%d objects in %d pages, %v: %v", len(got), pages, err, got)
+	}
+}

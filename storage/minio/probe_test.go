@@ -78,7 +78,7 @@ func TestOpenSays(t *testing.T) {
 
 // lying is a small S3 without signatures that breaks one promise.
 type lying struct {
-	ignoresNone, ignoresMatch, refusesMatch, implementsNone, noDelete, racy, clock bool
+	ignoresNone, ignoresMatch, refusesMatch, implementsNone, noDelete, racy, clock, full bool
 
 	mu      sync.Mutex
 	objects map[string][]byte
@@ -105,6 +105,8 @@ func (l *lying) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		refuse(http.StatusForbidden, "RequestTimeTooSkewed")
 	case r.URL.Query().Has("versioning"):
 		io.WriteString(w, "<VersioningConfiguration></VersioningConfiguration>")
+	case r.Method == http.MethodPut && l.full:
+		refuse(http.StatusInsufficientStorage, "XMinioStorageFull")
 	case r.Method == http.MethodDelete && l.noDelete:
 		refuse(http.StatusForbidden, "AccessDenied")
 	case r.Method == http.MethodDelete:
@@ -177,5 +179,15 @@ func TestClockIsWrong(t *testing.T) {
 	_, err := minio.Open(t.Context(), minio.Config{Endpoints: []string{s.URL}, Bucket: "bucket", Data: minio.Credentials{AccessKey: "a", Secret: minio.NewSecret("b")}})
 	if !errors.Is(err, minio.ErrClock) {
 		t.Errorf("%v, want %v", err, minio.ErrClock)
+	}
+}
+
+func TestStoreIsFull(t *testing.T) {
+	s := httptest.NewServer(&lying{full: true})
+	defer s.Close()
+	b := open(t, minio.Config{Endpoints: []string{s.URL}, Bucket: "bucket", Patience: time.Second,
+		Data: minio.Credentials{AccessKey: "a", Secret: minio.NewSecret("b")}})
+	if err := b.PutIfAbsent(t.Context(), "log/000000000000", nil); !errors.Is(err, minio.ErrFull) {
+		t.Errorf("%v, want %v", err, minio.ErrFull)
 	}
 }

@@ -115,16 +115,19 @@ func (b *Bucket) head(ctx context.Context, name string) (info s3.ObjectInfo, err
 		return info, err
 	}
 	a, bucket, key := b.place(name)
-	_, err = b.try(ctx, a, 0, func(ctx context.Context, c *s3.Core, _ *call) (err error) {
-		info, err = c.StatObject(ctx, bucket, key, s3.StatObjectOptions{})
-		return err
-	})
-	if errors.Is(err, storage.ErrNotFound) {
-		_, _, err = b.fetch(ctx, name, 0, 1, makeAtMost)
-		if err == nil || errors.Is(err, storage.ErrRange) { // it appeared meanwhile
-			return b.head(ctx, name)
+	for range 3 { // it may appear between HEAD and GET
+		_, err = b.try(ctx, a, 0, func(ctx context.Context, c *s3.Core, _ *call) (err error) {
+			info, err = c.StatObject(ctx, bucket, key, s3.StatObjectOptions{})
+			return err
+		})
+		if !errors.Is(err, storage.ErrNotFound) {
+			break
 		}
-		return info, err
+		_, _, get := b.fetch(ctx, name, 0, 1, makeAtMost)
+		if get != nil && !errors.Is(get, storage.ErrRange) {
+			return info, get
+		}
+		err = errors.New("HEAD says that there is no object, GET reads it")
 	}
 	if err != nil {
 		return info, fmt.Errorf("%s: %w", name, err)
@@ -158,7 +161,7 @@ func (b *Bucket) List(ctx context.Context, prefix string) ([]storage.ObjectInfo,
 // on behind the last object.
 func (b *Bucket) listBucket(ctx context.Context, bucket, prefix string) (infos []storage.ObjectInfo, err error) {
 	two := b.config.Pointers != b.config.Bucket
-	options := s3.ListObjectsOptions{Recursive: true, MaxKeys: pageSize, Prefix: prefix}
+	options := s3.ListObjectsOptions{Recursive: true, MaxKeys: b.page, Prefix: prefix}
 	if b.config.Prefix != "" {
 		options.Prefix = b.config.Prefix + "/" + prefix
 	}

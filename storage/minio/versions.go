@@ -20,7 +20,7 @@ func (b *Bucket) CheckVersions(ctx context.Context) error {
 	_, err := b.try(ctx, b.log, 0, func(ctx context.Context, c *s3.Core, call *call) error {
 		last := ""
 		found = nil
-		for o := range c.ListObjectsIter(ctx, b.config.Bucket, s3.ListObjectsOptions{Recursive: true, WithVersions: true, MaxKeys: pageSize, Prefix: b.key(storage.LogFolder)}) {
+		for o := range c.ListObjectsIter(ctx, b.config.Bucket, s3.ListObjectsOptions{Recursive: true, WithVersions: true, MaxKeys: b.page, Prefix: b.key(storage.LogFolder)}) {
 			if o.Err != nil {
 				return o.Err
 			}
