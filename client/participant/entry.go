@@ -24,6 +24,8 @@ const (
 	Closed    EntryKind = "closed"    // Digest: charter; Message: signed closing statement
 	Inherited EntryKind = "inherited" // Answer: of an earlier epoch; Epoch: the one that begins
 	Began     EntryKind = "began"     // Digest: charter; Epoch: its own
+	Recovered EntryKind = "recovered" // Counter: of the latest Join that the coordinator has
+	Recalled  EntryKind = "recalled"  // what Verified and Answered record, of an answer that the journal lacked
 )
 
 // Entry is one line of a hospital's journal.
@@ -95,6 +97,8 @@ func Apply(s State, e Entry) (State, error) {
 		return s.change(e.Digest, func(m *Memory) { m.Burned = true })
 	case Pinned, Closed, Inherited, Began:
 		return applyEpoch(s, e)
+	case Recovered, Recalled:
+		return applyRecovery(s, e)
 	default:
 		return s, fmt.Errorf("%w: unknown kind %q", ErrEntry, e.Kind)
 	}

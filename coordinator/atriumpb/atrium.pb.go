@@ -276,8 +276,8 @@ func (x *Work) GetReason() string {
 type Message struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Federation    string                 `protobuf:"bytes,1,opt,name=federation,proto3" json:"federation,omitempty"`
-	Kind          string                 `protobuf:"bytes,2,opt,name=kind,proto3" json:"kind,omitempty"`     // "join", "decline", "acknowledgement" or "burn"
-	Signed        []byte                 `protobuf:"bytes,3,opt,name=signed,proto3" json:"signed,omitempty"` // canonical bytes of a signed message
+	Kind          string                 `protobuf:"bytes,2,opt,name=kind,proto3" json:"kind,omitempty"`     // "join", "decline", "acknowledgement" or "burn"; of Recall: "join", "answer", "burn" or "manifest"
+	Signed        []byte                 `protobuf:"bytes,3,opt,name=signed,proto3" json:"signed,omitempty"` // canonical bytes of a signed message; of a manifest its digest
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -333,6 +333,50 @@ func (x *Message) GetSigned() []byte {
 	return nil
 }
 
+type RecallRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Federation    string                 `protobuf:"bytes,1,opt,name=federation,proto3" json:"federation,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RecallRequest) Reset() {
+	*x = RecallRequest{}
+	mi := &file_atrium_proto_msgTypes[3]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RecallRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RecallRequest) ProtoMessage() {}
+
+func (x *RecallRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_atrium_proto_msgTypes[3]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RecallRequest.ProtoReflect.Descriptor instead.
+func (*RecallRequest) Descriptor() ([]byte, []int) {
+	return file_atrium_proto_rawDescGZIP(), []int{3}
+}
+
+func (x *RecallRequest) GetFederation() string {
+	if x != nil {
+		return x.Federation
+	}
+	return ""
+}
+
 type Receipt struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	unknownFields protoimpl.UnknownFields
@@ -341,7 +385,7 @@ type Receipt struct {
 
 func (x *Receipt) Reset() {
 	*x = Receipt{}
-	mi := &file_atrium_proto_msgTypes[3]
+	mi := &file_atrium_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -353,7 +397,7 @@ func (x *Receipt) String() string {
 func (*Receipt) ProtoMessage() {}
 
 func (x *Receipt) ProtoReflect() protoreflect.Message {
-	mi := &file_atrium_proto_msgTypes[3]
+	mi := &file_atrium_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -366,7 +410,7 @@ func (x *Receipt) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Receipt.ProtoReflect.Descriptor instead.
 func (*Receipt) Descriptor() ([]byte, []int) {
-	return file_atrium_proto_rawDescGZIP(), []int{3}
+	return file_atrium_proto_rawDescGZIP(), []int{4}
 }
 
 // NotLeader is a detail of the error of a coordinator that stands by.
@@ -379,7 +423,7 @@ type NotLeader struct {
 
 func (x *NotLeader) Reset() {
 	*x = NotLeader{}
-	mi := &file_atrium_proto_msgTypes[4]
+	mi := &file_atrium_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -391,7 +435,7 @@ func (x *NotLeader) String() string {
 func (*NotLeader) ProtoMessage() {}
 
 func (x *NotLeader) ProtoReflect() protoreflect.Message {
-	mi := &file_atrium_proto_msgTypes[4]
+	mi := &file_atrium_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -404,7 +448,7 @@ func (x *NotLeader) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use NotLeader.ProtoReflect.Descriptor instead.
 func (*NotLeader) Descriptor() ([]byte, []int) {
-	return file_atrium_proto_rawDescGZIP(), []int{4}
+	return file_atrium_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *NotLeader) GetAddresses() []string {
@@ -425,7 +469,7 @@ type HeldRequest struct {
 
 func (x *HeldRequest) Reset() {
 	*x = HeldRequest{}
-	mi := &file_atrium_proto_msgTypes[5]
+	mi := &file_atrium_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -437,7 +481,7 @@ func (x *HeldRequest) String() string {
 func (*HeldRequest) ProtoMessage() {}
 
 func (x *HeldRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_atrium_proto_msgTypes[5]
+	mi := &file_atrium_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -450,7 +494,7 @@ func (x *HeldRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HeldRequest.ProtoReflect.Descriptor instead.
 func (*HeldRequest) Descriptor() ([]byte, []int) {
-	return file_atrium_proto_rawDescGZIP(), []int{5}
+	return file_atrium_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *HeldRequest) GetFederation() string {
@@ -483,7 +527,7 @@ type HeldReply struct {
 
 func (x *HeldReply) Reset() {
 	*x = HeldReply{}
-	mi := &file_atrium_proto_msgTypes[6]
+	mi := &file_atrium_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -495,7 +539,7 @@ func (x *HeldReply) String() string {
 func (*HeldReply) ProtoMessage() {}
 
 func (x *HeldReply) ProtoReflect() protoreflect.Message {
-	mi := &file_atrium_proto_msgTypes[6]
+	mi := &file_atrium_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -508,7 +552,7 @@ func (x *HeldReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HeldReply.ProtoReflect.Descriptor instead.
 func (*HeldReply) Descriptor() ([]byte, []int) {
-	return file_atrium_proto_rawDescGZIP(), []int{6}
+	return file_atrium_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *HeldReply) GetIndexes() []int32 {
@@ -534,7 +578,7 @@ type SegmentChunk struct {
 
 func (x *SegmentChunk) Reset() {
 	*x = SegmentChunk{}
-	mi := &file_atrium_proto_msgTypes[7]
+	mi := &file_atrium_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -546,7 +590,7 @@ func (x *SegmentChunk) String() string {
 func (*SegmentChunk) ProtoMessage() {}
 
 func (x *SegmentChunk) ProtoReflect() protoreflect.Message {
-	mi := &file_atrium_proto_msgTypes[7]
+	mi := &file_atrium_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -559,7 +603,7 @@ func (x *SegmentChunk) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SegmentChunk.ProtoReflect.Descriptor instead.
 func (*SegmentChunk) Descriptor() ([]byte, []int) {
-	return file_atrium_proto_rawDescGZIP(), []int{7}
+	return file_atrium_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *SegmentChunk) GetFederation() string {
@@ -622,7 +666,7 @@ type SubmitRequest struct {
 
 func (x *SubmitRequest) Reset() {
 	*x = SubmitRequest{}
-	mi := &file_atrium_proto_msgTypes[8]
+	mi := &file_atrium_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -634,7 +678,7 @@ func (x *SubmitRequest) String() string {
 func (*SubmitRequest) ProtoMessage() {}
 
 func (x *SubmitRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_atrium_proto_msgTypes[8]
+	mi := &file_atrium_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -647,7 +691,7 @@ func (x *SubmitRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SubmitRequest.ProtoReflect.Descriptor instead.
 func (*SubmitRequest) Descriptor() ([]byte, []int) {
-	return file_atrium_proto_rawDescGZIP(), []int{8}
+	return file_atrium_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *SubmitRequest) GetFederation() string {
@@ -681,7 +725,7 @@ type EnvelopesRequest struct {
 
 func (x *EnvelopesRequest) Reset() {
 	*x = EnvelopesRequest{}
-	mi := &file_atrium_proto_msgTypes[9]
+	mi := &file_atrium_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -693,7 +737,7 @@ func (x *EnvelopesRequest) String() string {
 func (*EnvelopesRequest) ProtoMessage() {}
 
 func (x *EnvelopesRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_atrium_proto_msgTypes[9]
+	mi := &file_atrium_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -706,7 +750,7 @@ func (x *EnvelopesRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EnvelopesRequest.ProtoReflect.Descriptor instead.
 func (*EnvelopesRequest) Descriptor() ([]byte, []int) {
-	return file_atrium_proto_rawDescGZIP(), []int{9}
+	return file_atrium_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *EnvelopesRequest) GetFederation() string {
@@ -733,7 +777,7 @@ type EnvelopeItem struct {
 
 func (x *EnvelopeItem) Reset() {
 	*x = EnvelopeItem{}
-	mi := &file_atrium_proto_msgTypes[10]
+	mi := &file_atrium_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -745,7 +789,7 @@ func (x *EnvelopeItem) String() string {
 func (*EnvelopeItem) ProtoMessage() {}
 
 func (x *EnvelopeItem) ProtoReflect() protoreflect.Message {
-	mi := &file_atrium_proto_msgTypes[10]
+	mi := &file_atrium_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -758,7 +802,7 @@ func (x *EnvelopeItem) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EnvelopeItem.ProtoReflect.Descriptor instead.
 func (*EnvelopeItem) Descriptor() ([]byte, []int) {
-	return file_atrium_proto_rawDescGZIP(), []int{10}
+	return file_atrium_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *EnvelopeItem) GetSigned() []byte {
@@ -786,7 +830,7 @@ type AnswerRequest struct {
 
 func (x *AnswerRequest) Reset() {
 	*x = AnswerRequest{}
-	mi := &file_atrium_proto_msgTypes[11]
+	mi := &file_atrium_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -798,7 +842,7 @@ func (x *AnswerRequest) String() string {
 func (*AnswerRequest) ProtoMessage() {}
 
 func (x *AnswerRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_atrium_proto_msgTypes[11]
+	mi := &file_atrium_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -811,7 +855,7 @@ func (x *AnswerRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AnswerRequest.ProtoReflect.Descriptor instead.
 func (*AnswerRequest) Descriptor() ([]byte, []int) {
-	return file_atrium_proto_rawDescGZIP(), []int{11}
+	return file_atrium_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *AnswerRequest) GetFederation() string {
@@ -846,7 +890,7 @@ type FetchRequest struct {
 
 func (x *FetchRequest) Reset() {
 	*x = FetchRequest{}
-	mi := &file_atrium_proto_msgTypes[12]
+	mi := &file_atrium_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -858,7 +902,7 @@ func (x *FetchRequest) String() string {
 func (*FetchRequest) ProtoMessage() {}
 
 func (x *FetchRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_atrium_proto_msgTypes[12]
+	mi := &file_atrium_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -871,7 +915,7 @@ func (x *FetchRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FetchRequest.ProtoReflect.Descriptor instead.
 func (*FetchRequest) Descriptor() ([]byte, []int) {
-	return file_atrium_proto_rawDescGZIP(), []int{12}
+	return file_atrium_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *FetchRequest) GetFederation() string {
@@ -904,7 +948,7 @@ type Chunk struct {
 
 func (x *Chunk) Reset() {
 	*x = Chunk{}
-	mi := &file_atrium_proto_msgTypes[13]
+	mi := &file_atrium_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -916,7 +960,7 @@ func (x *Chunk) String() string {
 func (*Chunk) ProtoMessage() {}
 
 func (x *Chunk) ProtoReflect() protoreflect.Message {
-	mi := &file_atrium_proto_msgTypes[13]
+	mi := &file_atrium_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -929,7 +973,7 @@ func (x *Chunk) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Chunk.ProtoReflect.Descriptor instead.
 func (*Chunk) Descriptor() ([]byte, []int) {
-	return file_atrium_proto_rawDescGZIP(), []int{13}
+	return file_atrium_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *Chunk) GetData() []byte {
@@ -948,7 +992,7 @@ type StatusRequest struct {
 
 func (x *StatusRequest) Reset() {
 	*x = StatusRequest{}
-	mi := &file_atrium_proto_msgTypes[14]
+	mi := &file_atrium_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -960,7 +1004,7 @@ func (x *StatusRequest) String() string {
 func (*StatusRequest) ProtoMessage() {}
 
 func (x *StatusRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_atrium_proto_msgTypes[14]
+	mi := &file_atrium_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -973,7 +1017,7 @@ func (x *StatusRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StatusRequest.ProtoReflect.Descriptor instead.
 func (*StatusRequest) Descriptor() ([]byte, []int) {
-	return file_atrium_proto_rawDescGZIP(), []int{14}
+	return file_atrium_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *StatusRequest) GetFederation() string {
@@ -992,7 +1036,7 @@ type StatusReply struct {
 
 func (x *StatusReply) Reset() {
 	*x = StatusReply{}
-	mi := &file_atrium_proto_msgTypes[15]
+	mi := &file_atrium_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1004,7 +1048,7 @@ func (x *StatusReply) String() string {
 func (*StatusReply) ProtoMessage() {}
 
 func (x *StatusReply) ProtoReflect() protoreflect.Message {
-	mi := &file_atrium_proto_msgTypes[15]
+	mi := &file_atrium_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1017,7 +1061,7 @@ func (x *StatusReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StatusReply.ProtoReflect.Descriptor instead.
 func (*StatusReply) Descriptor() ([]byte, []int) {
-	return file_atrium_proto_rawDescGZIP(), []int{15}
+	return file_atrium_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *StatusReply) GetJson() []byte {
@@ -1071,7 +1115,11 @@ const file_atrium_proto_rawDesc = "" +
 	"federation\x18\x01 \x01(\tR\n" +
 	"federation\x12\x12\n" +
 	"\x04kind\x18\x02 \x01(\tR\x04kind\x12\x16\n" +
-	"\x06signed\x18\x03 \x01(\fR\x06signed\"\t\n" +
+	"\x06signed\x18\x03 \x01(\fR\x06signed\"/\n" +
+	"\rRecallRequest\x12\x1e\n" +
+	"\n" +
+	"federation\x18\x01 \x01(\tR\n" +
+	"federation\"\t\n" +
 	"\aReceipt\")\n" +
 	"\tNotLeader\x12\x1c\n" +
 	"\taddresses\x18\x01 \x03(\tR\taddresses\"f\n" +
@@ -1129,7 +1177,7 @@ const file_atrium_proto_rawDesc = "" +
 	"federation\x18\x01 \x01(\tR\n" +
 	"federation\"!\n" +
 	"\vStatusReply\x12\x12\n" +
-	"\x04json\x18\x01 \x01(\fR\x04json2\x8c\x04\n" +
+	"\x04json\x18\x01 \x01(\fR\x04json2\xc6\x04\n" +
 	"\vCoordinator\x12/\n" +
 	"\x04Poll\x12\x16.atrium.v1.PollRequest\x1a\x0f.atrium.v1.Work\x12.\n" +
 	"\x04Send\x12\x12.atrium.v1.Message\x1a\x12.atrium.v1.Receipt\x124\n" +
@@ -1140,7 +1188,8 @@ const file_atrium_proto_rawDesc = "" +
 	"\tEnvelopes\x12\x1b.atrium.v1.EnvelopesRequest\x1a\x17.atrium.v1.EnvelopeItem0\x01\x12:\n" +
 	"\n" +
 	"SendAnswer\x12\x18.atrium.v1.AnswerRequest\x1a\x12.atrium.v1.Receipt\x124\n" +
-	"\x05Fetch\x12\x17.atrium.v1.FetchRequest\x1a\x10.atrium.v1.Chunk0\x01\x12:\n" +
+	"\x05Fetch\x12\x17.atrium.v1.FetchRequest\x1a\x10.atrium.v1.Chunk0\x01\x128\n" +
+	"\x06Recall\x12\x18.atrium.v1.RecallRequest\x1a\x12.atrium.v1.Message0\x01\x12:\n" +
 	"\x06Status\x12\x18.atrium.v1.StatusRequest\x1a\x16.atrium.v1.StatusReplyB\x1dZ\x1batrium/coordinator/atriumpbb\x06proto3"
 
 var (
@@ -1155,46 +1204,49 @@ func file_atrium_proto_rawDescGZIP() []byte {
 	return file_atrium_proto_rawDescData
 }
 
-var file_atrium_proto_msgTypes = make([]protoimpl.MessageInfo, 16)
+var file_atrium_proto_msgTypes = make([]protoimpl.MessageInfo, 17)
 var file_atrium_proto_goTypes = []any{
 	(*PollRequest)(nil),      // 0: atrium.v1.PollRequest
 	(*Work)(nil),             // 1: atrium.v1.Work
 	(*Message)(nil),          // 2: atrium.v1.Message
-	(*Receipt)(nil),          // 3: atrium.v1.Receipt
-	(*NotLeader)(nil),        // 4: atrium.v1.NotLeader
-	(*HeldRequest)(nil),      // 5: atrium.v1.HeldRequest
-	(*HeldReply)(nil),        // 6: atrium.v1.HeldReply
-	(*SegmentChunk)(nil),     // 7: atrium.v1.SegmentChunk
-	(*SubmitRequest)(nil),    // 8: atrium.v1.SubmitRequest
-	(*EnvelopesRequest)(nil), // 9: atrium.v1.EnvelopesRequest
-	(*EnvelopeItem)(nil),     // 10: atrium.v1.EnvelopeItem
-	(*AnswerRequest)(nil),    // 11: atrium.v1.AnswerRequest
-	(*FetchRequest)(nil),     // 12: atrium.v1.FetchRequest
-	(*Chunk)(nil),            // 13: atrium.v1.Chunk
-	(*StatusRequest)(nil),    // 14: atrium.v1.StatusRequest
-	(*StatusReply)(nil),      // 15: atrium.v1.StatusReply
+	(*RecallRequest)(nil),    // 3: atrium.v1.RecallRequest
+	(*Receipt)(nil),          // 4: atrium.v1.Receipt
+	(*NotLeader)(nil),        // 5: atrium.v1.NotLeader
+	(*HeldRequest)(nil),      // 6: atrium.v1.HeldRequest
+	(*HeldReply)(nil),        // 7: atrium.v1.HeldReply
+	(*SegmentChunk)(nil),     // 8: atrium.v1.SegmentChunk
+	(*SubmitRequest)(nil),    // 9: atrium.v1.SubmitRequest
+	(*EnvelopesRequest)(nil), // 10: atrium.v1.EnvelopesRequest
+	(*EnvelopeItem)(nil),     // 11: atrium.v1.EnvelopeItem
+	(*AnswerRequest)(nil),    // 12: atrium.v1.AnswerRequest
+	(*FetchRequest)(nil),     // 13: atrium.v1.FetchRequest
+	(*Chunk)(nil),            // 14: atrium.v1.Chunk
+	(*StatusRequest)(nil),    // 15: atrium.v1.StatusRequest
+	(*StatusReply)(nil),      // 16: atrium.v1.StatusReply
 }
 var file_atrium_proto_depIdxs = []int32{
 	0,  // 0: atrium.v1.Coordinator.Poll:input_type -> atrium.v1.PollRequest
 	2,  // 1: atrium.v1.Coordinator.Send:input_type -> atrium.v1.Message
-	5,  // 2: atrium.v1.Coordinator.Held:input_type -> atrium.v1.HeldRequest
-	7,  // 3: atrium.v1.Coordinator.PutSegment:input_type -> atrium.v1.SegmentChunk
-	8,  // 4: atrium.v1.Coordinator.Submit:input_type -> atrium.v1.SubmitRequest
-	9,  // 5: atrium.v1.Coordinator.Envelopes:input_type -> atrium.v1.EnvelopesRequest
-	11, // 6: atrium.v1.Coordinator.SendAnswer:input_type -> atrium.v1.AnswerRequest
-	12, // 7: atrium.v1.Coordinator.Fetch:input_type -> atrium.v1.FetchRequest
-	14, // 8: atrium.v1.Coordinator.Status:input_type -> atrium.v1.StatusRequest
-	1,  // 9: atrium.v1.Coordinator.Poll:output_type -> atrium.v1.Work
-	3,  // 10: atrium.v1.Coordinator.Send:output_type -> atrium.v1.Receipt
-	6,  // 11: atrium.v1.Coordinator.Held:output_type -> atrium.v1.HeldReply
-	3,  // 12: atrium.v1.Coordinator.PutSegment:output_type -> atrium.v1.Receipt
-	3,  // 13: atrium.v1.Coordinator.Submit:output_type -> atrium.v1.Receipt
-	10, // 14: atrium.v1.Coordinator.Envelopes:output_type -> atrium.v1.EnvelopeItem
-	3,  // 15: atrium.v1.Coordinator.SendAnswer:output_type -> atrium.v1.Receipt
-	13, // 16: atrium.v1.Coordinator.Fetch:output_type -> atrium.v1.Chunk
-	15, // 17: atrium.v1.Coordinator.Status:output_type -> atrium.v1.StatusReply
-	9,  // [9:18] is the sub-list for method output_type
-	0,  // [0:9] is the sub-list for method input_type
+	6,  // 2: atrium.v1.Coordinator.Held:input_type -> atrium.v1.HeldRequest
+	8,  // 3: atrium.v1.Coordinator.PutSegment:input_type -> atrium.v1.SegmentChunk
+	9,  // 4: atrium.v1.Coordinator.Submit:input_type -> atrium.v1.SubmitRequest
+	10, // 5: atrium.v1.Coordinator.Envelopes:input_type -> atrium.v1.EnvelopesRequest
+	12, // 6: atrium.v1.Coordinator.SendAnswer:input_type -> atrium.v1.AnswerRequest
+	13, // 7: atrium.v1.Coordinator.Fetch:input_type -> atrium.v1.FetchRequest
+	3,  // 8: atrium.v1.Coordinator.Recall:input_type -> atrium.v1.RecallRequest
+	15, // 9: atrium.v1.Coordinator.Status:input_type -> atrium.v1.StatusRequest
+	1,  // 10: atrium.v1.Coordinator.Poll:output_type -> atrium.v1.Work
+	4,  // 11: atrium.v1.Coordinator.Send:output_type -> atrium.v1.Receipt
+	7,  // 12: atrium.v1.Coordinator.Held:output_type -> atrium.v1.HeldReply
+	4,  // 13: atrium.v1.Coordinator.PutSegment:output_type -> atrium.v1.Receipt
+	4,  // 14: atrium.v1.Coordinator.Submit:output_type -> atrium.v1.Receipt
+	11, // 15: atrium.v1.Coordinator.Envelopes:output_type -> atrium.v1.EnvelopeItem
+	4,  // 16: atrium.v1.Coordinator.SendAnswer:output_type -> atrium.v1.Receipt
+	14, // 17: atrium.v1.Coordinator.Fetch:output_type -> atrium.v1.Chunk
+	2,  // 18: atrium.v1.Coordinator.Recall:output_type -> atrium.v1.Message
+	16, // 19: atrium.v1.Coordinator.Status:output_type -> atrium.v1.StatusReply
+	10, // [10:20] is the sub-list for method output_type
+	0,  // [0:10] is the sub-list for method input_type
 	0,  // [0:0] is the sub-list for extension type_name
 	0,  // [0:0] is the sub-list for extension extendee
 	0,  // [0:0] is the sub-list for field type_name
@@ -1211,7 +1263,7 @@ func file_atrium_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_atrium_proto_rawDesc), len(file_atrium_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   16,
+			NumMessages:   17,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -31,6 +31,7 @@ const (
 	Coordinator_Envelopes_FullMethodName  = "/atrium.v1.Coordinator/Envelopes"
 	Coordinator_SendAnswer_FullMethodName = "/atrium.v1.Coordinator/SendAnswer"
 	Coordinator_Fetch_FullMethodName      = "/atrium.v1.Coordinator/Fetch"
+	Coordinator_Recall_FullMethodName     = "/atrium.v1.Coordinator/Recall"
 	Coordinator_Status_FullMethodName     = "/atrium.v1.Coordinator/Status"
 )
 
@@ -55,6 +56,9 @@ type CoordinatorClient interface {
 	SendAnswer(ctx context.Context, in *AnswerRequest, opts ...grpc.CallOption) (*Receipt, error)
 	// Fetch sends a content-addressed object: charter, plan, manifest, snapshot.
 	Fetch(ctx context.Context, in *FetchRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[Chunk], error)
+	// Recall sends a hospital back what it signed and the log names: its latest Join and its
+	// Answers and Burns, then the manifest of the round under way.
+	Recall(ctx context.Context, in *RecallRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[Message], error)
 	// Status says in words and numbers where the federation stands.
 	Status(ctx context.Context, in *StatusRequest, opts ...grpc.CallOption) (*StatusReply, error)
 }
@@ -168,6 +172,25 @@ func (c *coordinatorClient) Fetch(ctx context.Context, in *FetchRequest, opts ..
 // This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
 type Coordinator_FetchClient = grpc.ServerStreamingClient[Chunk]
 
+func (c *coordinatorClient) Recall(ctx context.Context, in *RecallRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[Message], error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	stream, err := c.cc.NewStream(ctx, &Coordinator_ServiceDesc.Streams[3], Coordinator_Recall_FullMethodName, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	x := &grpc.GenericClientStream[RecallRequest, Message]{ClientStream: stream}
+	if err := x.ClientStream.SendMsg(in); err != nil {
+		return nil, err
+	}
+	if err := x.ClientStream.CloseSend(); err != nil {
+		return nil, err
+	}
+	return x, nil
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type Coordinator_RecallClient = grpc.ServerStreamingClient[Message]
+
 func (c *coordinatorClient) Status(ctx context.Context, in *StatusRequest, opts ...grpc.CallOption) (*StatusReply, error) {
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
 	out := new(StatusReply)
@@ -199,6 +222,9 @@ type CoordinatorServer interface {
 	SendAnswer(context.Context, *AnswerRequest) (*Receipt, error)
 	// Fetch sends a content-addressed object: charter, plan, manifest, snapshot.
 	Fetch(*FetchRequest, grpc.ServerStreamingServer[Chunk]) error
+	// Recall sends a hospital back what it signed and the log names: its latest Join and its
+	// Answers and Burns, then the manifest of the round under way.
+	Recall(*RecallRequest, grpc.ServerStreamingServer[Message]) error
 	// Status says in words and numbers where the federation stands.
 	Status(context.Context, *StatusRequest) (*StatusReply, error)
 	mustEmbedUnimplementedCoordinatorServer()
@@ -234,6 +260,9 @@ func (UnimplementedCoordinatorServer) SendAnswer(context.Context, *AnswerRequest
 }
 func (UnimplementedCoordinatorServer) Fetch(*FetchRequest, grpc.ServerStreamingServer[Chunk]) error {
 	return status.Error(codes.Unimplemented, "method Fetch not implemented")
+}
+func (UnimplementedCoordinatorServer) Recall(*RecallRequest, grpc.ServerStreamingServer[Message]) error {
+	return status.Error(codes.Unimplemented, "method Recall not implemented")
 }
 func (UnimplementedCoordinatorServer) Status(context.Context, *StatusRequest) (*StatusReply, error) {
 	return nil, status.Error(codes.Unimplemented, "method Status not implemented")
@@ -378,6 +407,17 @@ func _Coordinator_Fetch_Handler(srv interface{}, stream grpc.ServerStream) error
 // This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
 type Coordinator_FetchServer = grpc.ServerStreamingServer[Chunk]
 
+func _Coordinator_Recall_Handler(srv interface{}, stream grpc.ServerStream) error {
+	m := new(RecallRequest)
+	if err := stream.RecvMsg(m); err != nil {
+		return err
+	}
+	return srv.(CoordinatorServer).Recall(m, &grpc.GenericServerStream[RecallRequest, Message]{ServerStream: stream})
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type Coordinator_RecallServer = grpc.ServerStreamingServer[Message]
+
 func _Coordinator_Status_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
 	in := new(StatusRequest)
 	if err := dec(in); err != nil {
@@ -442,6 +482,11 @@ var Coordinator_ServiceDesc = grpc.ServiceDesc{
 		{
 			StreamName:    "Fetch",
 			Handler:       _Coordinator_Fetch_Handler,
+			ServerStreams: true,
+		},
+		{
+			StreamName:    "Recall",
+			Handler:       _Coordinator_Recall_Handler,
 			ServerStreams: true,
 		},
 	},

@@ -312,6 +312,17 @@ func (s *Server) Fetch(req *atriumpb.FetchRequest, stream grpc.ServerStreamingSe
 	return nil
 }
 
+// Recall implements what a hospital whose journal is older than the log asks for.
+func (s *Server) Recall(req *atriumpb.RecallRequest, stream grpc.ServerStreamingServer[atriumpb.Message]) error {
+	c, id, err := s.enter(stream.Context(), req.GetFederation())
+	if err != nil {
+		return err
+	}
+	return s.wire(c.Recall(stream.Context(), id, func(r coordinator.Recalled) error {
+		return stream.Send(&atriumpb.Message{Federation: req.GetFederation(), Kind: r.Kind, Signed: r.Signed})
+	}))
+}
+
 // Status implements the status display.
 func (s *Server) Status(ctx context.Context, req *atriumpb.StatusRequest) (*atriumpb.StatusReply, error) {
 	c, _, err := s.identify(ctx, req.GetFederation())
