@@ -18,14 +18,14 @@ import (
 // ErrFrozen: this hospital signed something that its journal does not know. The journal
 // was restored from a backup, or another daemon runs with this identity; a custodian that
 // forgot what it answered could answer it differently, so it does nothing any more.
-var ErrFrozen = errors.New("frozen: this hospital signed what its journal does not know (restored from a backup, or run twice?)")
+var ErrFrozen = errors.New("frozen: this hospital signed what its journal does not know (restored from a backup, or run twice?): end any second daemon, then run: atrium hospital recover")
 
-// frozenFile in the state directory holds the reason and keeps the daemon from starting.
-const frozenFile = "frozen"
+// FrozenFile in the state directory holds the reason and keeps the daemon from starting.
+const FrozenFile = "frozen"
 
 // checkFrozen refuses a state directory that was frozen.
 func checkFrozen(dir string) error {
-	path := filepath.Join(dir, frozenFile)
+	path := filepath.Join(dir, FrozenFile)
 	reason, err := os.ReadFile(path)
 	switch {
 	case errors.Is(err, os.ErrNotExist):
@@ -56,7 +56,7 @@ func (d *Daemon) freeze(refusal error) error {
 			continue
 		}
 		reason := fmt.Sprintf("join %d was signed by this hospital, the journal is at join %d", join.Counter, d.state.Counter)
-		if err := writeFile(filepath.Join(d.cfg.State, frozenFile), []byte(reason+"\n")); err != nil {
+		if err := writeFile(filepath.Join(d.cfg.State, FrozenFile), []byte(reason+"\n")); err != nil {
 			return fatal{err}
 		}
 		if err := syncDir(d.cfg.State); err != nil {

@@ -25,6 +25,9 @@ type journal struct {
 	write func(file *os.File, lines []byte) error // writeLines but in tests
 }
 
+// JournalFile is the journal's name in the state directory.
+const JournalFile = "journal"
+
 // Errors of a journal that cannot be used.
 var (
 	ErrJournal = errors.New("journal is damaged")
@@ -34,7 +37,7 @@ var (
 // openJournal opens or creates the journal of a state directory and replays it. A last
 // line that a crash cut short is removed: what it recorded was never sent.
 func openJournal(dir string, state participant.State) (*journal, participant.State, error) {
-	path := filepath.Join(dir, "journal")
+	path := filepath.Join(dir, JournalFile)
 	file, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
 	if err != nil {
 		return nil, state, err

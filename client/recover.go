@@ -75,7 +75,7 @@ func Recover(ctx context.Context, cfg Config) (r Recovery, err error) {
 		}
 	}
 	r.Join = d.state.Counter
-	if err := os.Remove(filepath.Join(cfg.State, frozenFile)); err != nil && !errors.Is(err, os.ErrNotExist) {
+	if err := os.Remove(filepath.Join(cfg.State, FrozenFile)); err != nil && !errors.Is(err, os.ErrNotExist) {
 		return r, err
 	}
 	return r, syncDir(cfg.State)

@@ -17,7 +17,8 @@ import (
 )
 
 func newHospitalCommand() *cobra.Command {
-	return group("hospital", "A hospital's side", newRunCommand(), newHospitalStatusCommand(), newHospitalCharterCommand())
+	return group("hospital", "A hospital's side", newRunCommand(), newHospitalStatusCommand(), newHospitalCharterCommand(),
+		newHospitalBackupCommand(), newHospitalRestoreCommand(), newRecoverCommand())
 }
 
 func newRunCommand() *cobra.Command {

@@ -8,5 +8,6 @@ const (
 	maxSigned      = 1 << 20       // countersignatures of the largest roster
 	caYears        = 10            // validity of the federation's authority
 	leafYears      = 2             // validity of a certificate
+	maxInventory   = 1 << 20       // the inventory of a backup
 	clockSkew      = 1 * time.Hour // certificates are valid from so long ago
 )
