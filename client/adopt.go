@@ -90,7 +90,7 @@ func (d *Daemon) scoreAlone(ctx context.Context) ([]float64, error) {
 	}
 	params := models.InitialParameters(plan)
 	for i := range plan.Schedule.Rounds {
-		delta, _, err := d.trainer.Train(ctx, params, nil, x, y, d.train.Rows, plan.Local, uint64(i))
+		delta, _, err := d.trainer.Train(ctx, params, nil, x, y, d.train.Rows, plan.LocalAt(uint64(i+1)), uint64(i))
 		if err != nil {
 			return nil, err
 		}

@@ -148,7 +148,7 @@ func (d *Daemon) computeDelta(ctx context.Context, h federation.Header) (contrib
 		return contribution{}, err
 	}
 	start, control := own.merge(plan, params), d.model.control
-	delta, loss, err := d.trainer.Train(ctx, start, own.correction(plan, control), x, y, d.train.Rows, plan.Local, binary.LittleEndian.Uint64(seed[:8]))
+	delta, loss, err := d.trainer.Train(ctx, start, own.correction(plan, control), x, y, d.train.Rows, plan.LocalAt(h.Version), binary.LittleEndian.Uint64(seed[:8]))
 	if err != nil {
 		return contribution{}, err
 	}

@@ -5,9 +5,10 @@
 // It does not read records, normalise them, clip, weight or encrypt a delta, and it
 // does not decide whether a hospital takes part.
 //
-// Local training is stochastic gradient descent on the mean log-loss, written as
-// softplus(z) − y·z, with FedProx's proximal term (Li and others, "Federated
-// Optimization in Heterogeneous Networks", 2020). Weights of an mlp start as He and
+// Local training is stochastic gradient descent (with momentum), Adam or AdamW on the
+// mean log-loss, written as softplus(z) − y·z, with FedProx's proximal term (Li and
+// others, "Federated Optimization in Heterogeneous Networks", 2020). An optimiser lives
+// for one round. Weights of an mlp start as He and
 // others, "Delving Deep into Rectifiers" (2015), uniform variant.
 //
 // The daemon calls it; it must have checked plan and policy, and pass normalised

@@ -10,8 +10,12 @@ import (
 // ErrModel says that a model cannot be built: unknown kind, or sizes out of bounds.
 var ErrModel = errors.New("model cannot be built")
 
-// orderStream sets the seeded order of records apart from other uses of a seed.
-const orderStream = 0x61747269756d2f6f // "atrium/o"
+// Streams set the uses of a seed apart.
+const (
+	orderStream = 0x61747269756d2f6f // "atrium/o": the order of records
+	dropStream  = 0x61747269756d2f64 // "atrium/d": dropout
+	holdStream  = 0x61747269756d2f68 // "atrium/h": records held back
+)
 
 // layer is a dense layer: in×out weights, out biases.
 type layer struct{ in, out int }

@@ -9,38 +9,40 @@ import (
 	"atrium/coordinator/federation"
 )
 
-// round is one call of Train: plain gradient descent on a graph whose parameters
-// were set to base. It keeps no state beyond the call, so no momentum of one round
-// reaches the next.
+// round is one call of Train: descent on an engine whose parameters were set to base.
+// It keeps no state beyond the call.
 type round struct {
-	graph      *graph
+	engine     engine
+	head       head
 	base       []float32
 	correction []float32 // added to the gradient; nil: nothing
+	inputs     int
 	x, y       []float32
 	rows       int
 	local      federation.Local
+	optimiser  *optimiser
+	drop       draw
 }
 
 // train takes the round's steps and returns the loss that Trainer.Train documents.
 // Every pass over the records has a new order; when a batch holds all of them, the
 // order is the given one.
 func (r *round) train(ctx context.Context, seed uint64) (float64, error) {
+	order, watch := r.holdBack()
 	batch := r.local.Batch
-	if batch <= 0 || batch > r.rows {
-		batch = r.rows
+	if batch <= 0 || batch > len(order) {
+		batch = len(order)
 	}
-	perPass := (r.rows + batch - 1) / batch
+	perPass := (len(order) + batch - 1) / batch
 	steps := r.local.Steps
 	if steps == 0 {
 		steps = r.local.Epochs * perPass
 	}
-	order := make([]int, r.rows)
-	for i := range order {
-		order[i] = i
-	}
 	if err := r.zero(); err != nil { // a round that failed may have left some
 		return 0, err
 	}
+	r.optimiser = newOptimiser(r.local, len(r.base))
+	r.drop = rand.New(rand.NewPCG(seed, dropStream))
 	rng := rand.New(rand.NewPCG(seed, orderStream))
 	var sum, counted float64 // of the loss and the records behind it
 	for step := range steps {
@@ -54,13 +56,26 @@ func (r *round) train(ctx context.Context, seed uint64) (float64, error) {
 		if at == 0 || r.local.Steps > 0 {
 			sum, counted = 0, 0
 		}
-		records := order[at:min(at+batch, r.rows)]
+		records := order[at:min(at+batch, len(order))]
 		loss, err := r.step(records)
 		if err != nil {
 			return 0, fmt.Errorf("train step %d: %w", step+1, err)
 		}
 		sum += loss * float64(len(records))
 		counted += float64(len(records))
+		if watch != nil && step%perPass == perPass-1 {
+			stop, err := watch.look(r, sum/counted)
+			if err != nil {
+				return 0, fmt.Errorf("train step %d: %w", step+1, err)
+			}
+			if stop {
+				break
+			}
+		}
+	}
+	if watch != nil {
+		copy(r.engine.parameters(), watch.best)
+		return watch.trained, nil
 	}
 	if counted == 0 {
 		return 0, nil
@@ -69,22 +84,21 @@ func (r *round) train(ctx context.Context, seed uint64) (float64, error) {
 }
 
 // step descends once along the mean gradient of the records, which run through the
-// graph in pieces of its size, and returns their mean loss before the update.
+// engine in pieces of its size, and returns their mean loss before the update.
 func (r *round) step(records []int) (float64, error) {
 	var loss float64
-	weight := float32(1 / float64(len(records)))
-	for from := 0; from < len(records); from += r.graph.rows {
-		r.fill(records[from:min(from+r.graph.rows, len(records))], weight)
-		if err := r.graph.run(); err != nil {
+	weight := 1 / float64(len(records))
+	size := r.engine.capacity()
+	for from := 0; from < len(records); from += size {
+		piece := records[from:min(from+size, len(records))]
+		if err := r.fill(piece, weight); err != nil {
 			return 0, err
 		}
-		losses, err := values(r.graph.losses)
+		l, err := r.engine.learn(len(piece), r.drop)
 		if err != nil {
-			return 0, fmt.Errorf("read loss: %w", err)
+			return 0, err
 		}
-		for _, l := range losses {
-			loss += float64(l)
-		}
+		loss += l
 	}
 	if err := r.descend(); err != nil {
 		return 0, err
@@ -95,35 +109,53 @@ func (r *round) step(records []int) (float64, error) {
 	return loss, nil
 }
 
-// fill puts the records into the graph and zeroes the rows behind them.
-func (r *round) fill(records []int, weight float32) {
-	g := r.graph
+// fill puts the records into the engine's batch.
+func (r *round) fill(records []int, weight float64) error {
+	x, y, weights := r.engine.batch()
 	for i, k := range records {
-		copy(g.x[i*g.inputs:(i+1)*g.inputs], r.x[k*g.inputs:(k+1)*g.inputs])
-		g.y[i], g.weight[i] = r.y[k], weight
+		copy(x[i*r.inputs:(i+1)*r.inputs], r.x[k*r.inputs:(k+1)*r.inputs])
+		own, err := r.classWeight(r.y[k])
+		if err != nil {
+			return err
+		}
+		y[i], weights[i] = r.y[k], float32(weight*own)
 	}
-	clear(g.x[len(records)*g.inputs:])
-	clear(g.y[len(records):])
-	clear(g.weight[len(records):])
+	return nil
+}
+
+// classWeight is what a record of a label counts.
+func (r *round) classWeight(label float32) (float64, error) {
+	if r.local.ClassWeights == nil {
+		return 1, nil
+	}
+	for class, w := range r.local.ClassWeights {
+		if label == float32(class) {
+			return w, nil
+		}
+	}
+	return 0, fmt.Errorf("label %v is none of %d classes: %w", label, len(r.local.ClassWeights), ErrShape)
 }
 
 // descend moves the parameters against gradient plus correction plus
 // μ·(parameters − base) and zeroes the gradients.
 func (r *round) descend() error {
-	gradients, err := r.graph.gradients()
+	gradients, err := r.engine.gradients()
 	if err != nil {
 		return err
 	}
-	rate, mu := float32(r.local.LearningRate), float32(r.local.ProxMu)
+	mu, params := float32(r.local.ProxMu), r.engine.parameters()
+	r.optimiser.next()
 	at := 0
 	for _, gradient := range gradients {
-		for i, d := range gradient {
+		for i := range gradient {
 			if r.correction != nil {
-				d += r.correction[at+i]
+				gradient[i] += r.correction[at+i]
 			}
-			p := &r.graph.params[at+i]
-			*p -= rate * (d + mu*(*p-r.base[at+i]))
+			if mu != 0 {
+				gradient[i] += mu * (params[at+i] - r.base[at+i])
+			}
 		}
+		r.optimiser.step(at, params[at:at+len(gradient)], gradient)
 		at += len(gradient)
 		clear(gradient)
 	}
@@ -131,7 +163,7 @@ func (r *round) descend() error {
 }
 
 func (r *round) zero() error {
-	gradients, err := r.graph.gradients()
+	gradients, err := r.engine.gradients()
 	for _, gradient := range gradients {
 		clear(gradient)
 	}

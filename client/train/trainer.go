@@ -28,11 +28,13 @@ type Trainer interface {
 
 	// Train starts at base and returns the change of each parameter after one round of
 	// local training on rows records: x row-major and normalised, y of 0 and 1. seed
-	// orders the records when local.Batch divides them. correction, unless nil, is added
+	// orders the records when local.Batch divides them; local.LearningRate is the round's,
+	// its schedule is not looked at. correction, unless nil, is added
 	// to the gradient of each step, a number a parameter.
 	//
-	// loss is the mean log-loss per record of the last step (with epochs: of the last
-	// epoch), each before its update, without the proximal term. No records: no change
+	// loss is the mean log-loss per record, times its class weight, of the last step (with
+	// epochs: of the last epoch; with early stopping: of the one chosen), each before its
+	// update, without the proximal term. No records: no change
 	// and loss 0. Nothing given is changed.
 	//
 	// Errors are ErrShape, ErrNotFinite, ErrClosed and the context's.
@@ -63,14 +65,15 @@ func New(model federation.Model, inputs, rows int) (Trainer, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &network{layout: model.Tensors(inputs), inputs: inputs, learn: learn, score: score}, nil
+	return &network{layout: model.Tensors(inputs), inputs: inputs, head: head{outputs: 1}, engine: graphs{learn, score}}, nil
 }
 
-// network is the Trainer of every model that is dense layers.
+// network is the Trainer of every model.
 type network struct {
-	layout       []federation.Tensor
-	inputs       int
-	learn, score *graph // nil once closed
+	layout []federation.Tensor
+	inputs int
+	head   head
+	engine engine // nil once closed
 }
 
 func (n *network) Parameters() []federation.Tensor {
@@ -82,11 +85,11 @@ func (n *network) Parameters() []federation.Tensor {
 }
 
 func (n *network) Close() error {
-	if n.learn == nil {
+	if n.engine == nil {
 		return nil
 	}
-	err := errors.Join(n.learn.close(), n.score.close())
-	n.learn, n.score = nil, nil
+	err := n.engine.close()
+	n.engine = nil
 	return err
 }
 
@@ -104,16 +107,17 @@ func (n *network) Train(ctx context.Context, base, correction, x, y []float32, r
 	if rows == 0 {
 		return delta, 0, nil
 	}
-	r := &round{graph: n.learn, base: base, correction: correction, x: x, y: y, rows: rows, local: local}
-	copy(n.learn.params, base)
+	r := &round{engine: n.engine, head: n.head, base: base, correction: correction, inputs: n.inputs, x: x, y: y, rows: rows, local: local}
+	trained := n.engine.parameters()
+	copy(trained, base)
 	loss, err := r.train(ctx, seed)
 	if err != nil {
 		return nil, 0, err
 	}
-	if err := n.checkFinite(n.learn.params); err != nil {
+	if err := n.checkFinite(trained); err != nil {
 		return nil, 0, fmt.Errorf("trained parameters: %w", err)
 	}
-	for i, p := range n.learn.params {
+	for i, p := range trained {
 		delta[i] = p - base[i]
 	}
 	if err := n.checkFinite(delta); err != nil { // a difference of two finite numbers need not be
@@ -126,23 +130,16 @@ func (n *network) Score(params, x []float32, rows int) ([]float64, error) {
 	if err := n.checkArguments(params, x, rows); err != nil {
 		return nil, err
 	}
-	g := n.score
-	copy(g.params, params)
 	out := make([]float64, 0, rows)
 	for len(out) < rows {
 		from := len(out)
-		m := min(g.rows, rows-from)
-		filled := copy(g.x, x[from*n.inputs:(from+m)*n.inputs])
-		clear(g.x[filled:])
-		if err := g.run(); err != nil {
+		m := min(n.engine.capacity(), rows-from)
+		logits, err := n.engine.logits(params, x[from*n.inputs:(from+m)*n.inputs], m)
+		if err != nil {
 			return nil, err
 		}
-		logits, err := values(g.logits)
-		if err != nil {
-			return nil, fmt.Errorf("read logits: %w", err)
-		}
-		for i, z := range logits[:m] {
-			p := sigmoid(float64(z))
+		for i := range m {
+			p := n.head.score(logits[i*n.head.outputs : (i+1)*n.head.outputs])
 			if math.IsNaN(p) {
 				return nil, fmt.Errorf("score of record %d: %w", from+i, ErrNotFinite)
 			}
@@ -153,14 +150,14 @@ func (n *network) Score(params, x []float32, rows int) ([]float64, error) {
 }
 
 func (n *network) checkArguments(params, x []float32, rows int) error {
-	if n.learn == nil {
+	if n.engine == nil {
 		return ErrClosed
 	}
 	if rows < 0 || len(x) != rows*n.inputs {
 		return fmt.Errorf("%d values for %d records of %d features: %w", len(x), rows, n.inputs, ErrShape)
 	}
-	if len(params) != len(n.learn.params) {
-		return fmt.Errorf("%d parameters, want %d: %w", len(params), len(n.learn.params), ErrShape)
+	if len(params) != len(n.engine.parameters()) {
+		return fmt.Errorf("%d parameters, want %d: %w", len(params), len(n.engine.parameters()), ErrShape)
 	}
 	return n.checkFinite(params)
 }
@@ -178,8 +175,6 @@ func (n *network) checkFinite(params []float32) error {
 	}
 	return nil
 }
-
-func sigmoid(z float64) float64 { return 1 / (1 + math.Exp(-z)) }
 
 func finite(x float32) bool {
 	return !math.IsNaN(float64(x)) && !math.IsInf(float64(x), 0)

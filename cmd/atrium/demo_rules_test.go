@@ -38,6 +38,10 @@ func TestDemoRules(t *testing.T) {
 		"normalised": {func(p *federation.Plan) {
 			p.Aggregation.Rule, p.Local.Steps, p.Local.Epochs, p.Local.Batch = federation.FedNova, 0, 1, 16
 		}, nil, "steps on average"},
+		"optimiser": {func(p *federation.Plan) {
+			p.Local = federation.Local{Optimiser: federation.AdamW, LearningRate: 0.05, Epochs: 4, Batch: 16, Beta1: 0.9, Beta2: 0.999, Epsilon: 1e-8, WeightDecay: 0.01,
+				Rate: federation.Rate{Schedule: federation.Cosine}, ClassWeights: []float64{1, 0.8}, EarlyStop: federation.EarlyStop{Share: 0.2, Patience: 2}}
+		}, nil, "fedavg, 2 train rounds"},
 		"robust": {func(p *federation.Plan) {
 			p.Aggregation.Rule, p.Aggregation.Iterations = federation.GeometricMedian, 32
 		},

@@ -34,6 +34,9 @@ type Model struct {
 	Hidden []int  `json:"hidden,omitempty"` // units of each hidden layer, MLP only
 }
 
+// Labels is how many labels the model tells apart.
+func (m Model) Labels() int { return 2 }
+
 // Missing-value policies.
 const (
 	MissingMean   = "mean"   // replaced by the federation's mean of the feature
@@ -54,16 +57,6 @@ type Feature struct {
 type Label struct {
 	Name string `json:"name"`
 	Note string `json:"note,omitempty"`
-}
-
-// Local is how a hospital trains in one round.
-type Local struct {
-	Optimiser    string  `json:"optimiser"` // "sgd"
-	LearningRate float64 `json:"learning_rate"`
-	Steps        int     `json:"steps"` // steps of one round; 0 when Epochs is given
-	Epochs       int     `json:"epochs"`
-	Batch        int     `json:"batch"`   // 0: all records in one batch
-	ProxMu       float64 `json:"prox_mu"` // FedProx's μ; 0: none
 }
 
 // Privacy fixes what leaves a hospital and in which precision.
@@ -132,7 +125,7 @@ func (p Plan) Validate() error {
 	if !validName(p.Name) {
 		return bad("name", "%q: want 1 to %d of a-z, 0-9 and -", p.Name, MaxName)
 	}
-	return errors.Join(p.Model.validate(), p.validateFeatures(), p.Local.validate(), p.Aggregation.validate(),
+	return errors.Join(p.Model.validate(), p.validateFeatures(), p.Local.validate(), p.Local.validateClasses(p.Model.Labels()), p.Aggregation.validate(),
 		p.Privacy.validate(), p.Schedule.validate(), p.validateRule())
 }
 
@@ -178,24 +171,6 @@ func (p Plan) validateFeatures() error {
 			return bad(key+".missing", "%q: want %s or %s", f.Missing, MissingMean, MissingReject)
 		}
 		seen[f.Name] = true
-	}
-	return nil
-}
-
-func (l Local) validate() error {
-	switch {
-	case l.Optimiser != "sgd":
-		return bad("local.optimiser", "%q: want sgd", l.Optimiser)
-	case !(l.LearningRate > 0) || l.LearningRate > 1000:
-		return bad("local.learning_rate", "%v: want more than 0 and at most 1000", l.LearningRate)
-	case (l.Steps > 0) == (l.Epochs > 0) || l.Steps < 0 || l.Epochs < 0:
-		return bad("local.steps", "%d steps and %d epochs: want exactly one of them, above 0", l.Steps, l.Epochs)
-	case l.Steps > MaxLocalSteps || l.Epochs > MaxLocalSteps:
-		return bad("local.steps", "more than %d steps or epochs", MaxLocalSteps)
-	case l.Batch < 0 || l.Batch > 1<<20:
-		return bad("local.batch", "%d: want 0 (all records) to %d", l.Batch, 1<<20)
-	case !(l.ProxMu >= 0) || l.ProxMu > 1000:
-		return bad("local.prox_mu", "%v: want 0 to 1000", l.ProxMu)
 	}
 	return nil
 }

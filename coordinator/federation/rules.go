@@ -146,12 +146,7 @@ func (a Aggregation) validate() error {
 	case !(a.LearningRate > 0) || a.LearningRate > 10:
 		return bad("aggregation.learning_rate", "%v: want more than 0 and at most 10", a.LearningRate)
 	}
-	for _, k := range []struct {
-		name  string
-		value float64
-		ok    bool
-		want  string
-	}{
+	return checkKeys("aggregation.", "rule "+a.Rule, keys, []keyRule{
 		{"momentum", a.Momentum, a.Momentum >= 0 && a.Momentum < 1, "0 or more, and less than 1"},
 		{"beta1", a.Beta1, a.Beta1 >= 0 && a.Beta1 < 1, "0 or more, and less than 1"},
 		{"beta2", a.Beta2, a.Beta2 >= 0 && a.Beta2 < 1, "0 or more, and less than 1"},
@@ -160,15 +155,7 @@ func (a Aggregation) validate() error {
 		{"hostile", float64(a.Hostile), a.Hostile >= 1 && a.Hostile <= MaxHospitals, "1 or more groups"},
 		{"keep", float64(a.Keep), a.Keep >= 1 && a.Keep <= MaxHospitals, "1 or more groups"},
 		{"iterations", float64(a.Iterations), a.Iterations >= 1 && a.Iterations <= MaxIterations, fmt.Sprintf("1 to %d", MaxIterations)},
-	} {
-		switch has := slices.Contains(keys, k.name); {
-		case has && !k.ok:
-			return bad("aggregation."+k.name, "%v: want %s", k.value, k.want)
-		case !has && k.value != 0:
-			return bad("aggregation."+k.name, "rule %s has no such key", a.Rule)
-		}
-	}
-	return nil
+	})
 }
 
 func ruleNames() string {
@@ -182,6 +169,11 @@ func ruleNames() string {
 // validateRule checks what the rule asks of the rest of a plan.
 func (p Plan) validateRule() error {
 	a := p.Aggregation
+	if a.Rule == Scaffold || a.Rule == FedNova {
+		if err := p.Local.validateCounted(a.Rule); err != nil {
+			return err
+		}
+	}
 	switch {
 	case a.Rule == Scaffold && p.Local.ProxMu != 0:
 		return bad("local.prox_mu", "%v: %s corrects gradients itself, want 0", p.Local.ProxMu, a.Rule)
@@ -241,17 +233,6 @@ func (p Plan) TrainTail() int {
 		return 2 * p.SharedCount()
 	}
 	return p.SharedCount()
-}
-
-// StepsOf is how many steps of one round n records make.
-func (l Local) StepsOf(n int) int {
-	if l.Steps > 0 {
-		return l.Steps
-	}
-	if l.Batch == 0 || n <= l.Batch {
-		return l.Epochs
-	}
-	return l.Epochs * ((n + l.Batch - 1) / l.Batch)
 }
 
 // FullEffort is ‖a‖₁ of n records' local descent (aggregation.EffectiveSteps).

@@ -30,15 +30,27 @@ const adaptiveRate = 0.1
 
 // fillRule sets the rule's own keys that the file leaves out.
 func (d decoder) fillRule(a *federation.Aggregation) {
-	value, def := reflect.ValueOf(a).Elem(), reflect.ValueOf(ruleDefaults)
 	keys, _ := a.Keys()
-	for i, name := range fieldsOf(value.Type()) {
-		if _, given := d.places["aggregation."+name]; !given && slices.Contains(keys, name) {
-			value.Field(i).Set(def.Field(i))
-		}
-	}
+	d.fill("aggregation.", keys, reflect.ValueOf(a).Elem(), reflect.ValueOf(ruleDefaults))
 	if _, given := d.places["aggregation.learning_rate"]; !given && slices.Contains(keys, "beta1") {
 		a.LearningRate = adaptiveRate
+	}
+}
+
+// optimiserDefaults are the values of an optimiser's own keys that a plan file leaves out.
+var optimiserDefaults = federation.Local{Beta1: 0.9, Beta2: 0.999, Epsilon: 1e-8, WeightDecay: 0.01}
+
+// fillOptimiser sets the optimiser's own keys that the file leaves out.
+func (d decoder) fillOptimiser(l *federation.Local) {
+	d.fill("local.", federation.OptimiserKeys(l.Optimiser), reflect.ValueOf(l).Elem(), reflect.ValueOf(optimiserDefaults))
+}
+
+// fill sets those of a section's keys that the file leaves out.
+func (d decoder) fill(section string, keys []string, value, defaults reflect.Value) {
+	for i, name := range fieldsOf(value.Type()) {
+		if _, given := d.places[section+name]; !given && slices.Contains(keys, name) {
+			value.Field(i).Set(defaults.Field(i))
+		}
 	}
 }
 
@@ -58,6 +70,7 @@ func ParsePlan(file string, b []byte) (federation.Plan, error) {
 	d.value(root, "", reflect.ValueOf(&p).Elem())
 	if len(r.list) == 0 {
 		d.fillRule(&p.Aggregation)
+		d.fillOptimiser(&p.Local)
 		for _, e := range planErrors(p.Validate()) {
 			d.add(d.find(e.Key), e.Key, "%s", e.Reason)
 			r.list[len(r.list)-1].Err = e

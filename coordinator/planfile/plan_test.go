@@ -53,7 +53,8 @@ func TestParsePlanErrors(t *testing.T) {
 		"unknown key":      {"label:", "lable:", `p.yaml:9:1: lable: unknown key: did you mean "label"?`},
 		"unknown nested":   {"learning_rate:", "learnign_rate:", `p.yaml:10:9: local.learnign_rate: unknown key: did you mean "learning_rate"?`},
 		"case":             {"missing:", "Missing:", `p.yaml:8:5: features[1].Missing: unknown key: did you mean "missing"?`},
-		"far key":          {"steps:", "zzz:", `p.yaml:10:30: local.zzz: unknown key: want one of optimiser, learning_rate, steps, epochs, batch, prox_mu`},
+		"far key":          {"name: disease", "zzz: disease", `p.yaml:9:9: label.zzz: unknown key: want one of name, note`},
+		"many keys":        {"steps:", "zzz:", `p.yaml:10:30: local.zzz: unknown key`},
 		"twice":            {"max: 100", "max: 100, max: 101", `p.yaml:4:36: features[0].max: key appears twice, first in line 4`},
 		"text for number":  {"min: 18", "min: eighteen", `p.yaml:4:22: features[0].min: "eighteen": want a decimal number`},
 		"quoted number":    {"min: 18", `min: "18"`, `p.yaml:4:22: features[0].min: "18": want a decimal number`},
@@ -176,6 +177,47 @@ func awkwardRules() []federation.Plan {
 	return list
 }
 
+// awkwardLocals are plans of every optimiser and schedule, with no value that is a default.
+func awkwardLocals() []federation.Plan {
+	var list []federation.Plan
+	for _, l := range []federation.Local{
+		{Optimiser: "sgd", Momentum: 0.5, Rate: federation.Rate{Schedule: "step", Every: 3, Factor: 0.5}, ClassWeights: []float64{0.5, 2}},
+		{Optimiser: "adam", Beta1: 0.25, Beta2: 0.75, Epsilon: 1e-6, Rate: federation.Rate{Schedule: "cosine", Final: 0.125}},
+		{Optimiser: "adamw", Beta1: 0.25, Beta2: 0.75, Epsilon: 1e-6, WeightDecay: 0.5, Rate: federation.Rate{Schedule: "constant"},
+			EarlyStop: federation.EarlyStop{Share: 0.25, Patience: 2}},
+	} {
+		p := awkward()
+		l.LearningRate, l.Epochs, l.Batch, l.ProxMu = p.Local.LearningRate, p.Local.Epochs, p.Local.Batch, p.Local.ProxMu
+		p.Local = l
+		list = append(list, p)
+	}
+	return list
+}
+
+// awkwardPlans are all of these.
+func awkwardPlans() []federation.Plan {
+	return append(append(awkwardRules(), awkwardLocals()...), awkward())
+}
+
+// TestOptimiserDefaults: an optimiser's own keys have their defaults, and nothing else.
+func TestOptimiserDefaults(t *testing.T) {
+	for text, want := range map[string]federation.Local{
+		"optimiser: adam":                          {Optimiser: "adam", Beta1: 0.9, Beta2: 0.999, Epsilon: 1e-8},
+		"optimiser: adamw, weight_decay: 0":        {Optimiser: "adamw", Beta1: 0.9, Beta2: 0.999, Epsilon: 1e-8},
+		"optimiser: sgd":                           {Optimiser: "sgd"},
+		"optimiser: adam, beta1: 0, epsilon: 1e-3": {Optimiser: "adam", Beta2: 0.999, Epsilon: 1e-3},
+	} {
+		want.LearningRate, want.Steps = 0.1, 10
+		p, err := ParsePlan("p.yaml", []byte(strings.Replace(small, "steps: 10", "steps: 10, "+text, 1)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(want, p.Local); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", text, diff)
+		}
+	}
+}
+
 // TestRuleDefaults: a rule's own keys have their defaults, and nothing else.
 func TestRuleDefaults(t *testing.T) {
 	for rule, want := range map[string]federation.Aggregation{
@@ -200,7 +242,7 @@ func TestRuleDefaults(t *testing.T) {
 }
 
 func TestWritePlanParsesBack(t *testing.T) {
-	for _, p := range append(awkwardRules(), awkward(), Cardiology()) {
+	for _, p := range append(awkwardPlans(), Cardiology()) {
 		b := WritePlan(p)
 		got, err := ParsePlan("p.yaml", b)
 		if err != nil {
@@ -234,7 +276,7 @@ func TestWritePlanShowsEveryKey(t *testing.T) {
 			}
 		}
 	}
-	for _, p := range append(awkwardRules(), awkward()) {
+	for _, p := range awkwardPlans() {
 		file = string(WritePlan(p))
 		check(reflect.ValueOf(p), "")
 	}
@@ -248,8 +290,7 @@ func TestWritePlanShowsEveryKey(t *testing.T) {
 func FuzzParsePlan(f *testing.F) {
 	f.Add([]byte(small))
 	f.Add(WritePlan(Cardiology()))
-	f.Add(WritePlan(awkward()))
-	for _, p := range awkwardRules() {
+	for _, p := range awkwardPlans() {
 		f.Add(WritePlan(p))
 	}
 	f.Add([]byte("name: &a x\nfeatures: *a\n"))

@@ -31,12 +31,7 @@ func WritePlan(p federation.Plan) []byte {
 	}
 	writeColumns(&w, p)
 	w.WriteString("\nlocal: # training in the hospital, each round\n")
-	line("  optimiser", scalar(p.Local.Optimiser), "")
-	line("  learning_rate", float(p.Local.LearningRate), "")
-	line("  steps", p.Local.Steps, "this or epochs; the other is 0")
-	line("  epochs", p.Local.Epochs, "")
-	line("  batch", p.Local.Batch, "records of one step; 0: all")
-	line("  prox_mu", float(p.Local.ProxMu), "pull towards the base (FedProx); 0: none")
+	writeLocal(line, p.Local)
 	w.WriteString("\naggregation: # from the sum to the next version\n")
 	writeRule(line, p.Aggregation)
 	w.WriteString("\nprivacy: # what leaves a hospital, and how precise\n")
@@ -52,6 +47,60 @@ func WritePlan(p federation.Plan) []byte {
 	line("  open_seconds", p.Schedule.OpenSeconds, "for each half of opening the sum")
 	line("  grace_seconds", p.Schedule.GraceSeconds, "for a hospital whose connection is gone")
 	return w.Bytes()
+}
+
+// writeLocal shows the keys that the optimiser has, and what is switched on.
+func writeLocal(line func(key string, value any, comment string), l federation.Local) {
+	line("  optimiser", scalar(l.Optimiser), "sgd, adam or adamw")
+	line("  learning_rate", float(l.LearningRate), "")
+	keys := federation.OptimiserKeys(l.Optimiser)
+	for _, k := range []struct {
+		name    string
+		value   float64
+		comment string
+	}{
+		{"momentum", l.Momentum, "share of the last step that goes on"},
+		{"beta1", l.Beta1, "decay of the mean of gradients"},
+		{"beta2", l.Beta2, "decay of the mean of their squares"},
+		{"epsilon", l.Epsilon, "added to its root"},
+		{"weight_decay", l.WeightDecay, "share of a parameter that a step of rate 1 takes away"},
+	} {
+		if slices.Contains(keys, k.name) {
+			line("  "+k.name, float(k.value), k.comment)
+		}
+	}
+	line("  steps", l.Steps, "this or epochs; the other is 0")
+	line("  epochs", l.Epochs, "")
+	line("  batch", l.Batch, "records of one step; 0: all")
+	line("  prox_mu", float(l.ProxMu), "pull towards the base (FedProx); 0: none")
+	if l.Rate.Schedule != "" {
+		line("  rate", rateText(l.Rate), "the learning rate over rounds: constant, step or cosine")
+	}
+	if len(l.ClassWeights) > 0 {
+		line("  class_weights", floats(l.ClassWeights), "times the loss of a record, by its label")
+	}
+	if l.EarlyStop.On() {
+		line("  early_stop", fmt.Sprintf("{share: %s, patience: %d}", float(l.EarlyStop.Share), l.EarlyStop.Patience),
+			"records held back; epochs without a smaller loss on them")
+	}
+}
+
+func rateText(r federation.Rate) string {
+	switch r.Schedule {
+	case federation.Step:
+		return fmt.Sprintf("{schedule: step, every: %d, factor: %s}", r.Every, float(r.Factor))
+	case federation.Cosine:
+		return fmt.Sprintf("{schedule: cosine, final: %s}", float(r.Final))
+	}
+	return "{schedule: " + scalar(r.Schedule) + "}"
+}
+
+func floats(list []float64) string {
+	words := make([]string, len(list))
+	for i, x := range list {
+		words[i] = float(x)
+	}
+	return "[" + strings.Join(words, ", ") + "]"
 }
 
 // writeRule shows the keys that the rule has.
