@@ -283,6 +283,9 @@ func (c *Coordinator) next(ctx context.Context) time.Duration {
 	if at := round.Wake(c.current.State); at.After(w.Clock) { // one that is past was dealt with above
 		wake = earlier(wake, now.Add(at.Sub(w.Clock)))
 	}
+	if at := round.ExpiryWake(c.current.State); at.After(w.Now) {
+		wake = earlier(wake, now.Add(at.Sub(w.Now)))
+	}
 	if wake.IsZero() {
 		return time.Hour
 	}

@@ -49,18 +49,39 @@ var ErrCharter = errors.New("another charter")
 // to. pinned is the digest of a charter that must be among the log's, or zero: then
 // nothing but the log itself vouches for its keys.
 func Inspect(ctx context.Context, b storage.Bucket, pinned federation.Digest) (Inspection, error) {
-	charter, err := genesisCharter(ctx, b)
+	c := &Coordinator{cfg: Config{}.withDefaults(), presence: newPresence(time.Now)}
+	out := Inspection{Hospitals: []InspectedHospital{}, Abandonments: []Abandonment{}}
+	v, err := readLog(ctx, b, pinned, out.note)
 	if err != nil {
 		return Inspection{}, err
+	}
+	if v.Plan, err = opening.Plan(ctx, b, v.State.Plan); err != nil {
+		return Inspection{}, fmt.Errorf("plan: %w", err)
+	}
+	if out.Lease, err = readLease(ctx, b); err != nil {
+		return Inspection{}, err
+	}
+	c.publish(v)
+	out.Status, out.Entries = c.Status(), v.Size
+	for _, h := range out.Status.Hospitals {
+		out.Hospitals = append(out.Hospitals, InspectedHospital{h.ID, h.Name, h.Joined, h.Submitted, h.Custodian})
+	}
+	return out, nil
+}
+
+// readLog reads a log from its beginning without a key, verifies it, and shows each entry
+// with the state after it. It returns the state at the end and the published head.
+func readLog(ctx context.Context, b storage.Bucket, pinned federation.Digest, show func(round.Entry, round.Memo)) (View, error) {
+	charter, err := genesisCharter(ctx, b)
+	if err != nil {
+		return View{}, err
 	}
 	checkpoint, note, err := roundlog.UnverifiedCheckpoint(ctx, b) // before the batches: they go further
 	if err != nil {
-		return Inspection{}, err
+		return View{}, err
 	}
 	known := pinned.IsZero() || pinned == charter.Digest()
 	follow := opening.NewCharters(ctx, b, charter)
-	c := &Coordinator{cfg: Config{}.withDefaults(), presence: newPresence(time.Now)}
-	out := Inspection{Hospitals: []InspectedHospital{}, Abandonments: []Abandonment{}}
 	v := View{Memo: round.Memo{State: round.State{Charter: charter}},
 		Head: federation.TreeHead{Size: checkpoint.Size, Root: federation.Digest(checkpoint.Root)}}
 	tree, err := roundlog.Read(ctx, b, charter.LogKey, func(batch roundlog.Batch) error {
@@ -74,35 +95,23 @@ func Inspect(ctx context.Context, b storage.Bucket, pinned federation.Digest) (I
 				return fmt.Errorf("entry %d: %w", batch.Size+int64(i), err)
 			}
 			known = known || (e.Kind == round.CharterSet && e.Blob == pinned)
-			out.note(e, v.State.Round)
+			show(e, v.Memo)
 		}
 		return nil
 	}, follow.Option())
 	if err != nil {
-		return Inspection{}, err
+		return View{}, err
 	}
 	if !known {
-		return Inspection{}, fmt.Errorf("%w: charter %s, not %s", ErrCharter, v.State.Charter.Digest(), pinned)
+		return View{}, fmt.Errorf("%w: charter %s, not %s", ErrCharter, v.State.Charter.Digest(), pinned)
 	}
-	if _, err := tree.VerifyCheckpoint(note); err != nil {
-		return Inspection{}, err
-	}
-	if v.Plan, err = opening.Plan(ctx, b, v.State.Plan); err != nil {
-		return Inspection{}, fmt.Errorf("plan: %w", err)
-	}
-	if out.Lease, err = readLease(ctx, b); err != nil {
-		return Inspection{}, err
-	}
-	c.publish(v)
-	out.Status, out.Entries = c.Status(), tree.Size()
-	for _, h := range out.Status.Hospitals {
-		out.Hospitals = append(out.Hospitals, InspectedHospital{h.ID, h.Name, h.Joined, h.Submitted, h.Custodian})
-	}
-	return out, nil
+	_, err = tree.VerifyCheckpoint(note)
+	return v, err
 }
 
 // note keeps what a status tells of the past.
-func (i *Inspection) note(e round.Entry, r round.Round) {
+func (i *Inspection) note(e round.Entry, after round.Memo) {
+	r := after.State.Round
 	i.LastEntry = e.Time
 	switch {
 	case e.Kind == round.Publish && r.Phase == round.Done:

@@ -152,7 +152,7 @@ func (c *Coordinator) noteHead(ctx context.Context) error {
 // header names one, a custodian answers under one, and an end should be readable.
 func published(kind round.EntryKind) bool {
 	switch kind {
-	case round.Select, round.Publish, round.Abandon, round.Finish:
+	case round.Select, round.Publish, round.Abandon, round.Finish, round.Expire:
 		return true
 	}
 	return false
@@ -284,6 +284,8 @@ func (c *Coordinator) report(entries []round.Entry) {
 			c.cfg.Logger.Warn("round abandoned", append(attrs, "reason", e.Reason)...)
 		case round.Discard, round.Declined, round.Refuse:
 			c.cfg.Logger.Warn(string(e.Kind), append(attrs, "hospital", e.Hospital, "reason", e.Reason)...)
+		case round.Expire:
+			c.cfg.Logger.Info("ciphertexts expired", "rounds_up_to", e.Round)
 		case round.Finish:
 			c.cfg.Logger.Info("plan finished", "reason", e.Reason)
 		}

@@ -39,6 +39,8 @@ func (c *Coordinator) perform(ctx context.Context, t round.Task, v View) error {
 		return c.giveUp(ctx, t, v, c.openSum(ctx, t, v))
 	case round.TaskAbandon:
 		return c.end(ctx, v, round.RoundDefeated{Round: t.Round})
+	case round.TaskExpire:
+		return c.Submit(ctx, round.ExpiryReached{})
 	case round.TaskFinish:
 		c.sweep(ctx, v)
 		return c.Submit(ctx, round.PlanEnded{})

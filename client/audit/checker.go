@@ -25,6 +25,7 @@ type checker struct {
 	asked   map[federation.Digest]asked // by manifest
 	heads   []head
 	largest map[federation.HospitalID]int64 // size of the largest checkpoint it cosigned
+	gone    []gone                          // ciphertext segments that are not there
 	card    *card                           // of the newest version, if it was not there
 }
 

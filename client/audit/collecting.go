@@ -26,8 +26,8 @@ func (c *checker) checkUpdate(ctx context.Context, s step) error {
 	return c.checkSegments(ctx, s, m)
 }
 
-// checkSegments reads a ciphertext. Segments may be gone, because those of closed
-// rounds are retired; one that is there must be the one that was signed.
+// checkSegments reads a ciphertext. Segments may be gone if the log says, now or later,
+// that their round expired; one that is there must be the one that was signed.
 func (c *checker) checkSegments(ctx context.Context, s step, m federation.Submission) error {
 	for index, size := range c.now.sizes {
 		name, err := storage.UpdateSegment(c.now.digest, string(m.Hospital), m.UpdateRoot(), index)
@@ -37,7 +37,7 @@ func (c *checker) checkSegments(ctx context.Context, s step, m federation.Submis
 		what := segmentName(index, m.Hospital, s.entry.Round)
 		_, err = c.object(ctx, name, m.Segments[index], int64(size), what)
 		if errors.Is(err, storage.ErrNotFound) {
-			c.report.MissingSegments++
+			c.gone = append(c.gone, gone{s.entry.Round, name, what})
 			continue
 		}
 		if err != nil {
@@ -45,6 +45,23 @@ func (c *checker) checkSegments(ctx context.Context, s step, m federation.Submis
 		}
 		c.report.Segments++
 	}
+	return nil
+}
+
+// gone is a ciphertext segment that is not there.
+type gone struct {
+	round        uint64
+	object, what string
+}
+
+// checkGone: what is gone must be of a round that expired, by the end of the log.
+func (c *checker) checkGone() error {
+	for _, g := range c.gone {
+		if g.round > c.memo.State.Expired {
+			return wrong(g.object, g.what, fmt.Errorf("%s: %w, and no entry of the log lets it go", g.object, storage.ErrNotFound))
+		}
+	}
+	c.report.Retired = len(c.gone)
 	return nil
 }
 

@@ -33,7 +33,7 @@ import (
 //	6 train       version 3; alpha's share sums are wrong
 //	7 evaluate    of version 3
 //
-// and then the plan is finished.
+// and then the plan is finished. By the charter the ciphertexts of rounds 1 to 5 expired.
 
 // fixture is the store of that federation, and what a liar needs.
 type fixture struct {
@@ -135,6 +135,7 @@ func newWorld(ctx context.Context, bucket storage.Bucket) (*world, error) {
 	if w.charter, err = federation.NewCharter("test", w.key.Verifier(), members, true); err != nil {
 		return nil, err
 	}
+	w.charter.Retention.Rounds = 2
 	cfg := coordinator.Config{Bucket: bucket, Key: w.key, Charter: w.charter, Now: w.now}
 	if err := coordinator.Create(ctx, cfg, w.countersign(), w.plan); err != nil {
 		return nil, err
@@ -171,7 +172,7 @@ func (w *world) play(ctx context.Context) error {
 func (w *world) loop(ctx context.Context, ran chan error) error {
 	for {
 		v := w.c.View()
-		if v != nil && v.State.Finished != "" {
+		if v != nil && v.State.Finished != "" && v.State.Expired == 5 {
 			return w.settled(ctx)
 		}
 		worked := false

@@ -39,6 +39,7 @@ func Replay(ctx context.Context, b storage.Bucket, opts Options) (ReplayReport, 
 	if err == nil {
 		err = c.compareHeads(tree)
 	}
+	r.out.judge(h.memo.State.Expired)
 	return r.out, err
 }
 
@@ -52,7 +53,7 @@ type replayer struct {
 // publish re-derives what a publish entry says. The Record is that of the moment: of the
 // answers, those that the entry names.
 func (r *replayer) publish(ctx context.Context, s step) error {
-	v := Version{Number: s.entry.Version, Round: s.entry.Round, Kind: r.now.header.Kind, Snapshot: s.entry.Snapshot, Base: r.now.header.Version}
+	v := Version{Entry: s.index, Number: s.entry.Version, Round: s.entry.Round, Kind: r.now.header.Kind, Snapshot: s.entry.Snapshot, Base: r.now.header.Version}
 	state := s.before.Round
 	state.Answers = slices.DeleteFunc(slices.Clone(state.Answers), func(h round.Held) bool {
 		return !slices.Contains(s.entry.Hospitals, h.Hospital) && !slices.Contains(s.entry.Custodians, h.Hospital)

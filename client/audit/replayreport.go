@@ -13,8 +13,8 @@ type Status string
 // Statuses of a replay.
 const (
 	Rederived   Status = "re-derived"   // from the ciphertexts of the hospitals
-	SumAttested Status = "sum attested" // from the stored sum: the ciphertexts are gone
-	Missing     Status = "missing"      // not at all
+	SumAttested Status = "sum attested" // from the stored sum: the round expired and the ciphertexts are gone
+	Missing     Status = "missing"      // not at all, or ciphertexts are gone that did not expire
 )
 
 // ReplayReport is what Replay re-derived.
@@ -25,6 +25,7 @@ type ReplayReport struct {
 
 // Version is a model version.
 type Version struct {
+	Entry    int64 // of the log, that publishes it and attests the sum
 	Number   uint64
 	Round    uint64
 	Kind     federation.RoundKind
@@ -37,6 +38,7 @@ type Version struct {
 
 // Evaluation is the score of a version.
 type Evaluation struct {
+	Entry    int64
 	Version  uint64
 	Round    uint64
 	Status   Status
@@ -46,11 +48,34 @@ type Evaluation struct {
 }
 
 func (r *ReplayReport) evaluated(v Version, e *opening.Evaluation) {
-	out := Evaluation{Version: v.Base, Round: v.Round, Status: v.Status, Cohort: v.Cohort}
+	out := Evaluation{Entry: v.Entry, Version: v.Base, Round: v.Round, Status: v.Status, Cohort: v.Cohort}
 	if e != nil {
 		out.Accuracy, out.AUC = e.Accuracy, e.AUC
 	}
 	r.Evaluations = append(r.Evaluations, out)
+}
+
+// judge takes back what rests on a stored sum although the round's ciphertexts should be
+// there: expired is the last round that the log lets go.
+func (r *ReplayReport) judge(expired uint64) {
+	for i, v := range r.Versions {
+		if v.Status == SumAttested && v.Round > expired {
+			r.Versions[i].Status, r.Versions[i].Cohort = Missing, 0
+		}
+	}
+	for i, e := range r.Evaluations {
+		if e.Status == SumAttested && e.Round > expired {
+			r.Evaluations[i] = Evaluation{Entry: e.Entry, Version: e.Version, Round: e.Round, Status: Missing}
+		}
+	}
+}
+
+// words is a status with the entry that attests a sum.
+func (s Status) words(entry int64) string {
+	if s == SumAttested {
+		return fmt.Sprintf("%s at entry %d", s, entry)
+	}
+	return string(s)
 }
 
 // Count is how many versions and evaluations have a status.
@@ -72,14 +97,14 @@ func (r ReplayReport) Count(s Status) (versions, evaluations int) {
 func (r ReplayReport) Text() []string {
 	var lines []string
 	for _, v := range r.Versions {
-		line := fmt.Sprintf("version %d  round %d  %s  %s  %d hospitals  snapshot %s", v.Number, v.Round, v.Kind, v.Status, v.Cohort, v.Snapshot.Short())
+		line := fmt.Sprintf("version %d  round %d  %s  %s  %d hospitals  snapshot %s", v.Number, v.Round, v.Kind, v.Status.words(v.Entry), v.Cohort, v.Snapshot.Short())
 		if !v.Stored {
 			line += "  (not in the store)"
 		}
 		lines = append(lines, line)
 	}
 	for _, e := range r.Evaluations {
-		line := fmt.Sprintf("score of version %d  round %d  %s", e.Version, e.Round, e.Status)
+		line := fmt.Sprintf("score of version %d  round %d  %s", e.Version, e.Round, e.Status.words(e.Entry))
 		if e.Status != Missing {
 			line += fmt.Sprintf("  %d hospitals  accuracy %.4f  AUC %s", e.Cohort, e.Accuracy, score(e.AUC))
 		}

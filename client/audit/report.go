@@ -32,8 +32,9 @@ type Report struct {
 	Snapshot  federation.Digest // of that version
 	Finished  string            // why the plan ended; empty if it did not
 
-	Segments        int // ciphertext segments that are there
-	MissingSegments int // ciphertext segments that are gone
+	Segments int    // ciphertext segments that are there
+	Retired  int    // ciphertext segments that are gone, of rounds that expired
+	Expired  uint64 // the last round that did
 
 	Cosigned []Cosigned // one a hospital of the charter, largest size first
 	Notes    []string   // what is not wrong, but worth knowing
@@ -52,6 +53,7 @@ func (c *checker) summary(tree *roundlog.Tree, published int64) Report {
 	r.LogKey, r.Members = c.charter.LogKey, len(c.charter.Members)
 	r.Entries, r.Batches, r.Published = tree.Size(), c.batches, published
 	r.Root, r.Leader = federation.Digest(tree.Root()), c.memo.State.Epoch
+	r.Expired = c.memo.State.Expired
 	r.Version, r.Snapshot, r.Finished = c.memo.State.Model.Number, c.memo.State.Model.Snapshot, c.memo.State.Finished
 	for _, m := range c.charter.Members {
 		r.Cosigned = append(r.Cosigned, Cosigned{m.ID, m.Name, c.largest[m.ID]})
@@ -78,7 +80,7 @@ func (r Report) Text() []string {
 		fmt.Sprintf("log         %d entries in %d batches, root %s", r.Entries, r.Batches, r.Root),
 		fmt.Sprintf("rounds      %d done, %d abandoned", r.Done, r.Abandoned),
 		fmt.Sprintf("objects     %d, %d bytes: every digest, signature and tile holds", r.Objects, r.Bytes),
-		fmt.Sprintf("ciphertexts %d segments are there, %d are gone", r.Segments, r.MissingSegments),
+		fmt.Sprintf("ciphertexts %d segments are there, %d of expired rounds are retired", r.Segments, r.Retired),
 		"cosigned    " + r.cosignedText(),
 	}
 	if r.Version > 0 {

@@ -53,6 +53,8 @@ func (t *teller) tell(ctx context.Context, s step) error {
 		t.say(s, "a coordinator took the lead, epoch %d", s.entry.Epoch)
 	case round.CharterSet:
 		t.epoch(s)
+	case round.Expire:
+		t.say(s, "the ciphertexts of the rounds up to %d may be retired: the charter keeps them %s", s.entry.Round, t.charter.Retention)
 	case round.Finish:
 		t.say(s, "the plan ended: %s", s.entry.Reason)
 	case round.PlanSet:

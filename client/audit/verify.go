@@ -15,7 +15,8 @@ import (
 //
 // The error is a *[Problem] for the first object that is wrong, anything else when an
 // object could not be read, and [roundlog.ErrNoLog] for a store without a log. A
-// ciphertext that is gone is counted, not an error. Objects that the log does not name,
+// ciphertext that is gone is counted where the log says that its round expired, and is an
+// error elsewhere. Objects that the log does not name,
 // such as messages that came too late to matter, are not looked at.
 func Verify(ctx context.Context, b storage.Bucket, opts Options) (Report, error) {
 	h, err := begin(ctx, b, opts)
@@ -37,6 +38,9 @@ func Verify(ctx context.Context, b storage.Bucket, opts Options) (Report, error)
 		return Report{}, err
 	}
 	if err := c.compareHeads(tree); err != nil {
+		return Report{}, err
+	}
+	if err := c.checkGone(); err != nil {
 		return Report{}, err
 	}
 	if _, err := tree.VerifyCheckpoint(note); err != nil {

@@ -150,7 +150,7 @@ checks all that the derivation needs; "atrium audit verify" checks the rest.`,
 				return err
 			}
 			if f.json {
-				return o.json(r)
+				return errors.Join(o.json(r), missing(r))
 			}
 			o.lines(r.Text())
 			return o.replayed(r)
@@ -159,18 +159,28 @@ checks all that the derivation needs; "atrium audit verify" checks the rest.`,
 
 // replayed prints the verdict on a replay. What could not be derived is no success.
 func (o *output) replayed(r audit.ReplayReport) error {
-	missing, _ := r.Count(audit.Missing)
-	attested, _ := r.Count(audit.SumAttested)
-	derived, scores := r.Count(audit.Rederived)
-	if missing > 0 {
-		return fmt.Errorf("%d of %d versions cannot be derived: their ciphertexts and sums are gone", missing, len(r.Versions))
+	if err := missing(r); err != nil {
+		return err
 	}
-	if attested > 0 {
-		o.line("OK: %d versions re-derived bit for bit, %d from attested sums", derived, attested)
+	attested, scored := r.Count(audit.SumAttested)
+	derived, scores := r.Count(audit.Rederived)
+	if attested+scored > 0 {
+		o.line("OK: %d versions and %d evaluations re-derived bit for bit, %d and %d from attested sums of rounds that expired",
+			derived, scores, attested, scored)
 		return nil
 	}
 	o.line("OK: %d versions and %d evaluations re-derived bit for bit", derived, scores)
 	return nil
+}
+
+// missing is why a replay is no success: something could not be derived.
+func missing(r audit.ReplayReport) error {
+	versions, scores := r.Count(audit.Missing)
+	if versions+scores == 0 {
+		return nil
+	}
+	return fmt.Errorf("%d of %d versions and %d of %d evaluations are missing: ciphertexts are gone that did not expire, or their sums are",
+		versions, len(r.Versions), scores, len(r.Evaluations))
 }
 
 func newShowCommand() *cobra.Command {

@@ -116,6 +116,12 @@ func newSite(t *testing.T, plan federation.Plan) site { return newSiteOf(t, plan
 
 func newSiteOf(t *testing.T, plan federation.Plan, names ...string) site {
 	t.Helper()
+	return newSiteWith(t, plan, names)
+}
+
+// newSiteWith is newSiteOf with more flags for init.
+func newSiteWith(t *testing.T, plan federation.Plan, names []string, flags ...string) site {
+	t.Helper()
 	s := site{t: t, dir: t.TempDir(), names: names}
 	for i, name := range s.names {
 		if err := dataset.Generate(1, i).WriteCSV(s.dir, name); err != nil {
@@ -129,8 +135,8 @@ func newSiteOf(t *testing.T, plan federation.Plan, names ...string) site {
 	l.Close()
 	file := filepath.Join(s.dir, "plan.yaml")
 	s.put(file, plan)
-	ran(t, 0, "coordinator", "init", "--hospitals", strings.Join(s.names, ","), "--dir", filepath.Join(s.dir, "fed"),
-		"--listen", l.Addr().String(), "--plan", file, "--data", s.dir)
+	ran(t, 0, append([]string{"coordinator", "init", "--hospitals", strings.Join(s.names, ","), "--dir", filepath.Join(s.dir, "fed"),
+		"--listen", l.Addr().String(), "--plan", file, "--data", s.dir}, flags...)...)
 	return s
 }
 

@@ -36,6 +36,7 @@ type proposeFlags struct {
 	threshold, maxHostile, minCohort int
 	groups                           int
 	newLogKey                        bool
+	retention                        federation.Retention
 	out                              string
 }
 
@@ -74,6 +75,7 @@ coordinator more than a sum: of the hospitals of that set all but f must approve
 	flags.IntVar(&f.maxHostile, "max-hostile", 0, "`number` of hospitals that may help a lying coordinator (default follows from the custodians)")
 	flags.IntVar(&f.minCohort, "min-cohort", 0, "fewest `hospitals` in a sum (default follows from --max-hostile)")
 	flags.IntVar(&f.groups, "groups", 0, "`number` of groups to cut the hospitals into anew (default keeps the groups)")
+	addRetentionFlags(flags, &f.retention)
 	flags.BoolVar(&f.newLogKey, "new-log-key", false, "draw another key for the log")
 	flags.StringVar(&f.out, "out", "", "`file` to write (default charter-EPOCH.terms.json beside the charter)")
 	return cmd
@@ -88,6 +90,9 @@ func (f proposeFlags) run(cmd *cobra.Command, c config) error {
 		return err
 	}
 	change := federation.Change{Threshold: f.threshold, MaxHostile: f.maxHostile, MinCohort: f.minCohort, Groups: f.groups}
+	if cmd.Flags().Changed(retainRounds) || cmd.Flags().Changed(retainDays) {
+		change.Retention = &f.retention
+	}
 	for _, list := range []struct {
 		names []string
 		to    *[]federation.HospitalID

@@ -23,7 +23,7 @@ import (
 )
 
 func newCoordinatorCommand() *cobra.Command {
-	return group("coordinator", "The research centre's side", newInitCommand(), newServeCommand(), newCoordinatorStatusCommand(), newStorageCommand(), newCharterCommand(),
+	return group("coordinator", "The research centre's side", newInitCommand(), newServeCommand(), newRetireCommand(), newCoordinatorStatusCommand(), newStorageCommand(), newCharterCommand(),
 		newCoordinatorBackupCommand(), newCoordinatorRestoreCommand())
 }
 

@@ -53,6 +53,7 @@ All keys are drawn on this machine: whoever runs this could keep copies.`,
 	flags.StringVar(&f.plan, "plan", "", "training plan `file` (default the built-in cardiology plan)")
 	flags.StringVar(&f.data, "data", "", "`directory` of NAME_train.csv and NAME_test.csv (default train.csv and test.csv in each hospital's folder)")
 	flags.IntVar(&f.options.Groups, "groups", 1, "`number` of groups that are summed apart, of at least 3 hospitals in the order named")
+	addRetentionFlags(flags, &f.options.Retention)
 	flags.BoolVar(&f.hideNames, "hide-names", false, "leave the hospitals' names out of the charter")
 	flags.BoolVar(&f.json, "json", false, "print one JSON object")
 	return cmd

@@ -22,6 +22,7 @@ type Charter struct {
 	MinCohort  int            `json:"min_cohort"`  // K: fewest submitters of a group
 	Groups     [][]HospitalID `json:"groups"`      // a partition of the roster, each sorted
 	ShowNames  bool           `json:"show_names"`  // whether Members carry names
+	Retention  Retention      `json:"retention,omitzero"`
 
 	// What an epoch after the first begins with; CheckTransition judges it.
 	Closings []Digest          `json:"closings,omitempty"` // of the signed closing statements of the epoch before
@@ -127,6 +128,9 @@ func (c Charter) validate() error {
 		return fmt.Errorf("max hostile %d: want 1 to %d (f < 2t−m)", f, 2*t-m-1)
 	case c.MinCohort < f+2:
 		return fmt.Errorf("min cohort %d: want at least f+2 = %d", c.MinCohort, f+2)
+	}
+	if err := c.Retention.Validate(); err != nil {
+		return err
 	}
 	if err := c.validateMembers(); err != nil {
 		return err

@@ -71,6 +71,7 @@ type Change struct {
 	Groups     int    // cuts the roster anew into that many; 0 keeps the groups
 	LogKey     string // verifier
 	Releases   []Release
+	Retention  *Retention // nil keeps it
 }
 
 // ErrChange wraps every refusal of a change.
@@ -93,7 +94,10 @@ func (c Charter) Next(ch Change) (Charter, error) {
 	if err != nil {
 		return Charter{}, fmt.Errorf("%w: %w", ErrChange, err)
 	}
-	next.Epoch, next.Previous = c.Epoch+1, c.Digest()
+	next.Epoch, next.Previous, next.Retention = c.Epoch+1, c.Digest(), c.Retention
+	if ch.Retention != nil {
+		next.Retention = *ch.Retention
+	}
 	if len(ch.Custodians) > 0 {
 		next = next.withCustodians(ch.Custodians)
 	}
@@ -189,6 +193,9 @@ func (c Charter) Changes(next Charter) []string {
 		say("log key stays: %s", next.LogKey)
 	} else {
 		say("log key  %s replaces %s: what the old key signs from now on is worth nothing", next.LogKey, c.LogKey)
+	}
+	if c.Retention != next.Retention {
+		say("ciphertexts of ended rounds are kept %s; before: %s", next.Retention, c.Retention)
 	}
 	for _, r := range next.Releases {
 		say("releases the question %s", strings.Join(r.Release.Questions, ", "))

@@ -20,8 +20,8 @@ func init() {
 		Open: applyOpen, Join: applyJoin, Collect: applyCollect, Update: applyUpdate, Discard: applyDiscard,
 		Declined: applyDecline, Refuse: applyRefuse, Candidate: applyCandidate, Acknowledge: applyAcknowledge, Select: applySelect,
 		Answer: applyAnswer, Burn: applyBurn, Publish: applyPublish, Abandon: applyAbandon, Finish: applyFinish,
-		CharterSet: applyCharter,
-		Stated:     func(s State, _ Entry) (State, error) { return s, nil }, // Memo.Apply checks it
+		CharterSet: applyCharter, Expire: applyExpire,
+		Stated: func(s State, _ Entry) (State, error) { return s, nil }, // Memo.Apply checks it
 	}
 }
 
@@ -218,6 +218,7 @@ func applyPublish(s State, e Entry) (State, error) {
 		return s, err
 	}
 	s.Round.Phase, s.Round.Deadline = Done, ""
+	s = s.over(e.Time)
 	s.Failures, s.NotBefore = 0, ""
 	switch s.Round.Kind {
 	case federation.Evaluate:
@@ -249,6 +250,7 @@ func applyAbandon(s State, e Entry) (State, error) {
 	}
 	manifest := s.Round.Manifest
 	s.Round.Phase, s.Round.Reason, s.Round.Deadline = Abandoned, e.Reason, ""
+	s = s.over(e.Time)
 	s.Failures++
 	s.NotBefore = e.Deadline
 	if s.Round.Selected.IsZero() { // no custodian was asked to answer

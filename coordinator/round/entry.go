@@ -31,6 +31,7 @@ const (
 	Abandon     EntryKind = "abandon"     // Reason
 	Finish      EntryKind = "finish"      // Reason
 	CharterSet  EntryKind = "charter"     // Blob: charter. Attachment: countersignatures. Epoch: of the writer from here on. Reason: of the round that it ends
+	Expire      EntryKind = "expire"      // Round: its ciphertexts, and those of all before it, may be retired
 	Stated      EntryKind = "state"       // Blob: the Memo before it, the first entry of its batch
 )
 

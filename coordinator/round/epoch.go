@@ -55,10 +55,14 @@ func applyCharter(s State, e Entry) (State, error) {
 		return s, errors.New("a reason belongs to the round that ends, and only to that")
 	}
 	s.Attempts = inherited(s.Attempts, *next)
+	running := s.Round.Phase.Running()
 	s.Epoch, s.Charter, s.Coming = e.Epoch, next.Charter, nil
 	s.Latest, s.Failures, s.NotBefore = nil, 0, ""
 	if s.Round.Number > 0 {
 		s.Round = Round{Number: s.Round.Number, Kind: s.Round.Kind, Phase: Closed, Header: s.Round.Header, Opened: s.Round.Opened, Reason: e.Reason}
+	}
+	if running {
+		s = s.over(e.Time)
 	}
 	return s, nil
 }

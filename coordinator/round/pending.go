@@ -20,6 +20,7 @@ const (
 	TaskPublish  TaskKind = "publish"  // open the sums and store the result
 	TaskAbandon  TaskKind = "abandon"  // Reason
 	TaskFinish   TaskKind = "finish"   // Reason
+	TaskExpire   TaskKind = "expire"   // say which ciphertexts the charter lets go; nothing waits for it
 
 	TaskJoin        TaskKind = "join"
 	TaskUpdate      TaskKind = "update"
@@ -106,8 +107,17 @@ func OwnTasks(s State, w When) []Task {
 	return nil
 }
 
-// idle is what follows a finished round: the next one, or the end of the plan.
+// idle is what is owed between rounds.
 func idle(s State, w When) []Task {
+	var tasks []Task
+	if n := s.expirable(w.Now); n > s.Expired {
+		tasks = append(tasks, Task{ID: fmt.Sprintf("%s/%d", TaskExpire, n), Kind: TaskExpire, Round: n})
+	}
+	return append(tasks, following(s, w)...)
+}
+
+// following is what follows a finished round: the next one, or the end of the plan.
+func following(s State, w When) []Task {
 	kind, end := s.Next()
 	number := s.Round.Number + 1
 	switch {

@@ -211,6 +211,8 @@ func (c *coordinator) event(t round.Task, s round.State) round.Event {
 		return c.open(t, s)
 	case round.TaskAbandon:
 		return round.RoundDefeated{Round: t.Round}
+	case round.TaskExpire:
+		return round.ExpiryReached{}
 	case round.TaskFinish:
 		return round.PlanEnded{}
 	}

@@ -129,6 +129,9 @@ func newWorld(t testing.TB, seed uint64) *world {
 		groups += rng.IntN(2)
 	}
 	w.charter = testCharter(t, n, groups)
+	if seed%4 == 3 {
+		w.charter.Retention.Rounds = 1
+	}
 	w.plan = testPlan(1+rng.IntN(3), rng.IntN(3))
 	w.coord = &coordinator{w: w, lastPoll: map[federation.HospitalID]time.Duration{}}
 	hostile := -1

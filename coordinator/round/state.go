@@ -63,6 +63,8 @@ type State struct {
 	Round     Round      `json:"round"`
 	Failures  int        `json:"failures,omitempty"`   // rounds abandoned since the last one done
 	NotBefore string     `json:"not_before,omitempty"` // earliest opening of the next round
+	Expired   uint64     `json:"expired,omitempty"`    // the ciphertexts of rounds up to it may be retired
+	Ended     []DayEnd   `json:"ended,omitempty"`      // rounds that did not expire yet, where the charter counts days
 	Attempts  []Attempt  `json:"attempts,omitempty"`
 	Coming    *NextEpoch `json:"-"`                // the charter that may follow; nil when none was verified
 	Latest    []Joined   `json:"latest,omitempty"` // the latest Join of each hospital in any round, in the charter's order; nil before the first

@@ -26,6 +26,7 @@ type Options struct {
 	Storage    location.Location // S3 only; the zero value is the coordinator's folder
 	S3         S3                // how to reach it
 	Groups     int               // in which Hospitals are summed apart, in their order; 0 is 1
+	Retention  federation.Retention
 
 	// Data names a hospital's training and test records, as its configuration file
 	// will: absolute, or relative to the hospital's folder.
@@ -91,6 +92,9 @@ func (o Options) validate() error {
 		return fmt.Errorf("%d groups of %d hospitals: each needs at least 3", o.Groups, n)
 	}
 	if err := federation.CheckRule(federation.Charter{Groups: make([][]federation.HospitalID, o.Groups)}, o.Plan); err != nil {
+		return err
+	}
+	if err := o.Retention.Validate(); err != nil {
 		return err
 	}
 	seen := map[string]bool{}

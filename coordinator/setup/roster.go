@@ -44,6 +44,7 @@ func enrol(o Options, ca authority, key *roundlog.Key) ([]member, federation.Cha
 		roster, members = append(roster, m), append(members, listed)
 	}
 	charter, err := federation.NewCharter(o.Federation, key.Verifier(), members, o.ShowNames)
+	charter.Retention = o.Retention
 	if err != nil || o.Groups == 1 {
 		return roster, charter, err
 	}
