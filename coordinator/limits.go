@@ -14,6 +14,7 @@ const (
 	maxLease       = time.Minute            // also of one that is read
 	tailEvery      = time.Second            // a standby reads the log and the lease
 	releaseTime    = 2 * time.Second        // to give the lease up
+	troubleGrace   = time.Minute            // that such a storage has after a deadline
 	troubleDelay   = 500 * time.Millisecond // before the storage is asked again
 	maxAddresses   = 8                      // of one coordinator
 	maxAddress     = 256                    // bytes of one

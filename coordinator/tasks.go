@@ -180,19 +180,30 @@ func (c *Coordinator) openSum(ctx context.Context, t round.Task, v View) error {
 	return c.publishSum(ctx, v, ev, outcome)
 }
 
-// giveUp turns an error that will not go away into the end of the round: a stored object
-// is missing or damaged, or the deadline is past. Other errors are tried again.
+// giveUp turns an error that will not go away into the end of the round. Other errors are
+// tried again.
 func (c *Coordinator) giveUp(ctx context.Context, t round.Task, v View, err error) error {
 	if err == nil || ctx.Err() != nil || isStale(err) {
 		return err
 	}
 	deadline, parsed := federation.ParseTime(v.State.Round.Deadline)
-	late := parsed == nil && !c.moment(v.State).Clock.Before(deadline)
-	if !late && !errors.Is(err, storage.ErrNotFound) && !errors.Is(err, storage.ErrDigest) {
+	if parsed != nil || !remains(err, c.moment(v.State).Clock.Sub(deadline)) {
 		return err
 	}
 	c.cfg.Logger.Error("open sum", "round", t.Round, "error", err)
 	return c.end(ctx, v, round.OpeningFailed{Round: t.Round, Answers: len(c.cfg.Charter.Custodians), Reason: err.Error()})
+}
+
+// remains reports whether an error of an opening is taken for one that will not go away:
+// a stored object is missing or damaged, or it is late, some time past the deadline.
+func remains(err error, late time.Duration) bool {
+	switch {
+	case errors.Is(err, storage.ErrNotFound), errors.Is(err, storage.ErrDigest):
+		return true
+	case passing(err): // a storage that does not answer takes no end of a round either
+		return late >= troubleGrace
+	}
+	return late >= 0
 }
 
 // publishSum stores the outcome of a round and submits the event that names it.
