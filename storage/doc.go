@@ -1,9 +1,10 @@
 // Package storage says what Atrium asks of a place to keep objects, how objects are
 // named, and how content-addressed objects are written and read back.
 //
-// It holds no driver: storage/local keeps objects in a directory, and every driver
-// is held to the contract of [Bucket] by storage/storagetest. It gives the objects
-// no meaning: the log is storage/roundlog, snapshots are storage/models.
+// It holds no driver: storage/local keeps objects in a directory, storage/minio in an S3
+// bucket, and every driver is held to the contract of [Bucket] by storage/storagetest;
+// storage/location opens either. It gives the objects no meaning: the log is
+// storage/roundlog, snapshots are storage/models.
 //
 // The layout of tiles is C2SP tlog-tiles (https://c2sp.org/tlog-tiles), "Merkle
 // tree" and "Log entries"; the rest is Atrium's own.

@@ -51,6 +51,7 @@ func newPolicySite(t *testing.T) policySite {
 // TestPoliciesSuffice runs a federation on a versioned bucket with nothing but the rights
 // of its roles, and audits it with those of an auditor.
 func TestPoliciesSuffice(t *testing.T) {
+	t.Parallel()
 	s := newPolicySite(t)
 	place, dir := "s3://"+s.bucket+"/fed", filepath.Join(t.TempDir(), "demo")
 	r := startDemo(t, dir, "--rounds", "1", "--storage", place, "--config", s.config).result()
@@ -85,6 +86,7 @@ func TestPoliciesSuffice(t *testing.T) {
 // TestPoliciesRefuse tries every kind of access to every folder with each role's
 // credential on the real server.
 func TestPoliciesRefuse(t *testing.T) {
+	t.Parallel()
 	s := newPolicySite(t)
 	objects := map[string]string{} // name, bucket
 	for _, name := range []string{"log/000000000000", "tile/0/000", "blob/ab/abc", "models/abc", "versions/000000000001"} {

@@ -15,6 +15,7 @@ import (
 // TestStorageCopy moves a federation from a directory to a bucket, where it goes on, and
 // back.
 func TestStorageCopy(t *testing.T) {
+	t.Parallel()
 	s := newS3Site(t)
 	dir := filepath.Join(t.TempDir(), "demo")
 	first := startDemo(t, dir, "--rounds", "1").result()
@@ -119,6 +120,7 @@ func requireSameObjects(t *testing.T, a, b string) {
 // TestStorageCopyOfALedOne: two served storages would fork the log, so that a source that
 // is led is copied as a backup only.
 func TestStorageCopyOfALedOne(t *testing.T) {
+	t.Parallel()
 	s := s3Site{dir: t.TempDir()}
 	fed := filepath.Join(s.dir, "fed")
 	address, err := freeAddress()

@@ -62,6 +62,7 @@ func has(t *testing.T, out, text string) {
 // TestDemoOnS3: the state of a coordinator in an S3 bucket is all that it keeps, and audit
 // reads it there. The secret is in no file but its own.
 func TestDemoOnS3(t *testing.T) {
+	t.Parallel()
 	s := newS3Site(t)
 	place, dir := "s3://"+s.bucket+"/heart", filepath.Join(t.TempDir(), "demo")
 	r := startDemo(t, dir, "--rounds", "2", "--storage", place, "--config", s.config).result()
@@ -108,6 +109,7 @@ func (s s3Site) keepsSecret(t *testing.T, dir string) {
 // TestServeOnS3: init begins the log in a bucket; serve waits for a store that does not
 // answer yet, and refuses a bucket that cannot keep the log.
 func TestServeOnS3(t *testing.T) {
+	t.Parallel()
 	s := newS3Site(t)
 	dir, place := filepath.Join(t.TempDir(), "fed"), "s3://"+s.bucket+"/fed"
 	address, err := freeAddress()

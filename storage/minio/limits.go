@@ -9,6 +9,7 @@ const (
 	lastPause       = time.Second           // the longest
 	slowestRate     = 1 << 20               // bytes a second that a body may take, beyond Patience
 	pageSize        = 1000                  // objects of a listing's page
+	idleTime        = 30 * time.Second      // of a connection, before a firewall forgets it
 	maxConnections  = 64                    // idle ones, kept open
 	maxCredentials  = 8 << 10               // bytes of a credentials file
 )

@@ -152,3 +152,19 @@ func TestListGoesOn(t *testing.T) {
 		t.Errorf("%d objects in %d pages, %v: %v", len(got), pages, err, got)
 	}
 }
+
+// TestDamagedOnTheWay: the server compares the body with the hash that was signed.
+func TestDamagedOnTheWay(t *testing.T) {
+	s := server(t, plainMinIO)
+	p := newProxy(t, s)
+	b := open(t, p.config(s.Config(newBucket(t, s, false), "f")))
+	p.damage(true)
+	if err := b.PutIfAbsent(t.Context(), "blob/x", []byte("0123456789")); err == nil {
+		t.Error("a damaged body was stored")
+	}
+	p.damage(false)
+	if _, err := b.Stat(t.Context(), "blob/x"); !errors.Is(err, storage.ErrNotFound) {
+		t.Errorf("stat: %v, want %v", err, storage.ErrNotFound)
+	}
+	put(t, b, "blob/x", "0123456789")
+}

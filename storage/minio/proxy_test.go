@@ -1,10 +1,12 @@
 package minio_test
 
 import (
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"net/http/httputil"
 	"net/url"
+	"strings"
 	"sync"
 	"testing"
 
@@ -20,6 +22,7 @@ type proxy struct {
 	seen  []exchange
 	cut   func(exchange) bool // whether the connection breaks instead of the answer
 	stall func(exchange) bool // whether the answer never comes
+	spoil bool                // see damage
 }
 
 type exchange struct {
@@ -37,7 +40,15 @@ func newProxy(t *testing.T, s *miniotest.Server) *proxy {
 	}
 	p := &proxy{}
 	reverse := &httputil.ReverseProxy{
-		Rewrite: func(r *httputil.ProxyRequest) { r.SetURL(target); r.Out.Host = r.In.Host }, // the signature covers it
+		Rewrite: func(r *httputil.ProxyRequest) {
+			r.SetURL(target)
+			r.Out.Host = r.In.Host // the signature covers it
+			p.mu.Lock()
+			defer p.mu.Unlock()
+			if p.spoil && r.In.Method == http.MethodPut {
+				r.Out.Body = io.NopCloser(io.MultiReader(strings.NewReader("!"), &skipping{r.In.Body, 1}))
+			}
+		},
 		ModifyResponse: func(r *http.Response) error {
 			e := exchange{r.Request.Method, r.Request.URL.Path, r.Request.URL.Query(), r.Request.ContentLength, r.StatusCode}
 			p.mu.Lock()
@@ -58,6 +69,22 @@ func newProxy(t *testing.T, s *miniotest.Server) *proxy {
 	return p
 }
 
+// skipping leaves out the first bytes of a reader.
+type skipping struct {
+	io.Reader
+	bytes int64
+}
+
+func (s *skipping) Read(p []byte) (int, error) {
+	if s.bytes > 0 {
+		if _, err := io.CopyN(io.Discard, s.Reader, s.bytes); err != nil {
+			return 0, err
+		}
+		s.bytes = 0
+	}
+	return s.Reader.Read(p)
+}
+
 // config is that of the server, through the proxy.
 func (p *proxy) config(c minio.Config) minio.Config {
 	c.Endpoints = []string{p.http.URL}
@@ -69,6 +96,13 @@ func (p *proxy) set(cut, stall func(exchange) bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.cut, p.stall, p.seen = cut, stall, nil
+}
+
+// damage says whether bodies of requests are damaged on the way.
+func (p *proxy) damage(yes bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.spoil = yes
 }
 
 // statuses are the answers to one method.

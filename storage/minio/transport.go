@@ -18,6 +18,7 @@ func newTransport(c Config) *http.Transport {
 		TLSHandshakeTimeout: c.Patience / 2,
 		MaxIdleConns:        maxConnections,
 		MaxIdleConnsPerHost: maxConnections,
+		IdleConnTimeout:     idleTime,
 		DisableCompression:  true,
 		TLSClientConfig:     &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: c.CA},
 	}

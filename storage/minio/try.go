@@ -48,6 +48,7 @@ func (b *Bucket) try(ctx context.Context, a account, bytes int64, do func(contex
 		}
 		lost, err = true, judged
 		b.endpoint.CompareAndSwap(at, at+1)
+		b.transport.CloseIdleConnections() // they may be as dead
 		if time.Until(call.deadline) <= pause {
 			return lost, err
 		}
