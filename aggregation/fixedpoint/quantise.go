@@ -37,22 +37,33 @@ func (f Format) Quantise(dst []uint32, x []float64, rounding Uint64Source) (satu
 
 func (s Segment) quantise(bits int, dst []uint32, x []float64, rounding Uint64Source) (saturated int, err error) {
 	low, high, scale, offset := s.levels(bits)
-	for i, v := range x {
-		if math.IsNaN(v) || math.IsInf(v, 0) {
-			return 0, fmt.Errorf("quantise segment %q index %d: %v: %w", s.Name, i, v, ErrNotFinite)
+	clip := s.Clip
+	if s.Encoding == Count {
+		clip = 1
+	}
+	var words [512]uint64
+	for first := 0; first < len(x); first += len(words) {
+		part := x[first:min(first+len(words), len(x))]
+		out := dst[first:][:len(part)]
+		fill(words[:len(part)], rounding)
+		for i, v := range part {
+			if math.Float64bits(v)&infinite == infinite {
+				return 0, fmt.Errorf("quantise segment %q index %d: %v: %w", s.Name, first+i, v, ErrNotFinite)
+			}
+			if v < low {
+				v, saturated = low, saturated+1
+			} else if v > high {
+				v, saturated = high, saturated+1
+			}
+			v = float64(float64(v/clip) * scale)
+			out[i] = uint32(roundStochastic(v, words[i]) + offset)
 		}
-		if v < low {
-			v, saturated = low, saturated+1
-		} else if v > high {
-			v, saturated = high, saturated+1
-		}
-		if s.Encoding != Count {
-			v = float64(float64(v/s.Clip) * scale)
-		}
-		dst[i] = uint32(roundStochastic(v, rounding.Uint64()) + offset)
 	}
 	return saturated, nil
 }
+
+// infinite is the exponent of NaN and the infinities.
+const infinite = 0x7ff << 52
 
 // levels returns the range of a value, the number of steps between 0 and
 // Clip, and the field of 0.
@@ -69,15 +80,17 @@ func (s Segment) levels(bits int) (low, high, scale float64, offset int64) {
 }
 
 // roundStochastic returns floor(v) or floor(v)+1, the latter with probability
-// v-floor(v) up to 2^-53 when word is uniform. v-floor(v) is exact.
+// v-floor(v) up to 2^-53 when word is uniform; |v| is at most 2^32. Which of the two it is
+// nobody predicts, a processor neither: so signs are read as bits, without a branch. All
+// differences but the last are exact, and that one has the sign of the exact one.
 func roundStochastic(v float64, word uint64) int64 {
-	low := math.Floor(v)
-	n := int64(low)
-	if float64(word>>11) < float64(float64(v-low)*(1<<53)) {
-		n++
-	}
-	return n
+	n := int64(v)
+	n -= negative(v - float64(n)) // now floor(v), or floor(v)-1 for -0, whose word is always below
+	return n + negative(float64(int64(word>>11))-float64(float64(v-float64(n))*(1<<53)))
 }
+
+// negative returns the sign bit.
+func negative(x float64) int64 { return int64(math.Float64bits(x) >> 63) }
 
 // Dequantise writes into dst the sum of n real vectors from the sum of their
 // fields (not the mean). It refuses a field above n*(2^Bits-1) with ErrSum

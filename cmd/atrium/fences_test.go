@@ -74,7 +74,7 @@ var fences = []struct {
 	{"atrium/client/dataset", []string{"client", "cmd/atrium"}, "records are read in a hospital only"},
 	{"log/slog", []string{"privacy/envelope", "privacy/he", "storage/roundlog", "storage/minio", "coordinator", "coordinator/rpc", "client", "cmd/atrium"},
 		"cores do not log; secret types print a fingerprint"},
-	{"math/rand", []string{"client", "client/dataset", "client/train", "aggregation/fixedpoint", "storage/models"},
+	{"math/rand", []string{"client", "client/dataset", "client/train", "storage/models"},
 		"seeded generators only where repeatable numbers are wanted, never for secrets"},
 }
 
