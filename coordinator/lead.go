@@ -43,7 +43,7 @@ func (c *Coordinator) standBy(ctx context.Context) error {
 		if err == nil {
 			remains := c.lease.remains()
 			if remains <= 0 {
-				held, err := c.lease.write(ctx, 0, false)
+				held, err := c.lease.write(ctx, c.current.State.Epoch+1, false)
 				if held {
 					return nil
 				}

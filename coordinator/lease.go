@@ -24,7 +24,7 @@ type Lease struct {
 	Holder       string   `json:"holder"` // its Config.Name
 	Instance     string   `json:"instance"`
 	Addresses    []string `json:"addresses"`
-	Epoch        uint64   `json:"epoch"`   // that it leads; 0: not yet
+	Epoch        uint64   `json:"epoch"`   // that it leads, or is about to
 	Renewal      uint64   `json:"renewal"` // so that each write changes the bytes
 	Milliseconds int64    `json:"milliseconds"`
 	Released     bool     `json:"released"`
