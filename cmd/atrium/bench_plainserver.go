@@ -57,11 +57,12 @@ type plainCommit struct {
 }
 
 func servePlain(ctx context.Context, o plainOptions, c config) error {
-	cfg, plan, err := loadCoordinator(c, nil)
+	f, err := loadCoordinator(c, nil)
 	if err != nil {
 		return err
 	}
-	tlsConfig, err := serverTLS(c)
+	cfg, plan := f.Config, f.plan
+	tlsConfig, err := serverTLS(c, []folderConfig{{config: c}})
 	if err != nil {
 		return err
 	}

@@ -142,8 +142,8 @@ func (c config) read(file string) error {
 			errs = append(errs, fmt.Errorf("%s: %s: %w", file, s.key, err))
 			continue
 		}
-		if s.path && text != "" && !filepath.IsAbs(text) && !strings.Contains(text, "://") {
-			text = filepath.Join(filepath.Dir(file), text)
+		if s.path {
+			text = s.below(filepath.Dir(file), text)
 		}
 		nest(nested, strings.Split(s.key, "."), text)
 	}
@@ -151,6 +151,20 @@ func (c config) read(file string) error {
 		return err
 	}
 	return c.values.MergeConfigMap(nested)
+}
+
+// below makes the relative paths of a value start at a folder.
+func (s setting) below(folder, text string) string {
+	paths := []string{text}
+	if s.list {
+		paths = strings.Split(text, ",")
+	}
+	for i, p := range paths {
+		if p != "" && !filepath.IsAbs(p) && !strings.Contains(p, "://") {
+			paths[i] = filepath.Join(folder, p)
+		}
+	}
+	return strings.Join(paths, ",")
 }
 
 // text is a value of a file as a flag would give it.

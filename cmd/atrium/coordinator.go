@@ -30,11 +30,24 @@ func newCoordinatorCommand() *cobra.Command {
 func newServeCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "serve [FOLDER]",
-		Short: "Run the coordinator of a federation",
+		Short: "Run the coordinator of a federation, or of several",
 		Long: `Serves the hospitals of a federation and leads its rounds until the plan has ended,
 and then waits for another plan or a signal. It continues where the log ends, whatever
 happened before. When plan.yaml is not the plan of the log, that plan is taken up after
 the round under way.
+
+Several processes may share one storage: one leads, the others stand by, follow the log
+and take over within ten seconds when it is gone, at once when it ends in order. Give each
+its own listen and addresses, and hospitals the addresses of all.
+
+Several federations are served on one address when atrium.yaml has, instead of their
+keys, a list of their folders; their own listen, addresses, tls.cert and tls.key are not
+used then, and each ends or fails by itself:
+
+  listen: 0.0.0.0:7443
+  addresses: ["atrium.example.org:7443"]
+  tls: {cert: tls.crt, key: tls.key}
+  federations: [cardiology, oncology]
 
 FOLDER is the folder of an atrium.yaml and stands for --config.`,
 		Example: `  atrium coordinator serve fed/coordinator
@@ -53,40 +66,110 @@ FOLDER is the folder of an atrium.yaml and stands for --config.`,
 	return cmd
 }
 
+// servedTogether are the keys that all federations of one process have in common.
+var servedTogether = []string{"listen", "addresses", "tls.cert", "tls.key"}
+
+// serve serves one federation, or all that the configuration lists on one address. Their
+// files are all read before anything is served; then each has its own fate.
 func serve(ctx context.Context, cmd *cobra.Command, c config) error {
 	logger, err := c.logger(cmd)
 	if err != nil {
 		return err
 	}
-	cfg, plan, err := loadCoordinator(c, logger)
+	all, err := c.federations(servedTogether...)
 	if err != nil {
 		return err
 	}
-	tuneCollector(plan)
-	tlsConfig, err := serverTLS(c)
-	if err != nil {
+	s := &service{server: rpc.New(logger), logger: logger, address: c.text("listen"), open: make(chan struct{}, 1),
+		listening: make(chan struct{}), files: map[string]coordinatorFiles{}}
+	names := map[string]string{}
+	for _, one := range all {
+		f, err := loadCoordinator(one.config, logger)
+		if err != nil {
+			return err
+		}
+		if other, twice := names[f.Charter.Federation]; twice {
+			return fmt.Errorf("%s: federation %s is that of %s too", one.folder, f.Charter.Federation, other)
+		}
+		names[f.Charter.Federation], s.files[one.folder] = one.folder, f
+		tuneCollector(f.plan)
+	}
+	if s.tls, err = serverTLS(c, all); err != nil {
 		return err
 	}
-	lead, bucket, err := openLead(ctx, c, cfg)
-	if err != nil {
-		return err
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	served := make(chan error, 1)
+	go func() { served <- s.listen(ctx, cancel) }()
+	err = each(ctx, all, func(folder string, err error) {
+		logger.Error("federation ended, the others go on", "folder", folder, "error", err)
+	}, s.lead)
+	cancel()
+	return errors.Join(<-served, err)
+}
+
+// service is the federations of one process behind one listener.
+type service struct {
+	server  *rpc.Server
+	logger  *slog.Logger
+	address string
+	tls     *tls.Config
+	files   map[string]coordinatorFiles // by folder
+	open    chan struct{}               // has an element once a federation can be served
+
+	// listening is closed when the address is this process's. Nobody leads before: who has
+	// the address is the one that may succeed itself.
+	listening chan struct{}
+}
+
+// listen serves hospitals from when the first federation is open; cancel ends the process
+// when that fails.
+func (s *service) listen(ctx context.Context, cancel func()) error {
+	defer cancel()
+	select {
+	case <-s.open:
+	case <-ctx.Done():
+		return nil
 	}
-	defer bucket.Close()
-	listener, err := listen(c.text("listen"))
+	listener, err := listen(s.address)
 	if err != nil {
 		return err
 	}
 	defer listener.Close()
-	logger.Info("serving", "address", listener.Addr().String(), "federation", cfg.Charter.Federation, "charter", cfg.Charter.Digest().Short())
+	close(s.listening)
+	s.logger.Info("serving", "address", listener.Addr().String())
+	return s.server.Serve(ctx, listener, s.tls)
+}
+
+// lead opens one federation and leads it, or stands by, until it ends.
+func (s *service) lead(ctx context.Context, one folderConfig) error {
+	f := s.files[one.folder]
+	lead, bucket, err := openLead(ctx, one.config, f.Config)
+	if err != nil {
+		return err
+	}
+	defer bucket.Close()
+	if err := s.server.Add(lead); err != nil {
+		return err
+	}
+	select {
+	case s.open <- struct{}{}:
+	default: // it listens already
+	}
+	select {
+	case <-s.listening:
+	case <-ctx.Done():
+		return nil
+	}
+	s.logger.Info("federation", "federation", f.Charter.Federation, "charter", f.Charter.Digest().Short())
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return lead.Run(ctx) })
 	g.Go(func() error {
-		if err := lead.SetPlan(ctx, plan); !errors.Is(err, coordinator.ErrStopped) { // Run says why it stopped
+		if err := lead.SetPlan(ctx, f.plan); !errors.Is(err, coordinator.ErrStopped) { // Run says why it stopped
 			return err
 		}
 		return nil
 	})
-	g.Go(func() error { return rpc.New(logger, lead).Serve(ctx, listener, tlsConfig) })
 	return g.Wait()
 }
 
@@ -130,23 +213,32 @@ func tryLead(ctx context.Context, c config, cfg coordinator.Config) (*coordinato
 	return nil, nil, errors.Join(fmt.Errorf("storage %s: %w", c.text("storage"), err), bucket.Close())
 }
 
-func serverTLS(c config) (*tls.Config, error) {
+// serverTLS has one certificate for all federations, and admits the hospitals of each.
+func serverTLS(c config, all []folderConfig) (*tls.Config, error) {
 	cert, err := setup.LoadKeyPair(c.text("tls.cert"), c.text("tls.key"))
 	if err != nil {
 		return nil, err
 	}
-	pool, err := setup.LoadPool(c.text("tls.ca"))
+	var authorities []string
+	for _, one := range all {
+		authorities = append(authorities, one.text("tls.ca"))
+	}
+	pool, err := setup.LoadPool(authorities...)
 	if err != nil {
 		return nil, err
 	}
 	return rpc.ServerTLS(cert, pool), nil
 }
 
+// coordinatorFiles is what the files of one federation say, but for its storage.
+type coordinatorFiles struct {
+	coordinator.Config
+	plan federation.Plan
+}
+
 // loadCoordinator reads the files of a coordinator but for its storage.
-func loadCoordinator(c config, logger *slog.Logger) (coordinator.Config, federation.Plan, error) {
-	fail := func(err error) (coordinator.Config, federation.Plan, error) {
-		return coordinator.Config{}, federation.Plan{}, err
-	}
+func loadCoordinator(c config, logger *slog.Logger) (coordinatorFiles, error) {
+	fail := func(err error) (coordinatorFiles, error) { return coordinatorFiles{}, err }
 	err := c.require("listen", "storage", "charter", "countersignatures", "plan", "log_key", "tls.cert", "tls.key", "tls.ca")
 	if err != nil {
 		return fail(err)
@@ -170,7 +262,7 @@ func loadCoordinator(c config, logger *slog.Logger) (coordinator.Config, federat
 	if err != nil {
 		return fail(err)
 	}
-	return coordinator.Config{Key: key, Charter: charter, Logger: logger, Name: name, Addresses: addresses}, plan, nil
+	return coordinatorFiles{coordinator.Config{Key: key, Charter: charter, Logger: logger, Name: name, Addresses: addresses}, plan}, nil
 }
 
 // identify names this coordinator among those of one storage: by machine and port, which

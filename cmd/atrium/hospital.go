@@ -24,7 +24,7 @@ func newHospitalCommand() *cobra.Command {
 func newRunCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "run [FOLDER]",
-		Short: "Run a hospital's daemon in a federation",
+		Short: "Run a hospital's daemon in its federations",
 		Long: `Asks the coordinator for work over outbound connections only, trains on the records
 that data.train names, encrypts, submits, and does a custodian's part, until a signal
 ends it. policy.yaml decides what is computed here and what leaves.
@@ -35,6 +35,12 @@ data.columns names a YAML file that says how; it never leaves the hospital:
   columns:
     - {name: chol, from: cholesterol_mmol_l, scale: 38.67}   # scale * own value + offset
     - {name: sex, from: gender, codes: [{text: m, value: 1}, {text: f, value: 0}]}
+
+With several coordinator addresses it asks the one that leads, and no other address than
+those. One daemon takes part in several federations when its atrium.yaml has, instead of
+their keys, a list of their folders:
+
+  federations: [cardiology, oncology]
 
 FOLDER is the folder of an atrium.yaml and stands for --config.`,
 		Example: `  atrium hospital run fed/hospitals/a
@@ -53,16 +59,44 @@ FOLDER is the folder of an atrium.yaml and stands for --config.`,
 	return cmd
 }
 
-// runHospital runs a daemon; adjust changes its configuration for a benchmark.
-func runHospital(ctx context.Context, cmd *cobra.Command, c config, adjust ...func(*client.Config)) (err error) {
-	cfg, err := loadHospital(cmd, c)
+// runHospital runs a daemon in one federation, or in all that the configuration lists;
+// adjust changes its configuration for a benchmark. All files are read first; then what
+// ends one federation's part does not end the others.
+func runHospital(ctx context.Context, cmd *cobra.Command, c config, adjust ...func(*client.Config)) error {
+	logger, err := c.logger(cmd)
 	if err != nil {
 		return err
 	}
-	for _, f := range adjust {
-		f(&cfg)
+	all, err := c.federations()
+	if err != nil {
+		return err
 	}
-	tuneCollector(cfg.Plan)
+	parts, states := map[string]client.Config{}, map[string]string{}
+	for _, one := range all {
+		cfg, err := loadHospital(cmd, one.config)
+		if err != nil {
+			return err
+		}
+		if other, twice := states[cfg.State]; twice {
+			return fmt.Errorf("%s: state %s is that of %s too: each federation has its own", one.folder, cfg.State, other)
+		}
+		states[cfg.State] = one.folder
+		if one.folder != "" {
+			cfg.Logger = cfg.Logger.With("federation", cfg.Charter.Federation)
+		}
+		for _, f := range adjust {
+			f(&cfg)
+		}
+		tuneCollector(cfg.Plan)
+		parts[one.folder] = cfg
+	}
+	return each(ctx, all, func(folder string, err error) {
+		logger.Error("this federation's part ended, the others go on", "folder", folder, "error", err)
+	}, func(ctx context.Context, one folderConfig) error { return runPart(ctx, parts[one.folder]) })
+}
+
+// runPart runs the daemon of one federation.
+func runPart(ctx context.Context, cfg client.Config) (err error) {
 	d, err := client.Open(cfg)
 	if err != nil {
 		return err
@@ -127,16 +161,11 @@ func loadTLS(cfg *client.Config, c config) error {
 	if err != nil {
 		return err
 	}
-	server := c.text("server_name")
 	for _, address := range cfg.Addresses {
-		host, _, err := net.SplitHostPort(address)
-		if err != nil {
+		if _, _, err := net.SplitHostPort(address); err != nil {
 			return fmt.Errorf("coordinator %q: want host:port", address)
 		}
-		if server == "" {
-			server = host
-		}
 	}
-	cfg.TLS = client.ClientTLS(cert, pool, server)
+	cfg.TLS = client.ClientTLS(cert, pool, c.text("server_name")) // the host of each address, where it is empty
 	return nil
 }

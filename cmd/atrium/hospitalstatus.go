@@ -30,18 +30,22 @@ FOLDER is the folder of an atrium.yaml and stands for --config.`,
 			if err != nil {
 				return err
 			}
-			if err := c.require("state"); err != nil {
-				return err
-			}
-			s, err := readHospital(c.text("state"))
+			all, err := c.federations()
 			if err != nil {
 				return err
 			}
-			if asJSON {
-				return newOutput(cmd).json(s)
+			var list []hospitalStatus
+			for _, one := range all {
+				if err := one.require("state"); err != nil {
+					return err
+				}
+				s, err := readHospital(one.text("state"))
+				if err != nil {
+					return err
+				}
+				list = append(list, s)
 			}
-			newOutput(cmd).hospital(s, time.Now())
-			return nil
+			return newOutput(cmd).parts(list, all[0].folder != "", asJSON)
 		},
 	}
 	addSettings(cmd, hospitalSettings, "state")
@@ -92,6 +96,23 @@ func locked(journal string) (bool, error) {
 	defer f.Close() // and with it the lock
 	err = syscall.Flock(int(f.Fd()), syscall.LOCK_SH|syscall.LOCK_NB)
 	return errors.Is(err, syscall.EWOULDBLOCK), nil
+}
+
+// parts prints a hospital's status, or one after another where there may be several.
+func (o *output) parts(list []hospitalStatus, several, asJSON bool) error {
+	switch {
+	case asJSON && several:
+		return o.json(list)
+	case asJSON:
+		return o.json(list[0])
+	}
+	for i, s := range list {
+		if i > 0 {
+			o.line("")
+		}
+		o.hospital(s, time.Now())
+	}
+	return nil
 }
 
 // hospital prints a hospital's status.

@@ -46,6 +46,7 @@ All keys are drawn on this machine: whoever runs this could keep copies.`,
 	flags.StringSliceVar(&f.options.Hospitals, "hospitals", nil, "`names` of the hospitals, 3 or more, with commas between")
 	flags.StringVar(&f.options.Dir, "dir", "", "`directory` to make; absent or empty")
 	flags.StringVar(&f.options.Federation, "federation", "federation", "`name` of the federation")
+	flags.StringVar(&f.options.Authority, "authority", "", "`directory` of another federation, whose certificate authority this one has too, to be served beside it")
 	flags.StringVar(&f.options.Listen, "listen", "", "`host:port` on which the coordinator listens (default that of --address)")
 	flags.StringVar(&f.options.Address, "address", "", "`host:port` at which hospitals reach it (default that of --listen, or 127.0.0.1:7443)")
 	flags.StringVar(&f.storage, "storage", "", "`s3://BUCKET/PREFIX` for the log (default a directory in the coordinator's folder)")

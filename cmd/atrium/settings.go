@@ -28,7 +28,12 @@ var tlsSettings = []setting{
 	{key: "tls.ca", path: true, usage: "authority of the other side's certificates, PEM"},
 }
 
+// federationsKey lists folders with a configuration file each, in the place of what
+// belongs to one federation.
+const federationsKey = "federations"
+
 var coordinatorSettings = join([]setting{
+	{key: federationsKey, path: true, list: true, usage: "`folders` of the federations to serve, each with its own atrium.yaml (default this one)"},
 	{key: "listen", value: "127.0.0.1:7443", usage: "`address` to listen on"},
 	{key: "addresses", list: true, usage: "`addresses` at which hospitals reach this coordinator (default listen)"},
 	{key: "storage", path: true, usage: "`directory` of the log and all that it names, or s3://BUCKET/PREFIX"},
@@ -50,6 +55,7 @@ var s3Settings = []setting{
 }
 
 var hospitalSettings = join([]setting{
+	{key: federationsKey, path: true, list: true, usage: "`folders` of the federations to take part in, each with its own atrium.yaml (default this one)"},
 	{key: "name", usage: "`name` of this hospital in its own files and logs"},
 	{key: "coordinator", list: true, usage: "`addresses` of the coordinator, tried in turn"},
 	{key: "server_name", usage: "`name` in the coordinator's certificate, if it is not the address"},

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -17,7 +18,7 @@ func newCoordinatorStatusCommand() *cobra.Command {
 	var asJSON bool
 	cmd := &cobra.Command{
 		Use:   "status [FOLDER]",
-		Short: "Say where a federation stands, from its storage",
+		Short: "Say where federations stand, from their storage",
 		Long: `Reads the log in the storage directory and verifies it by the charter's key. It needs
 no key of its own and no running coordinator, and may run beside one.
 
@@ -30,6 +31,13 @@ enough, but then nothing but the log itself says which charter it follows.`,
 			c, err := loadConfig(cmd, args, coordinatorSettings)
 			if err != nil {
 				return err
+			}
+			all, err := c.federations(servedTogether...)
+			if err != nil {
+				return err
+			}
+			if len(all) > 1 || all[0].folder != "" {
+				return inspectAll(cmd, all, asJSON)
 			}
 			if err := c.require("storage"); err != nil {
 				return err
@@ -48,6 +56,44 @@ enough, but then nothing but the log itself says which charter it follows.`,
 	addSettings(cmd, coordinatorSettings, "storage", "charter")
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print one JSON object")
 	return cmd
+}
+
+// inspected is what `coordinator status --json` prints of one federation of several.
+type inspected struct {
+	Folder string                  `json:"folder"`
+	Error  string                  `json:"error,omitempty"` // why there is no status
+	Status *coordinator.Inspection `json:"status,omitempty"`
+}
+
+// inspectAll prints where each federation stands. What is wrong with one is said in its
+// place, and in the exit status.
+func inspectAll(cmd *cobra.Command, all []folderConfig, asJSON bool) error {
+	var list []inspected
+	var errs []error
+	for _, one := range all {
+		i, err := inspect(cmd, one.config)
+		if err != nil {
+			errs = append(errs, fmt.Errorf("%s: %w", one.folder, err))
+			list = append(list, inspected{Folder: one.folder, Error: err.Error()})
+			continue
+		}
+		list = append(list, inspected{Folder: one.folder, Status: &i})
+	}
+	out := newOutput(cmd)
+	if asJSON {
+		return errors.Join(append(errs, out.json(list))...)
+	}
+	for i, one := range list {
+		if i > 0 {
+			out.line("")
+		}
+		if one.Status == nil {
+			out.pairs([][2]string{{"folder", one.Folder}, {"error", one.Error}})
+			continue
+		}
+		out.inspection(*one.Status)
+	}
+	return errors.Join(errs...)
 }
 
 func inspect(cmd *cobra.Command, c config) (coordinator.Inspection, error) {

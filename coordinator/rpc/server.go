@@ -28,15 +28,15 @@ import (
 // Server serves the federations of one coordinator.
 type Server struct {
 	atriumpb.UnimplementedCoordinatorServer
-	federations map[string]*coordinator.Coordinator
+	federations *served
 	logger      *slog.Logger
 }
 
 // New returns a Server for these coordinators.
 func New(logger *slog.Logger, coordinators ...*coordinator.Coordinator) *Server {
-	s := &Server{federations: map[string]*coordinator.Coordinator{}, logger: logger}
+	s := &Server{federations: &served{all: map[string]*coordinator.Coordinator{}}, logger: logger}
 	for _, c := range coordinators {
-		s.federations[c.Charter().Federation] = c
+		s.federations.all[c.Charter().Federation] = c
 	}
 	return s
 }
@@ -87,7 +87,7 @@ func (s *Server) identify(ctx context.Context, name string) (*coordinator.Coordi
 	if !ok {
 		return nil, "", status.Error(codes.Unauthenticated, "no TLS identity")
 	}
-	c, ok := s.federations[name]
+	c, ok := s.federations.get(name)
 	if !ok {
 		return nil, "", status.Errorf(codes.NotFound, "federation %.80q is not served here", name)
 	}

@@ -12,7 +12,6 @@ import (
 
 	"google.golang.org/grpc/credentials"
 
-	"atrium/coordinator"
 	"atrium/coordinator/federation"
 )
 
@@ -34,7 +33,7 @@ type caller struct{ credentials.TLSInfo }
 // their connections to Presence.
 type admission struct {
 	credentials.TransportCredentials
-	federations map[string]*coordinator.Coordinator
+	federations *served
 }
 
 // ServerHandshake implements credentials.TransportCredentials.
@@ -49,7 +48,7 @@ func (a admission) ServerHandshake(raw net.Conn) (net.Conn, credentials.AuthInfo
 	}
 	key := federation.Digest(sha256.Sum256(state.State.PeerCertificates[0].RawSubjectPublicKeyInfo))
 	var leave []func()
-	for _, c := range a.federations { // a hospital may be in several
+	for _, c := range a.federations.list() { // a hospital may be in several
 		for _, m := range c.Charter().Members {
 			if m.TLSKey == key {
 				c.Presence().Connected(m.ID)

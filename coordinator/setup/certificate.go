@@ -7,7 +7,9 @@ import (
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/pem"
+	"fmt"
 	"net"
+	"path/filepath"
 	"time"
 
 	"atrium/coordinator/federation"
@@ -39,6 +41,25 @@ func (c certificate) spki() federation.Digest { return federation.Sum(c.leaf.Raw
 type authority struct {
 	cert    certificate
 	private *ecdsa.PrivateKey
+}
+
+// authority is the one that the options name, or a new one.
+func (o Options) authority() (authority, error) {
+	if o.Authority == "" {
+		return newAuthority(o.Federation, o.Now())
+	}
+	certFile, keyFile := filepath.Join(o.Authority, "ca.crt"), filepath.Join(o.Authority, "ca.key")
+	pair, err := LoadKeyPair(certFile, keyFile)
+	if err != nil {
+		return authority{}, err
+	}
+	private, ok := pair.PrivateKey.(*ecdsa.PrivateKey)
+	leaf, err := x509.ParseCertificate(pair.Certificate[0])
+	if err != nil || !ok || !leaf.IsCA {
+		return authority{}, fmt.Errorf("certificate authority %s: %w: want the certificate and ECDSA key of an authority", certFile, ErrFile)
+	}
+	key, err := x509.MarshalPKCS8PrivateKey(private)
+	return authority{certificate{leaf, encodePEM(keyBlock, key)}, private}, err
 }
 
 func newAuthority(name string, now time.Time) (authority, error) {

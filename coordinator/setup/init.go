@@ -83,7 +83,7 @@ func Init(ctx context.Context, o Options) (Result, error) {
 
 // build writes everything below root and names it as it will be called.
 func build(ctx context.Context, o Options, root folder) (Result, error) {
-	ca, err := newAuthority(o.Federation, o.Now())
+	ca, err := o.authority()
 	if err != nil {
 		return Result{}, err
 	}

@@ -99,14 +99,16 @@ func LoadIdentity(file string) (ed25519.PrivateKey, error) {
 }
 
 // LoadPool reads the certificates of authorities.
-func LoadPool(file string) (*x509.CertPool, error) {
-	b, err := read(file, maxPEMBytes)
-	if err != nil {
-		return nil, fmt.Errorf("certificate authority: %w", err)
-	}
+func LoadPool(files ...string) (*x509.CertPool, error) {
 	pool := x509.NewCertPool()
-	if !pool.AppendCertsFromPEM(b) {
-		return nil, fmt.Errorf("certificate authority %s: %w: no certificate", file, ErrFile)
+	for _, file := range files {
+		b, err := read(file, maxPEMBytes)
+		if err != nil {
+			return nil, fmt.Errorf("certificate authority: %w", err)
+		}
+		if !pool.AppendCertsFromPEM(b) {
+			return nil, fmt.Errorf("certificate authority %s: %w: no certificate", file, ErrFile)
+		}
 	}
 	return pool, nil
 }

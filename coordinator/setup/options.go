@@ -25,6 +25,7 @@ type Options struct {
 	ShowNames  bool              // whether the charter carries the hospitals' names
 	Storage    location.Location // S3 only; the zero value is the coordinator's folder
 	S3         S3                // how to reach it
+	Authority  string            // folder of ca.crt and ca.key that sign here too; empty: a new one
 	Groups     int               // in which Hospitals are summed apart, in their order; 0 is 1
 	Retention  federation.Retention
 
