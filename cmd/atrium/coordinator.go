@@ -81,7 +81,7 @@ func serve(ctx context.Context, cmd *cobra.Command, c config) error {
 		return err
 	}
 	s := &service{server: rpc.New(logger), logger: logger, address: c.text("listen"), open: make(chan struct{}, 1),
-		listening: make(chan struct{}), files: map[string]coordinatorFiles{}}
+		listening: make(chan struct{}), files: map[string]servedFiles{}}
 	names := map[string]string{}
 	for _, one := range all {
 		f, err := loadCoordinator(one.config, logger)
@@ -114,8 +114,8 @@ type service struct {
 	logger  *slog.Logger
 	address string
 	tls     *tls.Config
-	files   map[string]coordinatorFiles // by folder
-	open    chan struct{}               // has an element once a federation can be served
+	files   map[string]servedFiles // by folder
+	open    chan struct{}          // has an element once a federation can be served
 
 	// listening is closed when the address is this process's. Nobody leads before: who has
 	// the address is the one that may succeed itself.
@@ -230,15 +230,15 @@ func serverTLS(c config, all []folderConfig) (*tls.Config, error) {
 	return rpc.ServerTLS(cert, pool), nil
 }
 
-// coordinatorFiles is what the files of one federation say, but for its storage.
-type coordinatorFiles struct {
+// servedFiles is what the files of one federation say, but for its storage.
+type servedFiles struct {
 	coordinator.Config
 	plan federation.Plan
 }
 
 // loadCoordinator reads the files of a coordinator but for its storage.
-func loadCoordinator(c config, logger *slog.Logger) (coordinatorFiles, error) {
-	fail := func(err error) (coordinatorFiles, error) { return coordinatorFiles{}, err }
+func loadCoordinator(c config, logger *slog.Logger) (servedFiles, error) {
+	fail := func(err error) (servedFiles, error) { return servedFiles{}, err }
 	err := c.require("listen", "storage", "charter", "countersignatures", "plan", "log_key", "tls.cert", "tls.key", "tls.ca")
 	if err != nil {
 		return fail(err)
@@ -262,7 +262,7 @@ func loadCoordinator(c config, logger *slog.Logger) (coordinatorFiles, error) {
 	if err != nil {
 		return fail(err)
 	}
-	return coordinatorFiles{coordinator.Config{Key: key, Charter: charter, Logger: logger, Name: name, Addresses: addresses}, plan}, nil
+	return servedFiles{coordinator.Config{Key: key, Charter: charter, Logger: logger, Name: name, Addresses: addresses}, plan}, nil
 }
 
 // identify names this coordinator among those of one storage: by machine and port, which
