@@ -45,6 +45,7 @@ type liar struct {
 	sites   []*site // in the charter's order
 
 	mu    sync.Mutex
+	store *storagetest.Memory
 	log   *roundlog.Log
 	blobs map[federation.Digest][]byte
 	items map[federation.HospitalID][]*atriumpb.EnvelopeItem // what Envelopes sends
@@ -101,7 +102,8 @@ func newLiar(t *testing.T, hospitals, groups int, plan federation.Plan) *liar {
 	l.charter = made.Charter
 	l.key, err = setup.LoadLogKey(filepath.Join(made.Coordinator, "log.key"))
 	must(t, err)
-	l.log, err = roundlog.Create(t.Context(), storagetest.NewMemory(), l.key)
+	l.store = storagetest.NewMemory()
+	l.log, err = roundlog.Create(t.Context(), l.store, l.key)
 	must(t, err)
 	l.append(round.Entry{V: 1, Kind: round.Genesis, Blob: l.charter.Digest()})
 	l.serve(listener, made.Coordinator)

@@ -185,7 +185,7 @@ func (l *Log) CatchUp(ctx context.Context) ([]Batch, error) {
 	}
 	for {
 		b, err := l.readNext(ctx, l.bucket)
-		if errors.Is(err, storage.ErrNotFound) {
+		if errors.Is(err, errAbsent) {
 			return taken, nil
 		}
 		if err != nil {

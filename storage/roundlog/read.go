@@ -53,10 +53,16 @@ func (c *chain) apply(b Batch) {
 	c.epoch = b.Epoch
 }
 
-// readNext reads and checks the next batch; storage.ErrNotFound when there is none.
+// errAbsent: there is no next batch. Nothing else that is not found ends a log.
+var errAbsent = errors.New("absent")
+
+// readNext reads and checks the next batch; errAbsent when there is none.
 func (c *chain) readNext(ctx context.Context, bucket storage.Bucket) (Batch, error) {
 	name := storage.Batch(c.next)
 	data, err := storage.GetAtMost(ctx, bucket, name, MaxBatchBytes)
+	if errors.Is(err, storage.ErrNotFound) {
+		return Batch{}, errAbsent
+	}
 	if err != nil {
 		return Batch{}, err
 	}
@@ -82,7 +88,7 @@ func (c *chain) readNext(ctx context.Context, bucket storage.Bucket) (Batch, err
 func (c *chain) replay(ctx context.Context, bucket storage.Bucket, beyond search, fn func(Batch) error) error {
 	for {
 		b, err := c.readNext(ctx, bucket)
-		if errors.Is(err, storage.ErrNotFound) {
+		if errors.Is(err, errAbsent) {
 			return c.checkEnd(ctx, bucket, beyond)
 		}
 		if err != nil {

@@ -176,3 +176,21 @@ func TestSuccessorOfAnotherLog(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 }
+
+// What the next key rests on may be missing: that is not the end of the log.
+func TestSuccessorThatFindsNothing(t *testing.T) {
+	r := newRekeyed(t)
+	r.takeOver(t)
+	missing := WithSuccession(r.old.Verifier(), func(b Batch) (string, error) {
+		if b.Number == 2 {
+			return "", storage.ErrNotFound
+		}
+		return "", nil
+	})
+	if _, err := Read(t.Context(), r.bucket, r.old.Verifier(), nil, missing); !errors.Is(err, storage.ErrNotFound) {
+		t.Errorf("read: %v", err)
+	}
+	if _, err := Open(t.Context(), r.bucket, r.young, nil, missing); !errors.Is(err, storage.ErrNotFound) {
+		t.Errorf("open: %v", err)
+	}
+}
