@@ -213,7 +213,7 @@ func TestLyingAboutTheEpoch(t *testing.T) {
 				log, err := roundlog.Open(p.t.Context(), p.store.Clone(), p.key, nil)
 				must(p.t, err)
 				appendTo(p.t, log, v.entry)
-				note, err := log.CheckpointAt(size)
+				note, err := log.CheckpointAt(p.t.Context(), size)
 				must(p.t, err)
 				return note
 			}
