@@ -12,7 +12,7 @@ import (
 )
 
 // Tested names the servers that the conformance suite of storage.Bucket runs against.
-const Tested = "MinIO RELEASE.2025-10-15 and later (commit 7aac2a2c5b7c), one and four nodes; versitygw v1.8.0 (posix)"
+const Tested = "MinIO (commit 7aac2a2c5b7c of February 2026), one node and four; versitygw v1.8.0 on POSIX"
 
 // dataFolders hold what the Data credential writes; the Log credential writes the rest.
 var dataFolders = []string{storage.BlobFolder, storage.ModelsFolder, storage.VersionsFolder, storage.RoundsFolder, storage.EnvelopesFolder}

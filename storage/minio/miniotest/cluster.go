@@ -16,7 +16,7 @@ func StartCluster(dir string) (*Server, error) {
 		return nil, err
 	}
 	s := newServer()
-	if s.space, err = newSpace(); err != nil {
+	if s.space, err = newNetwork(); err != nil {
 		return nil, err
 	}
 	var all []string

@@ -9,7 +9,8 @@
 //
 // MinIO's nodes refuse 127.x for one another, so that four of them run in a network
 // namespace of their own, which needs root, and are reached through ports on loopback
-// that can be cut.
+// that can be cut. One on a small disk of its own, which can be filled, has it in a namespace
+// of mounts.
 //
 // Only tests import it. A Server is safe for several goroutines.
 package miniotest

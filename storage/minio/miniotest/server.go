@@ -35,13 +35,16 @@ type Server struct {
 	http   *http.Client
 	space  *space
 	doors  []*door
+	disk   string
 }
 
 // startTime bounds how long a server may take until it serves.
 const startTime = 60 * time.Second
 
 // StartMinIO starts one node in dir, with TLS if asked.
-func StartMinIO(dir string, tls bool) (*Server, error) {
+func StartMinIO(dir string, tls bool) (*Server, error) { return startMinIO(dir, tls, nil) }
+
+func startMinIO(dir string, tls bool, disk *space) (*Server, error) {
 	program, err := Binary("minio")
 	if err != nil {
 		return nil, err
@@ -59,8 +62,8 @@ func StartMinIO(dir string, tls bool) (*Server, error) {
 			return nil, err
 		}
 	}
-	s.Endpoints = []string{scheme + "://" + address}
-	s.Nodes = []*Node{{name: "minio", program: program, log: filepath.Join(dir, "minio.log"), env: s.minioEnv(),
+	s.Endpoints, s.space, s.disk = []string{scheme + "://" + address}, disk, filepath.Join(dir, "data")
+	s.Nodes = []*Node{{name: "minio", program: program, log: filepath.Join(dir, "minio.log"), env: s.minioEnv(), space: disk,
 		args: []string{"server", "--quiet", "--address", address, "--certs-dir", certs, filepath.Join(dir, "data")}}}
 	return s, s.start()
 }

@@ -12,11 +12,11 @@ import (
 	"unsafe"
 )
 
-// ErrNoNamespace means that this process may not make a network namespace.
-var ErrNoNamespace = errors.New("no network namespace: a store of several nodes needs root and namespaces")
+// ErrNoNamespace means that this process may not make a namespace.
+var ErrNoNamespace = errors.New("no namespace: a store of several nodes, or on a small disk, needs root and namespaces")
 
-// space is a network namespace with loopback and one private address. It is a thread:
-// what runs there, and the sockets it opens, live in the namespace.
+// space is a namespace, of the network or of mounts. It is a thread: what runs there, the
+// sockets and the files that it opens live in the namespace.
 type space struct {
 	work chan func()
 	quit chan struct{}
@@ -29,16 +29,36 @@ const dialTime = 2 * time.Second
 // privateAddress is that of every node in a space.
 var privateAddress = net.IPv4(10, 213, 0, 1)
 
-func newSpace() (*space, error) {
+// newNetwork is a network with loopback and one private address.
+func newNetwork() (*space, error) {
+	return newSpace(syscall.CLONE_NEWNET, func() error {
+		return errors.Join(raise("lo", net.IPv4(127, 0, 0, 1)), raise("lo:1", privateAddress))
+	})
+}
+
+// newDisk is a view of the file system in which dir is a disk of some bytes, in memory.
+func newDisk(dir string, bytes int64) (*space, error) {
+	return newSpace(syscall.CLONE_NEWNS, func() error {
+		if err := syscall.Mount("", "/", "", syscall.MS_REC|syscall.MS_PRIVATE, ""); err != nil {
+			return fmt.Errorf("%w: private mounts: %w", ErrNoNamespace, err)
+		}
+		if err := syscall.Mount("tmpfs", dir, "tmpfs", 0, fmt.Sprintf("size=%d", bytes)); err != nil {
+			return fmt.Errorf("%w: mount %s: %w", ErrNoNamespace, dir, err)
+		}
+		return nil
+	})
+}
+
+func newSpace(flags int, prepare func() error) (*space, error) {
 	s := &space{work: make(chan func()), quit: make(chan struct{})}
 	ready := make(chan error)
 	go func() {
 		runtime.LockOSThread() // and never unlock: the thread dies with the goroutine
-		err := syscall.Unshare(syscall.CLONE_NEWNET)
+		err := syscall.Unshare(flags)
 		if err != nil {
 			err = fmt.Errorf("%w: %w", ErrNoNamespace, err)
 		} else {
-			err = errors.Join(raise("lo", net.IPv4(127, 0, 0, 1)), raise("lo:1", privateAddress))
+			err = prepare()
 		}
 		ready <- err
 		if err != nil {
