@@ -33,12 +33,14 @@ unit: servers
 race:
 	$(GO) test -race ./coordinator/... ./client ./storage/local ./storage/transfer
 
-# Rounds between processes that are killed, stopped and cut off; TestChaos is a short run.
-# The last line is the verdict, the one before it repeats the run.
+# Rounds between processes that are killed, stopped and cut off, on a directory (local), a
+# MinIO (minio) or four MinIO nodes (minio4, as root). The last line is the verdict, the one
+# before it repeats the run; what happened to whom is in faults.log of the directory that a
+# failure names. TestChaos is a short run.
 ROUNDS ?= 200
 SEED ?= $(shell date +%s)
 STORAGE ?= local
-chaos:
+chaos: $(if $(filter minio%,$(STORAGE)),servers)
 	$(GO) test -c -o .tools/chaos/chaos ./cmd/atrium
 	@.tools/chaos/chaos run --rounds $(ROUNDS) --seed $(SEED) --storage $(STORAGE)
 

@@ -40,7 +40,7 @@ func newChaosSite(ctx context.Context, dir string, o chaosOptions, store chaosSt
 		}
 	}
 	result, err := setup.Init(ctx, setup.Options{Dir: filepath.Join(dir, "federation"), Federation: "chaos", Hospitals: s.hospitals,
-		Address: s.address, Plan: s.plan, Data: records, Storage: store.where, S3: store.s3})
+		Address: s.address, Plan: s.plan, Groups: o.Groups, Data: records, Storage: store.where, S3: store.s3})
 	return s, result, err
 }
 
@@ -59,7 +59,7 @@ func chaosPlan(o chaosOptions) (federation.Plan, error) {
 	units := (o.Hospitals*oneHotSlots + benchFeatures) / (benchFeatures + 1)
 	p.Model = federation.Model{Kind: federation.MLP, Hidden: []int{units}}
 	p.Local.LearningRate, p.Local.Steps = 1, 1
-	p.Privacy = federation.Privacy{Bits: 16, Clip: 1, WeightCap: chaosRows(o.Hospitals - 1), MinRecords: chaosRows(0)}
+	p.Privacy = federation.Privacy{Bits: 24, Clip: 1, WeightCap: chaosRows(o.Hospitals - 1), MinRecords: chaosRows(0)}
 	p.Schedule = federation.Schedule{Rounds: o.Rounds, EvaluateEvery: 8, GatherSeconds: 3, UpdateSeconds: 4, OpenSeconds: 4, GraceSeconds: 1}
 	return p, p.Validate()
 }

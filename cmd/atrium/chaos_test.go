@@ -42,6 +42,7 @@ type chaosOptions struct {
 	Seed         uint64
 	Storage      string
 	Hospitals    int
+	Groups       int
 	Coordinators int
 	Keep         string
 	Wedge        time.Duration
@@ -67,6 +68,7 @@ func newChaosCommand() *cobra.Command {
 	f.Uint64Var(&o.Seed, "seed", uint64(time.Now().UnixNano())%1_000_000, "what happens to whom")
 	f.StringVar(&o.Storage, "storage", "local", "local, minio or minio4")
 	f.IntVar(&o.Hospitals, "hospitals", 4, "how many")
+	f.IntVar(&o.Groups, "groups", 1, "in how many groups they are summed apart")
 	f.IntVar(&o.Coordinators, "coordinators", 2, "how many: one leads, the others stand by")
 	f.StringVar(&o.Keep, "keep", "", "empty directory for state and logs (default a temporary one, removed after success)")
 	f.DurationVar(&o.Wedge, "wedge", 0, "no step towards the end of a round for so long, while all are there, is a wedge (default 1m; 3m with minio4)")
