@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"time"
 
@@ -29,6 +30,10 @@ func (d *Daemon) adopt(ctx context.Context, w *atriumpb.Work) error {
 	if err != nil {
 		return err
 	}
+	tuned, err := d.scoreTuned(ctx, snapshot)
+	if err != nil {
+		return err
+	}
 	d.forget() // it is not held beside the other
 	alone, err := d.scoreAlone(ctx)
 	if err != nil {
@@ -42,6 +47,12 @@ func (d *Daemon) adopt(ctx context.Context, w *atriumpb.Work) error {
 	if r.AUCAlone, r.AccuracyAlone, err = measure(d.test.Y, alone); err != nil {
 		return err
 	}
+	if tuned != nil {
+		r.AccuracyTuned = new(float64)
+		if r.AUCTuned, *r.AccuracyTuned, err = measure(d.test.Y, tuned); err != nil {
+			return err
+		}
+	}
 	if err := d.writePredictions(federated, alone); err != nil {
 		return fatal{err}
 	}
@@ -51,6 +62,49 @@ func (d *Daemon) adopt(ctx context.Context, w *atriumpb.Work) error {
 	d.adopted = r.Version
 	d.cfg.Logger.Info("version adopted", "version", r.Version, "reason", r.Reason)
 	return nil
+}
+
+// scoreTuned trains a version on with this hospital's own records, where the plan says
+// so, keeps what comes out beside the report, and scores it on the test records. It never
+// leaves the hospital.
+func (d *Daemon) scoreTuned(ctx context.Context, snapshot federation.Digest) ([]float64, error) {
+	plan := d.cfg.Plan
+	local := plan.Local
+	if local.FineTune == 0 {
+		return nil, nil
+	}
+	params, norm, err := d.base(ctx, snapshot, federation.Digest{})
+	if err != nil {
+		return nil, err
+	}
+	own, err := d.recall(ctx, false)
+	if err != nil {
+		return nil, err
+	}
+	x, y, err := d.train.Inputs(norm)
+	if err != nil {
+		return nil, err
+	}
+	tuned := slices.Clone(own.merge(plan, params))
+	local.Steps, local.Epochs, local.EarlyStop = local.FineTune, 0, federation.EarlyStop{}
+	delta, _, err := d.trainer.Train(ctx, tuned, nil, x, y, d.train.Rows, local, 0)
+	if err != nil {
+		return nil, err
+	}
+	for i, v := range delta {
+		tuned[i] += v
+	}
+	s, err := models.ForPlan(plan, tuned, norm)
+	if err != nil {
+		return nil, err
+	}
+	if err := writeFile(filepath.Join(d.cfg.State, TunedFile), models.Encode(s)); err != nil {
+		return nil, fatal{err}
+	}
+	if x, _, err = d.test.Inputs(norm); err != nil {
+		return nil, err
+	}
+	return d.trainer.Score(tuned, x, d.test.Rows)
 }
 
 // submitted counts the rounds that this hospital submitted an update in.

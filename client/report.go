@@ -14,14 +14,17 @@ type Report struct {
 	Accuracy      float64  `json:"accuracy"`
 	AUCAlone      *float64 `json:"auc_alone"`
 	AccuracyAlone float64  `json:"accuracy_alone"`
-	BytesSent     int64    `json:"bytes_sent"` // since the state directory was made, as gRPC messages
-	Rounds        int      `json:"rounds"`     // rounds this hospital submitted an update in
+	AUCTuned      *float64 `json:"auc_tuned,omitempty"`      // of TunedFile, where the plan fine-tunes
+	AccuracyTuned *float64 `json:"accuracy_tuned,omitempty"` // null otherwise
+	BytesSent     int64    `json:"bytes_sent"`               // since the state directory was made, as gRPC messages
+	Rounds        int      `json:"rounds"`                   // rounds this hospital submitted an update in
 }
 
 // Names of the files below Config.State that others may read.
 const (
 	ReportFile      = "report.json"
-	PredictionsFile = "predictions.csv" // label,score,score_alone of each test record
+	PredictionsFile = "predictions.csv"   // label,score,score_alone of each test record
+	TunedFile       = "tuned.safetensors" // snapshot: the last version, trained on with this hospital's records
 	StatusFile      = "status.json"
 	checkpointFile  = "checkpoint" // the largest one seen; a copy
 )

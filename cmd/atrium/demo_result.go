@@ -42,6 +42,8 @@ type demoHospital struct {
 	Accuracy      *float64 `json:"accuracy"`
 	AUCAlone      *float64 `json:"auc_alone"`
 	AccuracyAlone *float64 `json:"accuracy_alone"`
+	AUCTuned      *float64 `json:"auc_tuned,omitempty"` // where the plan fine-tunes
+	AccuracyTuned *float64 `json:"accuracy_tuned,omitempty"`
 	BytesSent     int64    `json:"bytes_sent"`
 	Missing       string   `json:"missing,omitempty"` // why there is no report
 }
@@ -72,7 +74,8 @@ func collectResult(site demoSite, f *follower, head demoLog, lost func(string) s
 			return r, err
 		}
 		r.Hospitals = append(r.Hospitals, demoHospital{Name: name, Rows: report.Rows, TestRows: report.TestRows, AUC: report.AUC,
-			Accuracy: &report.Accuracy, AUCAlone: report.AUCAlone, AccuracyAlone: &report.AccuracyAlone, BytesSent: report.BytesSent})
+			Accuracy: &report.Accuracy, AUCAlone: report.AUCAlone, AccuracyAlone: &report.AccuracyAlone,
+			AUCTuned: report.AUCTuned, AccuracyTuned: report.AccuracyTuned, BytesSent: report.BytesSent})
 		y, p, err := readPredictions(filepath.Join(state, client.PredictionsFile))
 		if err != nil {
 			return r, err

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"atrium/client"
 	"atrium/coordinator/federation"
 	"atrium/coordinator/planfile"
 )
@@ -64,7 +65,7 @@ func TestDemoRules(t *testing.T) {
 func TestDemoKillsWhatKeepsState(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "demo")
 	d := startDemo(t, dir, "--plan", rulePlan(t, func(p *federation.Plan) {
-		p.Schedule.Rounds = 8
+		p.Schedule.Rounds, p.Local.FineTune = 8, 20
 		p.Aggregation.Rule, p.Aggregation.LocalTensors, p.Privacy.Clip = federation.Scaffold, []string{"bias"}, 4
 	}))
 	d.batches(60)
@@ -72,6 +73,14 @@ func TestDemoKillsWhatKeepsState(t *testing.T) {
 	r := d.result()
 	requireVersion(t, r, 8)
 	requireAudit(t, r)
+	for _, h := range r.Hospitals {
+		if h.AccuracyTuned == nil || *h.AccuracyTuned < 0.5 {
+			t.Errorf("%s has no fine-tuned model that is worth something: %+v", h.Name, h)
+		}
+		if _, err := os.Stat(filepath.Join(dir, "federation", "hospitals", h.Name, "state", client.TunedFile)); err != nil {
+			t.Error(err)
+		}
+	}
 	kept, err := filepath.Glob(filepath.Join(dir, "federation", "hospitals", "hillcrest", "state", "store", "kept", "*"))
 	if err != nil || len(kept) == 0 || len(kept) > 3 {
 		t.Errorf("kept: %v, %v", kept, err)

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -25,6 +26,12 @@ func showDemoResult(out *output, r demoResult) {
 		}
 		rows = append(rows, []string{h.Name, fmt.Sprint(h.Rows), fmt.Sprint(h.TestRows), number(h.AUC), number(h.Accuracy),
 			number(h.AUCAlone), number(h.AccuracyAlone), bytesText(h.BytesSent)})
+	}
+	if slices.ContainsFunc(r.Hospitals, func(h demoHospital) bool { return h.AccuracyTuned != nil }) {
+		rows[0] = append(rows[0], "AUC tuned", "accuracy tuned")
+		for i, h := range r.Hospitals {
+			rows[i+1] = append(rows[i+1], number(h.AUCTuned), number(h.AccuracyTuned))
+		}
 	}
 	out.line("")
 	out.table(rows)

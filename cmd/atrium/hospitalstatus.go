@@ -149,6 +149,9 @@ func (o *output) hospital(s hospitalStatus, now time.Time) {
 			{"AUC here", fmt.Sprintf("%s, alone %s", score(r.AUC), score(r.AUCAlone))},
 			{"accuracy here", fmt.Sprintf("%.3f, alone %.3f", r.Accuracy, r.AccuracyAlone)},
 		})
+		if r.AccuracyTuned != nil {
+			o.pairs([][2]string{{"fine-tuned", fmt.Sprintf("AUC %s, accuracy %.3f: %s", score(r.AUCTuned), *r.AccuracyTuned, client.TunedFile)}})
+		}
 	}
 }
 

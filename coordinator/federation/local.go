@@ -37,6 +37,7 @@ type Local struct {
 	Rate         Rate      `json:"rate,omitzero"`           // LearningRate over rounds; zero: constant
 	ClassWeights []float64 `json:"class_weights,omitempty"` // times the loss of a record, by its label; none: 1
 	EarlyStop    EarlyStop `json:"early_stop,omitzero"`     // zero: every epoch is trained
+	FineTune     int       `json:"fine_tune,omitempty"`     // steps on a hospital's own records after the plan's last version, for itself alone
 }
 
 // Rate is how the learning rate goes down over rounds.
@@ -105,6 +106,8 @@ func (l Local) validate() error {
 		return bad("local.steps", "more than %d steps or epochs", MaxLocalSteps)
 	case l.Batch < 0 || l.Batch > 1<<20:
 		return bad("local.batch", "%d: want 0 (all records) to %d", l.Batch, 1<<20)
+	case l.FineTune < 0 || l.FineTune > MaxLocalSteps:
+		return bad("local.fine_tune", "%d: want 0 to %d steps", l.FineTune, MaxLocalSteps)
 	case !(l.ProxMu >= 0) || l.ProxMu > 1000:
 		return bad("local.prox_mu", "%v: want 0 to 1000", l.ProxMu)
 	}

@@ -71,6 +71,7 @@ func TestPlanRefusals(t *testing.T) {
 		{"local.steps", func(p *Plan) { p.Local.Steps = -1 }},
 		{"local.steps", func(p *Plan) { p.Local.Steps = MaxLocalSteps + 1 }},
 		{"local.batch", func(p *Plan) { p.Local.Batch = -1 }},
+		{"local.fine_tune", func(p *Plan) { p.Local.FineTune = -1 }},
 		{"local.prox_mu", func(p *Plan) { p.Local.ProxMu = math.NaN() }},
 		{"aggregation.rule", func(p *Plan) { p.Aggregation.Rule = "fedsgd" }},
 		{"aggregation.hostile", func(p *Plan) { p.Aggregation.Rule = Krum }},

@@ -73,6 +73,7 @@ func writeLocal(line func(key string, value any, comment string), l federation.L
 	line("  epochs", l.Epochs, "")
 	line("  batch", l.Batch, "records of one step; 0: all")
 	line("  prox_mu", float(l.ProxMu), "pull towards the base (FedProx); 0: none")
+	line("  fine_tune", l.FineTune, "steps on a hospital's own records after the last version, for itself; 0: none")
 	if l.Rate.Schedule != "" {
 		line("  rate", rateText(l.Rate), "the learning rate over rounds: constant, step or cosine")
 	}
