@@ -112,3 +112,32 @@ func (f *fed) onUpdates(do func()) {
 		}
 	}
 }
+
+// TestClockOutsideTheCertificates: where a clock keeps the two sides apart, both are told
+// which one to look at.
+func TestClockOutsideTheCertificates(t *testing.T) {
+	for name, c := range map[string]struct {
+		ahead time.Duration // of the coordinator's clock
+		later time.Duration // of everything
+		says  string
+	}{
+		"the certificates are past": {later: 3 * 366 * 24 * time.Hour, says: "the coordinator's certificate is valid from 1999-12-31T23:00:00.000Z to 2002-01-01T00:00:00.000Z and this machine's clock says 2003-01-0"},
+		"the coordinator's clock":   {ahead: 3 * 366 * 24 * time.Hour, says: "a hospital's certificate is not valid by this machine's clock: set the clock, or have the certificate renewed"},
+	} {
+		t.Run(strings.ReplaceAll(name, " ", "-"), func(t *testing.T) {
+			t.Parallel()
+			base := t.TempDir()
+			synctest.Test(t, func(t *testing.T) {
+				r, d := newRoster(t, base, 3, func(*federation.Plan) {})
+				r.server = r.server.Clone()
+				r.server.Time = func() time.Time { return time.Now().Add(c.ahead) }
+				time.Sleep(c.later)
+				f := newFed(t, r, d, wounds{})
+				f.run(func(coordinator.Status) bool { return strings.Contains(f.logs.String(), c.says) })
+				if logs := f.logs.String(); !strings.Contains(logs, c.says) {
+					t.Errorf("nobody says %q:\n%s", c.says, logs)
+				}
+			})
+		})
+	}
+}

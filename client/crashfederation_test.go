@@ -161,9 +161,11 @@ type fed struct {
 	logs  *lockedBuffer
 	until federation.RoundKind // the coordinator dies once a round of this kind is published
 
-	wall   func() time.Time           // the coordinator's wall clock, if set
-	train  func(context.Context, int) // called where a hospital trains, if set
-	stored func(name string)          // called after each object that the coordinator stores, if set
+	slow   time.Duration               // that every call to a disk takes
+	writes []func(*storagetest.Memory) // what the coordinator's disk was told to keep, in order
+	wall   func() time.Time            // the coordinator's wall clock, if set
+	train  func(context.Context, int)  // called where a hospital trains, if set
+	stored func(name string)           // called after each object that the coordinator stores, if set
 
 	mu       sync.Mutex
 	listener *bufconn.Listener
@@ -257,6 +259,7 @@ func (w watched) PutIfAbsent(ctx context.Context, name string, data []byte) erro
 	if err != nil {
 		return err
 	}
+	w.keep(name, data)
 	if w.fed.stored != nil {
 		w.fed.stored(name)
 	}
@@ -265,6 +268,36 @@ func (w watched) PutIfAbsent(ctx context.Context, name string, data []byte) erro
 		return storagetest.ErrDead
 	}
 	return nil
+}
+
+func (w watched) CompareAndSwap(ctx context.Context, name string, old, new []byte) error {
+	err := w.Faulty.CompareAndSwap(ctx, name, old, new)
+	if err == nil {
+		w.keep(name, new)
+	}
+	return err
+}
+
+func (w watched) Delete(ctx context.Context, name string) error {
+	err := w.Faulty.Delete(ctx, name)
+	if err == nil {
+		w.keep(name, nil)
+	}
+	return err
+}
+
+func (w watched) keep(name string, data []byte) {
+	w.fed.mu.Lock()
+	defer w.fed.mu.Unlock()
+	w.fed.writes = append(w.fed.writes, func(m *storagetest.Memory) { m.Set(name, data) })
+}
+
+// slowed is a disk that is slow, if it is to be.
+func (f *fed) slowed(b storage.Bucket) storage.Bucket {
+	if f.slow == 0 {
+		return b
+	}
+	return storagetest.Slow{Bucket: b, Delay: f.slow}
 }
 
 // publishes reports whether a batch of the log publishes a sum.
@@ -282,7 +315,7 @@ func publishes(batch []byte) bool {
 // coordinate is the coordinator's process.
 func (f *fed) coordinate(ctx context.Context, b *storagetest.Faulty) error {
 	logger := slog.New(slog.NewTextHandler(f.logs, nil))
-	c, err := coordinator.Open(ctx, coordinator.Config{Bucket: watched{b, f}, Key: f.key, Charter: f.charter, Logger: logger, Name: "first", Now: f.wall})
+	c, err := coordinator.Open(ctx, coordinator.Config{Bucket: f.slowed(watched{b, f}), Key: f.key, Charter: f.charter, Logger: logger, Name: "first", Now: f.wall})
 	if err != nil {
 		return fmt.Errorf("open: %w", err)
 	}
@@ -315,7 +348,7 @@ func (f *fed) config(i int, b *storagetest.Faulty) client.Config {
 		Policy:  policy.Policy{Plans: []federation.Digest{f.plan.Digest()}, Kinds: []federation.RoundKind{federation.Statistics, federation.Train, federation.Evaluate}},
 		Logger:  slog.New(acknowledgements{slog.NewTextHandler(f.logs, &slog.HandlerOptions{Level: slog.LevelDebug}), f}).With("hospital", h.name),
 		Trainer: &oneHot{fed: f, index: i}}
-	cfg.KeepIn(b, func(file *os.File, lines []byte) error {
+	cfg.KeepIn(f.slowed(b), func(file *os.File, lines []byte) error {
 		err := b.Write("journal", func() error {
 			_, err := file.Write(lines)
 			return err
@@ -420,11 +453,12 @@ func (f *fed) wait(reached func(coordinator.Status) bool) bool {
 		lead := f.lead
 		f.mu.Unlock()
 		var changed <-chan struct{}
+		var s coordinator.Status
 		if lead != nil {
-			changed = lead.View().Changed()
-			if reached(lead.Status()) {
-				return true
-			}
+			changed, s = lead.View().Changed(), lead.Status()
+		}
+		if reached(s) {
+			return true
 		}
 		select {
 		case <-changed:

@@ -54,7 +54,7 @@ func (l *link) connect() error {
 		more = append(more, grpc.WithContextDialer(l.dialer))
 	}
 	conn, err := grpc.NewClient("passthrough:///"+l.route.address(), append(more,
-		grpc.WithTransportCredentials(credentials.NewTLS(l.tls)), grpc.WithStatsHandler(l),
+		grpc.WithTransportCredentials(dated{credentials.NewTLS(l.tls)}), grpc.WithStatsHandler(l),
 		grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(maxReply), grpc.ForceCodecV2(wire.NewCodec())),
 		experimental.WithBufferPool(new(wire.Pool)),
 		grpc.WithInitialWindowSize(4<<20), grpc.WithInitialConnWindowSize(4<<20),

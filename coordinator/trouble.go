@@ -102,7 +102,7 @@ func (c *Coordinator) insist(ctx context.Context, list []request, do func() erro
 			return err
 		}
 		if failures == 0 {
-			c.cfg.Logger.Error("storage", "error", err)
+			c.cfg.Logger.Error("storage", "error", err, "advice", adviceOn(err))
 			answer(list, ErrUnavailable)
 		}
 		if err := c.refuse(ctx, troubleDelay, ErrUnavailable); err != nil {
@@ -133,4 +133,12 @@ func (c *Coordinator) refuse(ctx context.Context, wait time.Duration, why error)
 			return ctx.Err()
 		}
 	}
+}
+
+// adviceOn says what the operator can do; this coordinator waits and then goes on by itself.
+func adviceOn(err error) string {
+	if text := storage.Advice(err); text != "" {
+		return text + "; this coordinator then goes on by itself"
+	}
+	return "this coordinator goes on by itself when the storage answers"
 }

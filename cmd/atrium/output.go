@@ -23,6 +23,8 @@ import (
 
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
+
+	"atrium/storage"
 )
 
 // output is where one command prints. It belongs to one goroutine at a time.
@@ -113,6 +115,9 @@ func report(w io.Writer, err error) int {
 	}
 	for line := range strings.Lines(message(err)) {
 		fmt.Fprintf(w, "atrium: %s\n", strings.TrimRight(line, "\n"))
+	}
+	if text := storage.Advice(err); text != "" {
+		fmt.Fprintf(w, "atrium: %s\n", text)
 	}
 	if isUsage(err) {
 		return exitUsage

@@ -48,7 +48,7 @@ func (s *Server) Serve(ctx context.Context, listener net.Listener, config *tls.C
 
 func (s *Server) serve(ctx context.Context, listener net.Listener, config *tls.Config, more ...grpc.ServerOption) error {
 	server := grpc.NewServer(append(more,
-		grpc.Creds(admission{credentials.NewTLS(config), s.federations}),
+		grpc.Creds(admission{credentials.NewTLS(config), s.federations, s.logger}),
 		grpc.ForceServerCodecV2(wire.NewCodec()), experimental.BufferPool(new(wire.Pool)),
 		grpc.MaxRecvMsgSize(maxMessage), grpc.MaxConcurrentStreams(maxStreams),
 		grpc.InitialWindowSize(windowBytes), grpc.InitialConnWindowSize(windowBytes),

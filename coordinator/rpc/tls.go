@@ -7,8 +7,10 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net"
 	"sync"
+	"time"
 
 	"google.golang.org/grpc/credentials"
 
@@ -34,12 +36,25 @@ type caller struct{ credentials.TLSInfo }
 type admission struct {
 	credentials.TransportCredentials
 	federations *served
+	logger      *slog.Logger
+}
+
+// noteClock tells the operator of a hospital that is kept out by a date: it only hears
+// that its certificate is refused.
+func (a admission) noteClock(err error) {
+	var invalid x509.CertificateInvalidError
+	if errors.As(err, &invalid) && invalid.Reason == x509.Expired {
+		a.logger.Warn("a hospital's certificate is not valid by this machine's clock: set the clock, or have the certificate renewed",
+			"tls_key", federation.Sum(invalid.Cert.RawSubjectPublicKeyInfo).Short(), "valid_from", federation.FormatTime(invalid.Cert.NotBefore),
+			"valid_to", federation.FormatTime(invalid.Cert.NotAfter), "now", federation.FormatTime(time.Now()))
+	}
 }
 
 // ServerHandshake implements credentials.TransportCredentials.
 func (a admission) ServerHandshake(raw net.Conn) (net.Conn, credentials.AuthInfo, error) {
 	conn, info, err := a.TransportCredentials.ServerHandshake(raw)
 	if err != nil {
+		a.noteClock(err)
 		return nil, nil, err
 	}
 	state, ok := info.(credentials.TLSInfo)
@@ -68,7 +83,7 @@ func (a admission) ServerHandshake(raw net.Conn) (net.Conn, credentials.AuthInfo
 
 // Clone implements credentials.TransportCredentials.
 func (a admission) Clone() credentials.TransportCredentials {
-	return admission{a.TransportCredentials.Clone(), a.federations}
+	return admission{a.TransportCredentials.Clone(), a.federations, a.logger}
 }
 
 // ClientHandshake is not used by a server.

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"time"
 
 	"atrium/coordinator/federation"
 	"atrium/coordinator/planfile"
@@ -74,7 +75,22 @@ func LoadKeyPair(certFile, keyFile string) (tls.Certificate, error) {
 	if err != nil {
 		return tls.Certificate{}, fmt.Errorf("TLS certificate %s with key %s: %w: %w", certFile, keyFile, ErrFile, err)
 	}
+	if err := CheckClock(pair.Leaf, time.Now()); err != nil {
+		return tls.Certificate{}, fmt.Errorf("TLS certificate %s: %w", certFile, err)
+	}
 	return pair, nil
+}
+
+// ErrClock: by this machine's clock a certificate is not valid.
+var ErrClock = errors.New("not valid by this machine's clock: set the clock, or renew the certificate")
+
+// CheckClock refuses a certificate that nobody will accept now.
+func CheckClock(cert *x509.Certificate, now time.Time) error {
+	if now.Before(cert.NotBefore) || now.After(cert.NotAfter) {
+		return fmt.Errorf("valid from %s to %s, now it is %s: %w", federation.FormatTime(cert.NotBefore), federation.FormatTime(cert.NotAfter),
+			federation.FormatTime(now), ErrClock)
+	}
+	return nil
 }
 
 // LoadIdentity reads a hospital's Ed25519 identity key from PKCS #8 PEM; [ErrMode].

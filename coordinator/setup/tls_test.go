@@ -7,7 +7,9 @@ import (
 	"errors"
 	"net"
 	"path/filepath"
+	"strings"
 	"testing"
+	"time"
 
 	"atrium/client"
 	"atrium/coordinator/planfile"
@@ -112,4 +114,20 @@ func old(c *tls.Config) *tls.Config {
 func classical(c *tls.Config) *tls.Config {
 	c.CurvePreferences = []tls.CurveID{tls.X25519}
 	return c
+}
+
+func TestCertificateOutsideItsDatesIsRefused(t *testing.T) {
+	dir := t.TempDir()
+	for name, now := range map[string]time.Time{"past": time.Now().AddDate(-2, 0, -1), "future": time.Now().Add(2 * time.Hour), "fine": time.Now()} {
+		made, err := setup.Init(t.Context(), setup.Options{Dir: filepath.Join(dir, name), Hospitals: []string{"a", "b", "c"}, Plan: planfile.Cardiology(),
+			Now: func() time.Time { return now }})
+		if err != nil {
+			t.Fatal(err)
+		}
+		cert := filepath.Join(made.Coordinator, "tls.crt")
+		_, err = setup.LoadKeyPair(cert, filepath.Join(made.Coordinator, "tls.key"))
+		if errors.Is(err, setup.ErrClock) != (name != "fine") || err != nil && !strings.Contains(err.Error(), cert+": valid from ") {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
 }
