@@ -32,7 +32,8 @@ that ends must have closed it. Versions and their numbers go on.`
 
 // proposeFlags is what the flags of `coordinator charter propose` say.
 type proposeFlags struct {
-	remove, custodians, release      []string
+	add, remove, custodians, release []string
+	authority, address               string
 	threshold, maxHostile, minCohort int
 	groups                           int
 	newLogKey                        bool
@@ -56,6 +57,7 @@ With --release questions that custodians answered for a set with these hospitals
 that can be neither opened nor burned, are asked again without them. That tells a lying
 coordinator more than a sum: of the hospitals of that set all but f must approve it.`,
 		Example: `  atrium coordinator charter propose fed/coordinator --remove d,e
+  atrium coordinator charter propose fed/coordinator --add f --remove e
   atrium coordinator charter propose fed/coordinator --new-log-key`,
 		Args: oneFolder,
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -66,8 +68,11 @@ coordinator more than a sum: of the hospitals of that set all but f must approve
 			return f.run(cmd, c)
 		},
 	}
-	addSettings(cmd, coordinatorSettings, "charter", "storage", "log_key")
+	addSettings(cmd, coordinatorSettings, "charter", "storage", "log_key", "plan", "listen")
 	flags := cmd.Flags()
+	flags.StringSliceVar(&f.add, "add", nil, "`names` of hospitals that join: keys are drawn and a folder is made for each")
+	flags.StringVar(&f.authority, "authority", "", "`folder` of ca.crt and ca.key, with hospitals/NAME beside them for --add (default the one that holds the coordinator's)")
+	flags.StringVar(&f.address, "address", "", "`host:port` at which hospitals that join reach the coordinator (default that of listen)")
 	flags.StringSliceVar(&f.remove, "remove", nil, "`hospitals` that leave, with commas between")
 	flags.StringSliceVar(&f.custodians, "custodians", nil, "`hospitals` that are custodians (default every one, up to 21)")
 	flags.StringSliceVar(&f.release, "release", nil, "`hospitals` that the next sum on a stuck question leaves out")
@@ -101,6 +106,9 @@ func (f proposeFlags) run(cmd *cobra.Command, c config) error {
 			return err
 		}
 	}
+	if change.Add, err = f.enrol(c, before); err != nil {
+		return err
+	}
 	if len(f.release) > 0 {
 		if change.Releases, err = f.releases(cmd, c, before); err != nil {
 			return err
@@ -125,6 +133,37 @@ func (f proposeFlags) run(cmd *cobra.Command, c config) error {
 	}
 	newOutput(cmd).proposed(before, terms, out, keyFile)
 	return nil
+}
+
+// enrol makes the folders of hospitals that join.
+func (f proposeFlags) enrol(c config, before federation.Charter) ([]federation.Member, error) {
+	if len(f.add) == 0 {
+		return nil, nil
+	}
+	if err := c.require("plan"); err != nil {
+		return nil, err
+	}
+	plan, err := setup.LoadPlan(c.text("plan"))
+	if err != nil {
+		return nil, err
+	}
+	o := setup.Options{Authority: f.authority, Address: f.address, Plan: plan}
+	if o.Authority == "" {
+		o.Authority = filepath.Dir(filepath.Dir(c.text("charter")))
+	}
+	if o.Address == "" {
+		o.Address = c.text("listen")
+	}
+	o.Dir = filepath.Join(o.Authority, "hospitals")
+	var members []federation.Member
+	for _, name := range f.add {
+		m, err := setup.Enrol(o, before, name)
+		if err != nil {
+			return nil, fmt.Errorf("add %s: %w", name, err)
+		}
+		members = append(members, m)
+	}
+	return members, nil
 }
 
 func termsFile(c config, epoch uint64) string {
