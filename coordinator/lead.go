@@ -31,34 +31,27 @@ func (n *NotLeader) Error() string {
 // Is reports whether target is [ErrNotLeader].
 func (n *NotLeader) Is(target error) bool { return target == ErrNotLeader }
 
-// standBy follows the log until the lease is this coordinator's.
+// standBy follows the log until the lease is this coordinator's. A storage that does not
+// answer is asked again.
 func (c *Coordinator) standBy(ctx context.Context) error {
-	said := "" // the leader that was named
-	for first := true; ; first = false {
-		err := c.watch(ctx)
-		if err != nil && !passing(err) {
-			return fmt.Errorf("follow the log: %w", err)
-		}
-		wait := tailEvery
-		if err == nil {
-			remains := c.lease.remains()
-			if remains <= 0 {
-				held, err := c.lease.write(ctx, c.current.State.Epoch+1, false)
-				if held {
-					return nil
-				}
-				if err != nil && !passing(err) {
-					return fmt.Errorf("take the lease: %w", err)
-				}
-			}
-			wait = min(wait, max(remains, time.Millisecond))
-		} else if first {
+	leader, away := "", false // the one that was named, and whether the storage is
+	for {
+		wait, held, err := c.tryLease(ctx)
+		switch {
+		case held:
+			return nil
+		case err != nil && !passing(err):
+			return fmt.Errorf("stand by: %w", err)
+		case err != nil && !away:
 			c.cfg.Logger.Error("storage", "error", err)
+		case err == nil && away:
+			c.cfg.Logger.Info("storage answers again")
 		}
+		away = err != nil
 		v := c.current
 		v.Leader, v.Led = c.lease.leader()
-		if v.Led && c.lease.value.Instance != said {
-			said = c.lease.value.Instance
+		if v.Led && c.lease.value.Instance != leader {
+			leader = c.lease.value.Instance
 			c.cfg.Logger.Info("standing by", "federation", c.cfg.Charter.Federation, "leader", c.lease.value.Holder,
 				"addresses", strings.Join(v.Leader, ","), "log_size", c.log.Size())
 		}
@@ -69,13 +62,32 @@ func (c *Coordinator) standBy(ctx context.Context) error {
 	}
 }
 
+// tryLease follows the log and takes the lease if it is free, else it returns when to try
+// again.
+func (c *Coordinator) tryLease(ctx context.Context) (wait time.Duration, held bool, err error) {
+	if err := c.watch(ctx); err != nil {
+		return tailEvery, false, err
+	}
+	if remains := c.lease.remains(); remains > 0 {
+		return min(remains, tailEvery), false, nil
+	}
+	held, err = c.lease.write(ctx, c.current.State.Epoch+1, false)
+	return tailEvery, held, err
+}
+
 // watch reads the lease, and what was committed and published since.
 func (c *Coordinator) watch(ctx context.Context) error {
 	if err := c.lease.look(ctx); err != nil {
 		return err
 	}
+	plan := c.current.State.Plan
 	if err := c.tail(ctx); err != nil {
 		return err
+	}
+	if c.current.State.Plan != plan {
+		if err := c.load(ctx); err != nil {
+			return err
+		}
 	}
 	if err := c.log.Follow(ctx); err != nil && !errors.Is(err, roundlog.ErrBehind) { // then more was committed since
 		return err
@@ -99,7 +111,7 @@ func (c *Coordinator) lead(ctx context.Context) error {
 	epoch := c.current.State.Epoch + 1
 	go func() {
 		defer close(kept)
-		c.lease.keep(ctx, epoch, lost, func(err error) { c.cfg.Logger.Warn("lease not renewed", "error", err) })
+		c.lease.keep(ctx, epoch, lost, c.cfg.Logger)
 	}()
 	if err := c.begin(ctx); err != nil {
 		return err

@@ -6,6 +6,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net"
 	"slices"
 	"time"
@@ -180,7 +181,8 @@ func (l *lease) write(ctx context.Context, epoch uint64, released bool) (bool, e
 // keep renews the lease until ctx ends, and then hands it back. It closes lost when
 // another took it; a storage that does not answer is no reason to stop leading: nobody
 // else can commit either.
-func (l *lease) keep(ctx context.Context, epoch uint64, lost chan<- struct{}, trouble func(error)) {
+func (l *lease) keep(ctx context.Context, epoch uint64, lost chan<- struct{}, logger *slog.Logger) {
+	away := false // said that the storage is
 	ticker := time.NewTicker(l.span / 3)
 	defer ticker.Stop()
 	for {
@@ -195,12 +197,13 @@ func (l *lease) keep(ctx context.Context, epoch uint64, lost chan<- struct{}, tr
 		switch {
 		case ctx.Err() != nil:
 			return
-		case err != nil:
-			trouble(err)
-		case !held:
+		case err != nil && !away:
+			logger.Warn("lease not renewed", "error", err)
+		case err == nil && !held:
 			close(lost)
 			return
 		}
+		away = err != nil
 	}
 }
 

@@ -3,6 +3,7 @@ package coordinator
 import (
 	"bytes"
 	"context"
+	"log/slog"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -155,7 +156,7 @@ func TestKeepLease(t *testing.T) {
 		lost := make(chan struct{})
 		ctx, cancel := context.WithCancel(t.Context())
 		defer cancel()
-		go l.keep(ctx, 1, lost, func(err error) { t.Error(err) })
+		go l.keep(ctx, 1, lost, slog.New(slog.NewTextHandler(t.Output(), nil)))
 		for range 100 {
 			time.Sleep(time.Second)
 			other.mustLook(t)

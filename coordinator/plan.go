@@ -17,15 +17,28 @@ var ErrPlan = errors.New("plan does not continue the model")
 // SetPlan makes plan the one that is trained and returns when the log says so; nothing
 // happens if it is already. While a round is under way it waits for its end. Once there
 // is a version, only a plan with the same model, features and label is taken: [ErrPlan].
-// Run must be running, or about to.
+// While another coordinator leads it waits for that to end, and gives up, with a warning,
+// if a third plan is set meanwhile. Run must be running, or about to.
 func (c *Coordinator) SetPlan(ctx context.Context, plan federation.Plan) error {
 	if err := errors.Join(plan.Validate(), federation.CheckRule(c.cfg.Charter, plan)); err != nil {
 		return err
 	}
-	digest := plan.Digest()
-	for waited := false; ; waited = true {
+	digest, begun, said := plan.Digest(), c.View().State.Plan, ""
+	say := func(what string, v *View) {
+		if what != said {
+			c.cfg.Logger.Info(what, "plan", plan.Name, "round", v.State.Round.Number)
+			said = what
+		}
+	}
+	for {
 		v := c.View()
-		if v.State.Plan == digest {
+		switch v.State.Plan {
+		case digest:
+			return nil
+		case begun:
+		default:
+			c.cfg.Logger.Warn("another coordinator set another plan since this one was started: this one's is not taken up",
+				"plan", plan.Name, "log", v.State.Plan.Short())
 			return nil
 		}
 		if v.State.Model.Number > 0 {
@@ -33,13 +46,20 @@ func (c *Coordinator) SetPlan(ctx context.Context, plan federation.Plan) error {
 				return fmt.Errorf("plan %s %s after version %d: %w: %w", plan.Name, digest.Short(), v.State.Model.Number, ErrPlan, err)
 			}
 		}
-		err := c.submitPlan(ctx, plan)
+		err := ErrNotLeader
+		if v.Leads {
+			err = c.submitPlan(ctx, plan)
+		}
 		switch {
-		case errors.Is(err, ErrUnavailable), passing(err), errors.Is(err, ErrNotLeader):
-		case !errors.Is(err, round.ErrWrongPhase):
+		case err == nil:
+			return nil
+		case errors.Is(err, round.ErrWrongPhase):
+			say("plan waits for the round to end", v)
+		case errors.Is(err, ErrNotLeader) && v.Led:
+			say("plan is not the log's, it is taken up when this coordinator leads", v)
+		case errors.Is(err, ErrNotLeader), errors.Is(err, ErrUnavailable), passing(err):
+		default:
 			return err
-		case !waited:
-			c.cfg.Logger.Info("plan waits for the round to end", "plan", plan.Name, "round", v.State.Round.Number)
 		}
 		select {
 		case <-v.Changed():
