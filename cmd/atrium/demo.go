@@ -30,7 +30,8 @@ records that never leave their hospital. Without --data it makes up four
 cardiology cohorts that differ as real hospitals do.
 
 A process that is killed is started again, as an init system would do; see
-DIR/logs/pids to try it.`,
+DIR/logs/pids to try it. With --standby a second coordinator goes on when the first is
+killed, within ten seconds.`,
 		Example: `  atrium demo
   atrium demo --data shared/data/heart-disease/split43 --json result.json
   atrium demo --hospitals 6 --model mlp --rounds 20 --seed 7
@@ -75,6 +76,7 @@ DIR/logs/pids to try it.`,
 	f.Uint64Var(&o.Seed, "seed", 1, "of the generated cohorts and of stochastic rounding")
 	f.StringVar(&o.JSON, "json", "", "write the result to this file as one JSON object")
 	f.StringVar(&o.Listen, "listen", "", "host:port of the coordinator (default a free port on 127.0.0.1)")
+	f.BoolVar(&o.Standby, "standby", false, "run a second coordinator that takes over when the first is killed")
 	f.BoolVar(&o.NoRestart, "no-restart", false, "do not start a killed process again")
 	return cmd
 }
@@ -130,9 +132,28 @@ func runSite(ctx context.Context, o demoOptions, site demoSite, out *output, sta
 	running, stop := context.WithCancel(ctx)
 	defer s.wait()
 	defer stop()
-	s.keep(running, demoCoordinator, "coordinator", "serve", "--config", filepath.Join(site.coordinatorDir(), "atrium.yaml"), "--"+stdinFlag)
+	addresses := []string{site.Address}
+	if o.Standby {
+		second, err := freeAddress()
+		if err != nil {
+			return demoResult{}, err
+		}
+		addresses = append(addresses, second)
+		restart := s.delay
+		s.delay = func(name string) time.Duration {
+			if name == demoCoordinator || name == demoStandby {
+				return standbyDelay
+			}
+			return restart(name)
+		}
+	}
+	for i, address := range addresses {
+		s.keep(running, []string{demoCoordinator, demoStandby}[i], "coordinator", "serve", "--config", filepath.Join(site.coordinatorDir(), "atrium.yaml"),
+			"--listen", address, "--addresses", address, "--"+stdinFlag)
+	}
 	for _, name := range site.Hospitals {
-		s.keep(running, name, "hospital", "run", "--config", filepath.Join(site.hospitalDir(name), "atrium.yaml"), "--"+stdinFlag)
+		s.keep(running, name, "hospital", "run", "--config", filepath.Join(site.hospitalDir(name), "atrium.yaml"),
+			"--coordinator", strings.Join(addresses, ","), "--"+stdinFlag)
 	}
 	f := newFollower(bucket, charter)
 	if err := followToEnd(ctx, site, f, s, out); err != nil {
@@ -150,6 +171,8 @@ func runSite(ctx context.Context, o demoOptions, site demoSite, out *output, sta
 
 const (
 	demoCoordinator = "coordinator"
+	demoStandby     = "standby"
+	standbyDelay    = 10 * time.Second // before a killed coordinator is started again beside another
 	followInterval  = 50 * time.Millisecond
 )
 
@@ -158,7 +181,7 @@ func followToEnd(ctx context.Context, site demoSite, f *follower, s *supervisor,
 	defer out.progressEnds()
 	ticker := time.NewTicker(followInterval)
 	defer ticker.Stop()
-	silent := false // the store
+	silent, leader := false, uint64(0) // the store; the epoch
 	for {
 		_, err := f.advance(ctx)
 		switch unreachable := errors.Is(err, minio.ErrUnreachable); {
@@ -170,6 +193,12 @@ func followToEnd(ctx context.Context, site demoSite, f *follower, s *supervisor,
 			return err
 		case err == nil:
 			silent = false
+		}
+		if f.state.Epoch > leader && s.kept(demoStandby) {
+			if leader > 0 {
+				out.notice("epoch %d of the log: another coordinator leads", f.state.Epoch)
+			}
+			leader = f.state.Epoch
 		}
 		out.progress(demoProgress(site, f))
 		if f.state.Finished != "" && reported(site, f, s) {
@@ -201,7 +230,7 @@ func reported(site demoSite, f *follower, s *supervisor) bool {
 
 // hopeless says why the demonstration cannot end any more, after processes were lost.
 func hopeless(site demoSite, f *follower, s *supervisor) error {
-	if s.gone(demoCoordinator) != "" {
+	if s.gone(demoCoordinator) != "" && (!s.kept(demoStandby) || s.gone(demoStandby) != "") {
 		return errors.New("the coordinator is gone: nothing is lost, it goes on when it is started again")
 	}
 	var lost []string

@@ -153,6 +153,14 @@ func (s *supervisor) lose(name string, err error) {
 	s.lost[name] = err.Error()
 }
 
+// kept reports whether a process of this name was ever started.
+func (s *supervisor) kept(name string) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	_, ok := s.pids[name]
+	return ok
+}
+
 // gone returns why a process is not there any more, or "".
 func (s *supervisor) gone(name string) string {
 	s.mu.Lock()

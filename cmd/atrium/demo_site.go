@@ -36,6 +36,7 @@ type demoOptions struct {
 	Seed      uint64
 	SeedGiven bool // by a flag; else a demonstration that goes on keeps its own
 	NoRestart bool
+	Standby   bool // a second coordinator
 }
 
 // demoSite is the directory of one demonstration. Its file demo.json makes it possible

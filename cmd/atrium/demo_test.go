@@ -240,6 +240,23 @@ func TestDemoSurvivesKills(t *testing.T) {
 	}
 }
 
+// TestDemoStandby: a coordinator that is killed and not started again costs no round.
+func TestDemoStandby(t *testing.T) {
+	d := startDemo(t, filepath.Join(t.TempDir(), "demo"), "--rounds", "6", "--standby", "--no-restart")
+	d.batches(12)
+	victim := demoCoordinator
+	if lines, err := os.ReadFile(filepath.Join(d.dir, "logs", demoStandby+".log")); err == nil && strings.Contains(string(lines), "msg=leading") {
+		victim = demoStandby // both start at once, and it was faster
+	}
+	d.kill(victim)
+	r := d.result()
+	requireVersion(t, r, 6)
+	if r.Abandoned > 0 || !strings.Contains(d.err.String(), "epoch 2 of the log: another coordinator leads") {
+		t.Errorf("%d rounds abandoned:\n%s", r.Abandoned, d.err.String())
+	}
+	requireAudit(t, r)
+}
+
 func TestDemoGoesOnWithoutOneHospital(t *testing.T) {
 	d := startDemo(t, filepath.Join(t.TempDir(), "demo"), "--rounds", "4", "--no-restart")
 	d.batches(12)
