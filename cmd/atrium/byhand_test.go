@@ -15,6 +15,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 
@@ -28,6 +29,21 @@ import (
 type process struct {
 	cmd   *exec.Cmd
 	lines chan string // of standard error
+
+	mu  sync.Mutex
+	all []string // the same, also those that were read; owned by mu
+}
+
+// wrote lists the lines so far that hold all of some texts.
+func (p *process) wrote(texts ...string) (lines []string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, line := range p.all {
+		if !slices.ContainsFunc(texts, func(s string) bool { return !strings.Contains(line, s) }) {
+			lines = append(lines, line)
+		}
+	}
+	return lines
 }
 
 // started runs atrium as a process of its own.
@@ -44,6 +60,9 @@ func started(t *testing.T, args ...string) *process {
 	go func() {
 		defer close(p.lines)
 		for s := bufio.NewScanner(stderr); s.Scan(); {
+			p.mu.Lock()
+			p.all = append(p.all, s.Text())
+			p.mu.Unlock()
 			p.lines <- s.Text()
 		}
 	}()

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -83,7 +84,7 @@ func TestTakeover(t *testing.T) {
 	both := s.coordinators(addresses...)
 	var hospitals []*process
 	for _, name := range s.names {
-		hospitals = append(hospitals, started(t, "hospital", "run", s.hospital(name), "--coordinator", strings.Join(addresses, ",")))
+		hospitals = append(hospitals, started(t, "hospital", "run", s.hospital(name), "--coordinator", strings.Join(addresses, ","), "--log-level", "debug"))
 	}
 	log := s.follow()
 	log.await(t, "updates of the third round", func(s round.State) bool {
@@ -137,6 +138,13 @@ func TestTakeover(t *testing.T) {
 	}
 	if log.abandoned > 0 {
 		t.Errorf("%d rounds were abandoned, the last: %s", log.abandoned, log.lastReason)
+	}
+	for _, d := range hospitals { // in rounds that went on, what was trained before was sent again
+		for n := 2; n <= 15; n++ {
+			if lines := d.wrote("msg=trained", fmt.Sprintf(" round=%d ", n)); len(lines) != 1 {
+				t.Errorf("%v trained %d times in round %d", d.cmd.Args, len(lines), n)
+			}
+		}
 	}
 	for _, d := range append(hospitals, both[1]) {
 		if got := d.end(t, syscall.SIGTERM); got != 0 {

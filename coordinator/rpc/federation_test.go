@@ -96,7 +96,8 @@ func (w *world) coordinator() (*coordinator.Coordinator, func()) {
 	w.must(err)
 	bucket, err := local.Open(filepath.Join(dir, "state"))
 	w.must(err)
-	c, err := coordinator.Open(w.t.Context(), coordinator.Config{Bucket: bucket, Key: key, Charter: charter, Logger: w.logger})
+	c, err := coordinator.Open(w.t.Context(), coordinator.Config{Bucket: bucket, Key: key, Charter: charter, Logger: w.logger,
+		Addresses: []string{w.address}})
 	w.must(err)
 	listener, err := net.Listen("tcp", w.address)
 	w.must(err)
