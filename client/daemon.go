@@ -302,7 +302,7 @@ func (d *Daemon) step(ctx context.Context) error {
 func (d *Daemon) skipped() (ids []string, until time.Time) {
 	now := time.Now()
 	for id, at := range d.skip {
-		if now.After(at) {
+		if !now.Before(at) {
 			delete(d.skip, id)
 			continue
 		}
