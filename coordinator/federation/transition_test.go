@@ -267,6 +267,7 @@ func FuzzDecodeEpoch(f *testing.F) {
 	tr := testTransition(f)
 	tr.release(testRelease(tr), 3)
 	f.Add(Encode(tr.New))
+	f.Add(Encode(tr.New.Terms()))
 	f.Add(Encode(tr.Closings[0].Closing))
 	f.Add(Encode(tr.Approvals[0].Approval))
 	f.Fuzz(func(t *testing.T, b []byte) {
@@ -283,6 +284,9 @@ func FuzzDecodeEpoch(f *testing.F) {
 			}
 		}
 		decodeAgain[Approval](t, b)
+		if c, err := DecodeTerms(b); err == nil {
+			again(t, b, c)
+		}
 	})
 }
 

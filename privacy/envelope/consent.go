@@ -91,6 +91,9 @@ func Assemble(before, terms federation.Charter, consents []federation.Consent) (
 		return Assembled{}, fmt.Errorf("%w: that of %s is missing", ErrConsent, strings.Join(missing, ", "))
 	}
 	closings := out.addClosings(before, given)
+	if n, need := len(closings), before.BurnQuorum(); n < need {
+		return Assembled{}, fmt.Errorf("%w: %d custodians closed epoch %d: %d must, and %s did not", ErrConsent, n, before.Epoch, need, unclosed(before, given))
+	}
 	approvals, err := out.addApprovals(before, given)
 	if err != nil {
 		return Assembled{}, err
@@ -113,6 +116,18 @@ func VerifyTransition(before, after federation.Charter, signed federation.Counte
 		return nil, err
 	}
 	return federation.CheckTransition(t, federation.Added(before, after))
+}
+
+// unclosed names the custodians without a closing statement.
+func unclosed(before federation.Charter, given map[federation.HospitalID]federation.Consent) string {
+	var names []string
+	for _, id := range before.Custodians {
+		if given[id].Closing == nil {
+			m, _ := before.Member(id)
+			names = append(names, strings.TrimSpace(m.Name+" "+string(id)))
+		}
+	}
+	return strings.Join(names, ", ")
 }
 
 // addClosings takes the closing statements up, in the order of the custodians.
