@@ -67,9 +67,9 @@ func newChaosCommand() *cobra.Command {
 	f.IntVar(&o.Rounds, "rounds", 200, "train rounds that must be done")
 	f.Uint64Var(&o.Seed, "seed", uint64(time.Now().UnixNano())%1_000_000, "what happens to whom")
 	f.StringVar(&o.Storage, "storage", "local", "local, minio or minio4")
-	f.IntVar(&o.Hospitals, "hospitals", 4, "how many")
+	f.IntVar(&o.Hospitals, "hospitals", chaosHospitals, "how many")
 	f.IntVar(&o.Groups, "groups", 1, "in how many groups they are summed apart")
-	f.IntVar(&o.Coordinators, "coordinators", 2, "how many: one leads, the others stand by")
+	f.IntVar(&o.Coordinators, "coordinators", chaosCoordinators, "how many: one leads, the others stand by")
 	f.StringVar(&o.Keep, "keep", "", "empty directory for state and logs (default a temporary one, removed after success)")
 	f.DurationVar(&o.Wedge, "wedge", 0, "no step towards the end of a round for so long, while all are there, is a wedge (default 1m; 3m with minio4)")
 	return cmd
@@ -84,6 +84,21 @@ func patience(storage string) time.Duration {
 	}
 	return time.Minute
 }
+
+// again is the command that repeats a run.
+func (o chaosOptions) again() string {
+	if o.Hospitals == chaosHospitals && o.Groups == 1 && o.Coordinators == chaosCoordinators {
+		return fmt.Sprintf("make chaos ROUNDS=%d SEED=%d STORAGE=%s", o.Rounds, o.Seed, o.Storage)
+	}
+	return fmt.Sprintf(".tools/chaos/chaos run --rounds %d --seed %d --storage %s --hospitals %d --groups %d --coordinators %d",
+		o.Rounds, o.Seed, o.Storage, o.Hospitals, o.Groups, o.Coordinators)
+}
+
+// What a run has if nothing else is asked for.
+const (
+	chaosHospitals    = 4
+	chaosCoordinators = 2
+)
 
 // runChaos is a whole run. Its last line on standard output is the verdict.
 func runChaos(ctx context.Context, o chaosOptions, out *output) error {
@@ -117,8 +132,8 @@ func runChaos(ctx context.Context, o chaosOptions, out *output) error {
 		}
 	}
 	out.lines(t.wrong)
-	out.line("%d updates summed once, %d left out with a reason, %d noted by hospitals; %s; to repeat: make chaos ROUNDS=%d SEED=%d STORAGE=%s",
-		t.summed, t.leftOut, t.told, time.Since(started).Round(time.Second), o.Rounds, o.Seed, o.Storage)
+	out.line("%d updates summed once, %d left out with a reason, %d noted by hospitals; %s; to repeat: %s",
+		t.summed, t.leftOut, t.told, time.Since(started).Round(time.Second), o.again())
 	out.line("%d rounds, %d faults, %d updates acknowledged, %d lost, %d counted twice, %d wedged",
 		t.rounds, c.faults(), t.acknowledged, t.lost, t.twice, wedged)
 	if t.lost+t.twice+wedged > 0 {
