@@ -1,6 +1,7 @@
 package minio
 
 import (
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"net/http"
@@ -60,6 +61,9 @@ func judge(err error) (error, verdict) {
 		return fmt.Errorf("%w: %s", ErrFull, r.Code), repeat
 	case "ConditionalRequestConflict", "OperationAborted", "RequestTimeout", "SlowDown":
 		return err, repeat
+	}
+	if bad := (*tls.CertificateVerificationError)(nil); errors.As(err, &bad) {
+		return fmt.Errorf("%w: %w", ErrUnreachable, err), final
 	}
 	switch s := r.StatusCode; {
 	case s == 0: // no answer

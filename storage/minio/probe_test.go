@@ -62,7 +62,9 @@ func TestOpenSays(t *testing.T) {
 	} {
 		config := s.Config(bucket, "f")
 		config.Endpoints = append([]string{}, config.Endpoints...)
-		config.Patience = time.Second
+		if c.want == minio.ErrUnreachable {
+			config.Patience = time.Second
+		}
 		c.change(&config)
 		if _, err := minio.Open(t.Context(), config); !errors.Is(err, c.want) {
 			t.Errorf("%s: %v, want %v", name, err, c.want)
@@ -70,7 +72,7 @@ func TestOpenSays(t *testing.T) {
 	}
 	secure := server(t, secureMinIO)
 	config := secure.Config(bucket, "f")
-	config.CA, config.Patience = nil, time.Second
+	config.CA = nil
 	if _, err := minio.Open(t.Context(), config); !errors.Is(err, minio.ErrUnreachable) || !strings.Contains(err.Error(), "certificate") {
 		t.Errorf("unknown authority: %v", err)
 	}
@@ -84,11 +86,18 @@ type lying struct {
 	objects map[string][]byte
 }
 
+func (l *lying) start() *httptest.Server {
+	l.objects = map[string][]byte{}
+	return httptest.NewServer(l)
+}
+
 func etagOf(data []byte) string { return fmt.Sprintf("%q", fmt.Sprintf("%x", md5.Sum(data))) }
 
 func (l *lying) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	body, _ := io.ReadAll(r.Body)
-	there, ok := l.get(r.URL.Path)
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	there, ok := l.objects[r.URL.Path]
 	refuse := func(status int, code string) {
 		w.WriteHeader(status)
 		xml.NewEncoder(w).Encode(struct {
@@ -97,8 +106,10 @@ func (l *lying) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		}{Code: code})
 	}
 	none, match := r.Header.Get("If-None-Match") != "", r.Header.Get("If-Match")
-	if l.racy && match != "" {
+	if l.racy && match != "" { // others come in between
+		l.mu.Unlock()
 		time.Sleep(50 * time.Millisecond)
+		l.mu.Lock()
 	}
 	switch {
 	case l.clock:
@@ -116,7 +127,7 @@ func (l *lying) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case r.Method == http.MethodPut && (none && ok && !l.ignoresNone || match != "" && (l.refusesMatch || match != etagOf(there) && !l.ignoresMatch)):
 		refuse(http.StatusPreconditionFailed, "PreconditionFailed")
 	case r.Method == http.MethodPut:
-		l.set(r.URL.Path, body)
+		l.objects[r.URL.Path] = body
 		w.Header().Set("ETag", etagOf(body))
 	case !ok:
 		refuse(http.StatusNotFound, "NoSuchKey")
@@ -126,22 +137,6 @@ func (l *lying) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Length", fmt.Sprint(len(there)))
 		w.Write(there)
 	}
-}
-
-func (l *lying) get(path string) ([]byte, bool) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	data, ok := l.objects[path]
-	return data, ok
-}
-
-func (l *lying) set(path string, data []byte) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.objects == nil {
-		l.objects = map[string][]byte{}
-	}
-	l.objects[path] = data
 }
 
 // TestProbeRefusesLiars: whatever the store lacks is found before anything is stored, and
@@ -162,7 +157,7 @@ func TestProbeRefusesLiars(t *testing.T) {
 		{"honest", &lying{}, nil, ""},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			s := httptest.NewServer(c.lie)
+			s := c.lie.start()
 			defer s.Close()
 			b := open(t, minio.Config{Endpoints: []string{s.URL}, Bucket: "bucket", Data: minio.Credentials{AccessKey: "a", Secret: minio.NewSecret("b")}})
 			_, err := b.Probe(t.Context())
@@ -174,7 +169,7 @@ func TestProbeRefusesLiars(t *testing.T) {
 }
 
 func TestClockIsWrong(t *testing.T) {
-	s := httptest.NewServer(&lying{clock: true})
+	s := (&lying{clock: true}).start()
 	defer s.Close()
 	_, err := minio.Open(t.Context(), minio.Config{Endpoints: []string{s.URL}, Bucket: "bucket", Data: minio.Credentials{AccessKey: "a", Secret: minio.NewSecret("b")}})
 	if !errors.Is(err, minio.ErrClock) {
@@ -183,7 +178,7 @@ func TestClockIsWrong(t *testing.T) {
 }
 
 func TestStoreIsFull(t *testing.T) {
-	s := httptest.NewServer(&lying{full: true})
+	s := (&lying{full: true}).start()
 	defer s.Close()
 	b := open(t, minio.Config{Endpoints: []string{s.URL}, Bucket: "bucket", Patience: time.Second,
 		Data: minio.Credentials{AccessKey: "a", Secret: minio.NewSecret("b")}})

@@ -53,7 +53,9 @@ func newSpace(flags int, prepare func() error) (*space, error) {
 	s := &space{work: make(chan func()), quit: make(chan struct{})}
 	ready := make(chan error)
 	go func() {
-		runtime.LockOSThread() // and never unlock: the thread dies with the goroutine
+		// The thread never ends: processes that it started while it was an ordinary one
+		// would be taken for orphans and die with it.
+		runtime.LockOSThread()
 		err := syscall.Unshare(flags)
 		if err != nil {
 			err = fmt.Errorf("%w: %w", ErrNoNamespace, err)
@@ -61,16 +63,8 @@ func newSpace(flags int, prepare func() error) (*space, error) {
 			err = prepare()
 		}
 		ready <- err
-		if err != nil {
-			return
-		}
 		for {
-			select {
-			case f := <-s.work:
-				f()
-			case <-s.quit:
-				return
-			}
+			(<-s.work)()
 		}
 	}()
 	return s, <-ready
