@@ -40,7 +40,7 @@ func (d *Daemon) adopt(ctx context.Context, w *atriumpb.Work) error {
 		return err
 	}
 	r := Report{Hospital: d.cfg.Name, Federation: d.cfg.Charter.Federation, Version: w.GetVersion(), Snapshot: snapshot.String(),
-		Reason: w.GetReason(), Rows: d.train.Rows, TestRows: d.test.Rows, BytesSent: d.link.sent.Load(), Rounds: d.submitted()}
+		Reason: w.GetReason(), Rows: d.train.Rows, TestRows: d.test.Rows, BytesSent: d.link.sent.Load(), Rounds: d.state.Submitted()}
 	if r.AUC, r.Accuracy, err = measure(d.test.Y, federated); err != nil {
 		return err
 	}
@@ -105,17 +105,6 @@ func (d *Daemon) scoreTuned(ctx context.Context, snapshot federation.Digest) ([]
 		return nil, err
 	}
 	return d.trainer.Score(tuned, x, d.test.Rows)
-}
-
-// submitted counts the rounds that this hospital submitted an update in.
-func (d *Daemon) submitted() int {
-	n := 0
-	for _, m := range d.state.Memory {
-		if !m.Submission.IsZero() {
-			n++
-		}
-	}
-	return n
 }
 
 func measure(labels, scores []float64) (auc *float64, accuracy float64, err error) {

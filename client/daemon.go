@@ -183,6 +183,9 @@ func (d *Daemon) persist(entries []participant.Entry, decided error) error {
 		}
 		d.state = next
 	}
+	if err := d.compactJournal(); err != nil {
+		return fatal{err}
+	}
 	return nil
 }
 

@@ -22,6 +22,8 @@ import (
 type journal struct {
 	file  *os.File
 	path  string
+	size  int64                                   // bytes
+	base  int64                                   // of what was kept when it was compacted last
 	write func(file *os.File, lines []byte) error // writeLines but in tests
 }
 
@@ -38,18 +40,19 @@ var (
 // line that a crash cut short is removed: what it recorded was never sent.
 func openJournal(dir string, state participant.State) (*journal, participant.State, error) {
 	path := filepath.Join(dir, JournalFile)
-	file, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
+	file, err := lockFile(path)
 	if err != nil {
 		return nil, state, err
 	}
 	j := &journal{file: file, path: path, write: writeLines}
-	if err := syscall.Flock(int(file.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
-		return nil, state, errors.Join(fmt.Errorf("%s: %w", path, ErrLocked), file.Close())
-	}
 	state, end, err := j.replay(state)
+	if err == nil && state.Awaited > 0 {
+		err = fmt.Errorf("%s: %w: %d lines are missing of what was kept", path, ErrJournal, state.Awaited)
+	}
 	if err != nil {
 		return nil, state, errors.Join(err, file.Close())
 	}
+	j.size = end
 	if err := errors.Join(file.Truncate(end), file.Sync(), syncDir(dir)); err != nil {
 		return nil, state, errors.Join(err, file.Close())
 	}
@@ -57,6 +60,31 @@ func openJournal(dir string, state participant.State) (*journal, participant.Sta
 		return nil, state, errors.Join(err, file.Close())
 	}
 	return j, state, nil
+}
+
+// lockFile opens or creates the journal and locks it. The file that is locked is the one
+// that has the name: a daemon that compacts its journal puts another in its place.
+func lockFile(path string) (*os.File, error) {
+	for {
+		file, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
+		if err != nil {
+			return nil, err
+		}
+		if err := syscall.Flock(int(file.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
+			return nil, errors.Join(fmt.Errorf("%s: %w", path, ErrLocked), file.Close())
+		}
+		locked, err := file.Stat()
+		if err != nil {
+			return nil, errors.Join(err, file.Close())
+		}
+		named, err := os.Stat(path)
+		if err == nil && os.SameFile(locked, named) {
+			return file, nil
+		}
+		if err := file.Close(); err != nil {
+			return nil, err
+		}
+	}
 }
 
 // replay applies every whole line and returns where the last one ends.
@@ -96,18 +124,27 @@ func (j *journal) add(entries []participant.Entry) error {
 	if len(entries) == 0 {
 		return nil
 	}
+	lines, err := encodeLines(entries)
+	if err == nil {
+		err = j.write(j.file, lines)
+	}
+	if err != nil {
+		return fmt.Errorf("write %s: %w", j.path, err)
+	}
+	j.size += int64(len(lines))
+	return nil
+}
+
+func encodeLines(entries []participant.Entry) ([]byte, error) {
 	var lines []byte
 	for _, e := range entries {
 		body := federation.Encode(e)
 		if len(body) > participant.MaxEntryBytes {
-			return fmt.Errorf("write %s: entry %s of %d bytes could not be read again: %w", j.path, e.Kind, len(body), ErrJournal)
+			return nil, fmt.Errorf("entry %s of %d bytes could not be read again: %w", e.Kind, len(body), ErrJournal)
 		}
 		lines = fmt.Appendf(lines, "%08x %s\n", crc32.ChecksumIEEE(body), body)
 	}
-	if err := j.write(j.file, lines); err != nil {
-		return fmt.Errorf("write %s: %w", j.path, err)
-	}
-	return nil
+	return lines, nil
 }
 
 func writeLines(file *os.File, lines []byte) error {

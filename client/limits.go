@@ -21,6 +21,7 @@ const (
 	skipTime       = 5 * time.Second  // before a task that failed is asked for again
 	maxSkip        = 64
 	maxJournalLine = 2 << 20
+	compactAfter   = 256 << 10        // bytes by which a journal grows, besides doubling, before it is compacted
 	maxKept        = 8                // rounds that may still have been summed, of which something is kept
 	pollSlack      = 15 * time.Second // beyond the coordinator's 25 s before a poll counts as lost
 )

@@ -25,6 +25,8 @@ const (
 	Inherited EntryKind = "inherited" // Answer: of an earlier epoch; Epoch: the one that begins
 	Began     EntryKind = "began"     // Digest: charter; Epoch: its own
 	Recovered EntryKind = "recovered" // Counter: of the latest Join that the coordinator has
+	Compacted EntryKind = "compacted" // what Compact keeps: Digest, Epoch, Counter, Head, Message as of Pinned, Joined, Saw, Closed; Follow, Forgotten
+	Kept      EntryKind = "kept"      // Memory, or Answer with its Epoch
 	Recalled  EntryKind = "recalled"  // what Verified and Answered record, of an answer that the journal lacked
 )
 
@@ -43,6 +45,9 @@ type Entry struct {
 	Set        [][]federation.HospitalID `json:"set,omitempty"`
 	Epoch      uint64                    `json:"epoch,omitempty"`
 	Answer     *federation.Answered      `json:"answer,omitempty"`
+	Memory     *Memory                   `json:"memory,omitempty"`
+	Forgotten  int                       `json:"forgotten,omitempty"`
+	Follow     int                       `json:"follow,omitempty"` // entries that belong to this one
 }
 
 // MaxEntryBytes bounds one journal entry: a set names up to 1,170 hospitals, a plan of
@@ -63,6 +68,9 @@ func DecodeEntry(b []byte) (Entry, error) {
 
 // Apply returns the state after a persisted entry.
 func Apply(s State, e Entry) (State, error) {
+	if s.Awaited > 0 && e.Kind != Kept {
+		return s, fmt.Errorf("%w: %s before all that was kept", ErrEntry, e.Kind)
+	}
 	switch e.Kind {
 	case Started:
 		s.Live = Live{Incarnation: e.Digest}
@@ -97,6 +105,8 @@ func Apply(s State, e Entry) (State, error) {
 		return s.change(e.Digest, func(m *Memory) { m.Burned = true })
 	case Pinned, Closed, Inherited, Began:
 		return applyEpoch(s, e)
+	case Compacted, Kept:
+		return applyCompacted(s, e)
 	case Recovered, Recalled:
 		return applyRecovery(s, e)
 	default:

@@ -19,6 +19,9 @@ type State struct {
 	Epoch  uint64
 	Closed federation.Digest // signed closing statement of that epoch; zero while it is open
 	Bound  []Bound           // what custodians answered in earlier epochs
+
+	Forgotten int // submissions under manifests that Compact left out
+	Awaited   int // entries of Compact that must follow; 0 in every state to go on from
 }
 
 // Bound is an answer of an earlier epoch that holds in this one.
@@ -37,16 +40,17 @@ type Live struct {
 
 // Memory is what a hospital remembers for ever of one manifest.
 type Memory struct {
-	Manifest   federation.Digest
-	Round      uint64
-	Questions  []string
-	Submission federation.Digest         // signed submission, if it made one
-	Submitters federation.Digest         // what it answered, if it did
-	Set        [][]federation.HospitalID // the hospitals of that
-	Answer     federation.Digest         // signed answer
-	Burned     bool
-	Certified  bool // a burn certificate for it was verified
-	Past       bool // of an earlier epoch: what still holds of it is in State.Bound
+	Manifest   federation.Digest         `json:"manifest"`
+	Round      uint64                    `json:"round"`
+	Questions  []string                  `json:"questions,omitempty"`
+	Submission federation.Digest         `json:"submission,omitzero"` // signed submission, if it made one
+	Submitters federation.Digest         `json:"submitters,omitzero"` // what it answered, if it did
+	Set        [][]federation.HospitalID `json:"set,omitempty"`       // the hospitals of that
+	SetDigest  federation.Digest         `json:"set_digest,omitzero"` // instead of Set where that was compacted
+	Answer     federation.Digest         `json:"answer,omitzero"`     // signed answer
+	Burned     bool                      `json:"burned,omitempty"`
+	Certified  bool                      `json:"certified,omitempty"` // a burn certificate for it was verified
+	Past       bool                      `json:"past,omitempty"`      // of an earlier epoch: what still holds of it is in State.Bound
 }
 
 // Answered reports whether an answer was given under this manifest.
@@ -54,7 +58,11 @@ func (m Memory) Answered() bool { return !m.Answer.IsZero() }
 
 // given is the answer under this manifest as the next epoch would hear of it.
 func (m Memory) given() federation.Answered {
-	return federation.Answered{Manifest: m.Manifest, Questions: m.Questions, Set: federation.SetDigest(m.Set)}
+	set := m.SetDigest
+	if m.Set != nil {
+		set = federation.SetDigest(m.Set)
+	}
+	return federation.Answered{Manifest: m.Manifest, Questions: m.Questions, Set: set}
 }
 
 // Recall returns the memory of a manifest.

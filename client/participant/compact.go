@@ -1,0 +1,105 @@
+package participant
+
+import (
+	"bytes"
+	"fmt"
+	"slices"
+
+	"atrium/coordinator/federation"
+)
+
+// keptManifests is how many of the newest manifests are remembered whole: a round under
+// way may still want what was stored for one of them.
+const keptManifests = 16
+
+// Compact returns the entries of a journal that begins with what s remembers and has the
+// same say in everything that is asked later: every answer and burn, for ever; what is
+// fixed of the newest manifests; counters, the checkpoint, the epoch. What it leaves out
+// are manifests that were verified and neither answered nor burned: they can be accepted
+// no more, because a manifest must carry the latest Join. Of old sets only the digest
+// stays. The first entry says how many follow, so that a part is no journal.
+func Compact(s State) []Entry {
+	s = s.compacted()
+	head := Entry{V: 1, Kind: Compacted, Digest: s.Pinned, Epoch: s.Epoch, Counter: s.Counter, Head: s.Seen, Message: s.Closed,
+		Forgotten: s.Forgotten, Follow: len(s.Memory) + len(s.Bound)}
+	entries := []Entry{head}
+	for _, m := range s.Memory {
+		entries = append(entries, Entry{V: 1, Kind: Kept, Memory: &m})
+	}
+	for _, b := range s.Bound {
+		entries = append(entries, Entry{V: 1, Kind: Kept, Answer: &b.Answered, Epoch: b.Epoch})
+	}
+	return entries
+}
+
+// compacted is s without what Compact leaves out.
+func (s State) compacted() State {
+	var kept []Memory
+	for i, m := range s.Memory {
+		switch {
+		case len(s.Memory)-i <= keptManifests || (m.Manifest == s.Live.Manifest && !m.Manifest.IsZero()):
+		case !m.Answered() && !m.Burned:
+			if !m.Submission.IsZero() {
+				s.Forgotten++
+			}
+			continue
+		case m.Answered() && m.Set != nil:
+			m.SetDigest, m.Set = federation.SetDigest(m.Set), nil
+		}
+		kept = append(kept, m)
+	}
+	s.Memory, s.Live = kept, Live{}
+	return s
+}
+
+// Submitted counts the manifests under which an update was submitted.
+func (s State) Submitted() int {
+	n := s.Forgotten
+	for _, m := range s.Memory {
+		if !m.Submission.IsZero() {
+			n++
+		}
+	}
+	return n
+}
+
+// Remembers reports whether s is what Compact of another state gives.
+func (s State) Remembers(of State) bool {
+	type durable struct {
+		Seen           federation.TreeHead
+		Counter, Epoch uint64
+		Memory         []Memory
+		Pinned, Closed federation.Digest
+		Bound          []Bound
+		Forgotten      int
+	}
+	encode := func(s State) []byte {
+		return federation.Encode(durable{s.Seen, s.Counter, s.Epoch, s.Memory, s.Pinned, s.Closed, s.Bound, s.Forgotten})
+	}
+	return s.Awaited == 0 && bytes.Equal(encode(s), encode(of.compacted()))
+}
+
+// applyCompacted applies the entries that Compact wrote. They are the first of a journal.
+func applyCompacted(s State, e Entry) (State, error) {
+	if e.Kind == Compacted {
+		if !s.Pinned.IsZero() || s.Counter > 0 || s.Seen.Size > 0 || len(s.Memory)+len(s.Bound) > 0 || e.Follow < 0 || e.Forgotten < 0 {
+			return s, fmt.Errorf("%w: what was kept comes after other entries", ErrEntry)
+		}
+		s.Pinned, s.Epoch, s.Counter, s.Seen, s.Closed = e.Digest, e.Epoch, e.Counter, e.Head, e.Message
+		s.Forgotten, s.Awaited = e.Forgotten, e.Follow
+		return s, nil
+	}
+	if s.Awaited == 0 || (e.Memory == nil) == (e.Answer == nil) {
+		return s, fmt.Errorf("%w: one more is kept than the first entry says, or nothing is", ErrEntry)
+	}
+	s.Awaited--
+	if e.Answer != nil {
+		s.Bound = append(slices.Clip(s.Bound), Bound{e.Epoch, *e.Answer})
+		return s, nil
+	}
+	if _, known := s.Recall(e.Memory.Manifest); known || e.Memory.Manifest.IsZero() {
+		return s, fmt.Errorf("%w: manifest %s is kept twice", ErrEntry, e.Memory.Manifest.Short())
+	}
+	s.Memory = append(slices.Clip(s.Memory), *e.Memory)
+	return s, nil
+}
