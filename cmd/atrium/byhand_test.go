@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"hash/crc32"
 	"net"
 	"os"
 	"os/exec"
@@ -20,6 +21,7 @@ import (
 	"testing"
 
 	"atrium/client/dataset"
+	"atrium/client/participant"
 	"atrium/coordinator"
 	"atrium/coordinator/federation"
 	"atrium/coordinator/planfile"
@@ -262,7 +264,11 @@ func TestFederationByHand(t *testing.T) {
 	second := plan
 	second.Name, second.Schedule.EvaluateEvery = "second", 0
 	s.give(plan, second)
+	s.growJournal("a")
 	s.train()
+	if b, err := os.ReadFile(s.journal("a")); err != nil || len(b) > 100_000 || !strings.Contains(string(b[:200]), `"kind":"compacted"`) {
+		t.Errorf("the journal has %d bytes: %v", len(b), err)
+	}
 	if i := s.inspect(); i.Finished == "" || i.Version != 3 || i.Done != 4 || i.PlanDigest != second.Digest() || i.Plan != "second" {
 		t.Errorf("after the second plan: %+v", i)
 	}
@@ -276,6 +282,26 @@ func TestFederationByHand(t *testing.T) {
 		if out, _ := ran(t, 0, "audit", command, "--state", filepath.Join(s.dir, "fed")); !strings.Contains(out, "\nOK: ") {
 			t.Errorf("audit %s:\n%s", command, out)
 		}
+	}
+}
+
+func (s site) journal(name string) string { return filepath.Join(s.hospital(name), "state", "journal") }
+
+// growJournal adds the starts of many years to a hospital's journal.
+func (s site) growJournal(name string) {
+	s.t.Helper()
+	f, err := os.OpenFile(s.journal(name), os.O_APPEND|os.O_WRONLY, 0)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	var lines []byte
+	for i := range 4000 {
+		body := federation.Encode(participant.Start(federation.Sum([]byte{byte(i), byte(i >> 8)}))[0])
+		lines = fmt.Appendf(lines, "%08x %s\n", crc32.ChecksumIEEE(body), body)
+	}
+	_, err = f.Write(lines)
+	if err := errors.Join(err, f.Close()); err != nil {
+		s.t.Fatal(err)
 	}
 }
 
