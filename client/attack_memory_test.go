@@ -107,3 +107,33 @@ func differenceAttacks(t *testing.T, l *liar) {
 		again(l.statistics)(t)
 	})
 }
+
+// TestUnionOfDisjointSets: two disjoint sets of K hospitals and then both with one more
+// would show that one. Eleven hospitals, t = 8, f = 3, K = 5.
+func TestUnionOfDisjointSets(t *testing.T) {
+	l := newLiar(t, 11, 1, planfile.Cardiology())
+	if l.charter.Threshold != 8 || l.charter.MinCohort != 5 {
+		t.Fatalf("t = %d, K = %d: other sets are needed", l.charter.Threshold, l.charter.MinCohort)
+	}
+	answered, fresh := l.sites[:8], l.sites[8:]
+	a, b := l.sites[:5], l.sites[5:10]
+	p := l.gather(l.train(60)).opened(a, answered)
+	refused := "another set of hospitals was answered on this question under manifest "
+	l.run(t, "the other half", func(t *testing.T) {
+		q := l.gather(l.train(60))
+		list := q.ready(b, l.sites...)
+		for _, s := range answered {
+			q.askAnswer(s, list).refuses(t, refused+p.manifest.Digest().Short())
+		}
+		for _, s := range fresh { // fewer than t
+			q.askAnswer(s, list).sends(t, "answer")
+		}
+	})
+	l.run(t, "both halves and one more", func(t *testing.T) {
+		q := l.gather(l.train(60))
+		list := q.ready(l.sites, l.sites...)
+		for _, s := range l.sites {
+			q.askAnswer(s, list).refuses(t, refused)
+		}
+	})
+}
