@@ -49,14 +49,7 @@ func newStages(t *testing.T, hospitals int) (roster, []stage) {
 			s := stage{kind: kind, disks: d.clone(t, filepath.Join(base, string(kind)))}
 			next := newFed(t, r, d, wounds{})
 			next.until = kind
-			next.run(func(coordinator.Status) bool {
-				select {
-				case <-next.faulty["coordinator"].Died():
-					return true
-				default:
-					return false
-				}
-			})
+			next.run(func(coordinator.Status) bool { return next.died("coordinator") })
 			s.writes = append(s.writes, len(next.faulty["coordinator"].Writes())+ending)
 			for _, h := range r.hospitals {
 				s.writes = append(s.writes, len(next.faulty[h.name].Writes()))

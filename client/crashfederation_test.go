@@ -237,6 +237,22 @@ func (f *fed) supervise(ctx context.Context, name string, disk storage.Bucket, f
 	}
 }
 
+// died reports whether the first process of a name has.
+func (f *fed) died(name string) bool {
+	f.mu.Lock()
+	first := f.faulty[name]
+	f.mu.Unlock()
+	if first == nil {
+		return false
+	}
+	select {
+	case <-first.Died():
+		return true
+	default:
+		return false
+	}
+}
+
 func (f *fed) logf(format string, args ...any) {
 	fmt.Fprintf(f.logs, "%s === "+format+"\n", append([]any{time.Now().Format(time.TimeOnly)}, args...)...)
 }

@@ -21,8 +21,8 @@ func version(n uint64) func(coordinator.Status) bool {
 	return func(s coordinator.Status) bool { return s.Version >= n }
 }
 
-// TestHospitalRestoredFromABackup: a custodian's state from before it answered twice. It
-// freezes at its next Join; recovered, it remembers both answers by the coordinator's log,
+// TestHospitalRestoredFromABackup: a custodian's state from before it answered several times. It
+// freezes at its next Join; recovered, it remembers them by the coordinator's log,
 // burned what it did not answer, and takes part again.
 func TestHospitalRestoredFromABackup(t *testing.T) {
 	base := t.TempDir()
@@ -37,7 +37,7 @@ func TestHospitalRestoredFromABackup(t *testing.T) {
 			t.Fatalf("%s", f.logs)
 		}
 		backup := d.clone(t, t.TempDir())
-		if f := slowly(); !f.run(version(4)) {
+		if f := slowly(); !f.run(version(5)) {
 			t.Fatalf("%s", f.logs)
 		}
 		want, err := client.ReplayJournal(newFed(t, r, d, wounds{}).config(0, storagetest.NewFaulty(d.stores[0], storagetest.Fault{})))
@@ -79,8 +79,8 @@ func TestHospitalRestoredFromABackup(t *testing.T) {
 				t.Errorf("the answer under manifest %s is forgotten", m.Manifest.Short())
 			}
 		}
-		if recovery.Answers < 2 || recovery.JoinBefore >= recovery.Join {
-			t.Errorf("recovery %+v: want at least two answers", recovery)
+		if recovery.Answers == 0 || recovery.JoinBefore >= recovery.Join {
+			t.Errorf("recovery %+v: want answers that the journal lacked, and a later join", recovery)
 		}
 		if n := len(h.published); n == 0 || len(h.published[n-1].round.S[0]) != 4 {
 			t.Error("it does not take part again")
