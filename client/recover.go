@@ -88,10 +88,11 @@ func (d *Daemon) ownWord(ctx context.Context) (counter uint64, answers []partici
 	if err != nil {
 		return 0, nil, open, err
 	}
+	var asked []participant.Recall
 	for {
 		m, err := stream.Recv()
 		if errors.Is(err, io.EOF) {
-			return counter, answers, open, nil
+			return counter, append(answers, asked...), open, nil // answers that are there go first
 		}
 		if err == nil {
 			switch m.GetKind() {
@@ -105,8 +106,13 @@ func (d *Daemon) ownWord(ctx context.Context) (counter uint64, answers []partici
 					break
 				}
 				var answer participant.Recall
-				answer, err = d.recallAnswer(ctx, a, m.GetSigned())
+				answer, err = d.recallAnswer(ctx, a.Manifest, a.Submitters, federation.Sum(m.GetSigned()))
 				answers = append(answers, answer)
+			case "asked":
+				var answer participant.Recall
+				if answer, err = d.recallAsked(ctx, m.GetSigned()); err == nil && !answer.Manifest.IsZero() {
+					asked = append(asked, answer)
+				}
 			case "burn":
 				_, err = own[federation.Burn](d, m.GetSigned()) // what is not answered is burned anyway
 			case "manifest":
@@ -130,6 +136,20 @@ func own[T envelope.Message](d *Daemon, signed []byte) (T, error) {
 	return m, err
 }
 
+// recallAsked is an S that this hospital may have answered though the log has no answer:
+// it counts as answered, and instead of the answer, whose bytes are gone, S is named. It
+// is zero when the journal knows what it did.
+func (d *Daemon) recallAsked(ctx context.Context, digests []byte) (participant.Recall, error) {
+	if len(digests) != 2*len(federation.Digest{}) {
+		return participant.Recall{}, fmt.Errorf("manifest and S of %d bytes: %w", len(digests), ErrDishonest)
+	}
+	manifest, submitters := federation.Digest(digests[:32]), federation.Digest(digests[32:])
+	if m, _ := d.state.Recall(manifest); m.Answered() || m.Burned {
+		return participant.Recall{}, nil
+	}
+	return d.recallAnswer(ctx, manifest, submitters, submitters)
+}
+
 // remembers reports whether the journal has this very answer. That it saw a later log than
 // the answer's says nothing: a restored daemon looks at the log before it freezes.
 func (d *Daemon) remembers(a federation.Answer, signed []byte) bool {
@@ -138,11 +158,11 @@ func (d *Daemon) remembers(a federation.Answer, signed []byte) bool {
 }
 
 // recallAnswer fetches what an answer names by digest.
-func (d *Daemon) recallAnswer(ctx context.Context, a federation.Answer, signed []byte) (participant.Recall, error) {
+func (d *Daemon) recallAnswer(ctx context.Context, manifest, submitters, message federation.Digest) (participant.Recall, error) {
 	fail := func(err error) (participant.Recall, error) {
-		return participant.Recall{}, fmt.Errorf("answer under manifest %s: %w", a.Manifest.Short(), err)
+		return participant.Recall{}, fmt.Errorf("answer under manifest %s: %w", manifest.Short(), err)
 	}
-	raw, err := d.link.fetch(ctx, a.Manifest, federation.MaxManifestBytes)
+	raw, err := d.link.fetch(ctx, manifest, federation.MaxManifestBytes)
 	if err != nil {
 		return fail(err)
 	}
@@ -157,13 +177,13 @@ func (d *Daemon) recallAnswer(ctx context.Context, a federation.Answer, signed [
 	if err != nil {
 		return fail(err)
 	}
-	if raw, err = d.link.fetch(ctx, a.Submitters, federation.MaxManifestBytes); err != nil {
+	if raw, err = d.link.fetch(ctx, submitters, federation.MaxManifestBytes); err != nil {
 		return fail(err)
 	}
 	s, err := federation.DecodeSubmitters(raw)
 	if err != nil {
 		return fail(err)
 	}
-	return participant.Recall{Manifest: a.Manifest, Round: h.Round, Questions: h.Questions, Message: federation.Sum(signed),
-		Submitters: a.Submitters, Set: s.Set()}, nil
+	return participant.Recall{Manifest: manifest, Round: h.Round, Questions: h.Questions, Message: message,
+		Submitters: submitters, Set: s.Set()}, nil
 }

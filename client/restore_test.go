@@ -75,7 +75,7 @@ func TestHospitalRestoredFromABackup(t *testing.T) {
 		}
 		for _, m := range want.Memory {
 			now, known := got.Recall(m.Manifest)
-			if m.Answered() && (!known || now.Answer != m.Answer || !sameSet(now, m)) {
+			if m.Answered() && (!known || !now.Answered() || !sameSet(now, m)) {
 				t.Errorf("the answer under manifest %s is forgotten", m.Manifest.Short())
 			}
 		}

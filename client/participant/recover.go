@@ -31,7 +31,7 @@ func Recover(s State, counter uint64, recalled []Recall, open federation.Digest)
 	for _, r := range recalled {
 		known, _ := s.Recall(r.Manifest)
 		switch {
-		case answered[r.Manifest] || known.Answered() && known.Answer == r.Message:
+		case answered[r.Manifest] || known.Answered() && known.Submitters == r.Submitters:
 			continue
 		case known.Answered():
 			return nil, fmt.Errorf("answer under manifest %s: %w: the journal has another answer", r.Manifest.Short(), ErrConflict)

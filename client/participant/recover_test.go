@@ -19,7 +19,7 @@ func TestRecover(t *testing.T) {
 		{Manifest: federation.Digest{5}, Round: 1, Questions: []string{"q5"}, Past: true},
 	}}
 	set := [][]federation.HospitalID{{"h-a", "h-b", "h-c"}}
-	known := Recall{Manifest: federation.Digest{1}, Round: 1, Questions: []string{"q1"}, Message: federation.Digest{11}}
+	known := Recall{Manifest: federation.Digest{1}, Round: 1, Questions: []string{"q1"}, Message: federation.Digest{11}, Submitters: federation.Digest{12}}
 	forgotten := Recall{Manifest: federation.Digest{2}, Round: 2, Questions: []string{"q2"}, Message: federation.Digest{21}, Submitters: federation.Digest{22}, Set: set}
 	unseen := Recall{Manifest: federation.Digest{6}, Round: 6, Questions: []string{"q6"}, Message: federation.Digest{61}, Submitters: federation.Digest{62}, Set: set}
 	open := federation.Digest{7}

@@ -276,8 +276,8 @@ func (x *Work) GetReason() string {
 type Message struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Federation    string                 `protobuf:"bytes,1,opt,name=federation,proto3" json:"federation,omitempty"`
-	Kind          string                 `protobuf:"bytes,2,opt,name=kind,proto3" json:"kind,omitempty"`     // "join", "decline", "acknowledgement" or "burn"; of Recall: "join", "answer", "burn" or "manifest"
-	Signed        []byte                 `protobuf:"bytes,3,opt,name=signed,proto3" json:"signed,omitempty"` // canonical bytes of a signed message; of a manifest its digest
+	Kind          string                 `protobuf:"bytes,2,opt,name=kind,proto3" json:"kind,omitempty"`     // "join", "decline", "acknowledgement" or "burn"; of Recall: "join", "answer", "burn", "asked" or "manifest"
+	Signed        []byte                 `protobuf:"bytes,3,opt,name=signed,proto3" json:"signed,omitempty"` // canonical bytes of a signed message; of a manifest its digest, of asked those of manifest and S
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
