@@ -43,7 +43,7 @@ func (c *Coordinator) standBy(ctx context.Context) error {
 		case err != nil && !passing(err):
 			return fmt.Errorf("stand by: %w", err)
 		case err != nil && !away:
-			c.cfg.Logger.Error("storage", "error", err)
+			c.cfg.Logger.Error("storage", "error", err, "advice", adviceOn(err))
 		case err == nil && away:
 			c.cfg.Logger.Info("storage answers again")
 		}
