@@ -27,9 +27,10 @@ type supervisor struct {
 
 	group  sync.WaitGroup
 	failed chan error
-	mu     sync.Mutex // guards lost and pids
+	mu     sync.Mutex // guards lost, pids and begun
 	lost   map[string]string
 	pids   map[string]int
+	begun  map[string]bool
 }
 
 const (
@@ -47,11 +48,14 @@ func newSupervisor(logs string, noRestart bool, notice func(string, ...any)) (*s
 	}
 	return &supervisor{program: program, logs: logs, noRestart: noRestart, notice: notice,
 		restarts: maxRestarts, delay: sameDelay,
-		failed: make(chan error, 1), lost: map[string]string{}, pids: map[string]int{}}, nil
+		failed: make(chan error, 1), lost: map[string]string{}, pids: map[string]int{}, begun: map[string]bool{}}, nil
 }
 
 // keep runs a process under a name until ctx ends.
 func (s *supervisor) keep(ctx context.Context, name string, args ...string) {
+	s.mu.Lock()
+	s.begun[name] = true
+	s.mu.Unlock()
 	s.group.Go(func() {
 		for restarts := 0; ; restarts++ {
 			err := s.run(ctx, name, args)
@@ -157,8 +161,7 @@ func (s *supervisor) lose(name string, err error) {
 func (s *supervisor) kept(name string) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	_, ok := s.pids[name]
-	return ok
+	return s.begun[name]
 }
 
 // gone returns why a process is not there any more, or "".

@@ -97,8 +97,8 @@ func TestTakeover(t *testing.T) {
 	if _, err := log.advance(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	number, phase := log.state.Round.Number, log.state.Round.Phase
-	log.await(t, "another leader", func(s round.State) bool { return s.Epoch == 2 })
+	number, phase, epoch := log.state.Round.Number, log.state.Round.Phase, log.state.Epoch
+	log.await(t, "another leader", func(s round.State) bool { return s.Epoch > epoch })
 	took := time.Since(killed)
 	log.await(t, "the end of the round", func(s round.State) bool { return s.Round.Number > number || !s.Round.Phase.Running() })
 	t.Logf("killed in round %d, %s: another led after %v, the round ended after %v", number, phase, took, time.Since(killed))
@@ -106,7 +106,7 @@ func TestTakeover(t *testing.T) {
 		t.Errorf("takeover after %v", took)
 	}
 	out, _ := ran(t, 0, "coordinator", "status", s.coordinator())
-	if !regexp.MustCompile(`leader +` + addresses[1] + ` .*, epoch 2; lease of 6s`).MatchString(out) {
+	if !regexp.MustCompile(`leader +` + addresses[1] + ` .*, epoch [0-9]+; lease of 6s`).MatchString(out) {
 		t.Errorf("status does not name the leader %s:\n%s", addresses[1], out)
 	}
 
@@ -117,7 +117,8 @@ func TestTakeover(t *testing.T) {
 		t.Fatal(err)
 	}
 	stopped := time.Now()
-	log.await(t, "the first leader again", func(s round.State) bool { return s.Epoch == 3 })
+	epoch = log.state.Epoch
+	log.await(t, "the first leader again", func(s round.State) bool { return s.Epoch > epoch })
 	t.Logf("stopped: another led after %v", time.Since(stopped))
 	if took := time.Since(stopped); took > 10*time.Second {
 		t.Errorf("takeover after %v", took)
@@ -130,8 +131,9 @@ func TestTakeover(t *testing.T) {
 		d.await(t, "version adopted")
 	}
 	handed := time.Now()
+	epoch = log.state.Epoch
 	again.end(t, os.Interrupt)
-	log.await(t, "a leader after one that said it stops", func(s round.State) bool { return s.Epoch == 4 })
+	log.await(t, "a leader after one that said it stops", func(s round.State) bool { return s.Epoch > epoch })
 	t.Logf("ended in order: another led after %v", time.Since(handed))
 	if took := time.Since(handed); took > 4*time.Second { // it looks once a second
 		t.Errorf("a lease that was given up was taken after %v", took)
