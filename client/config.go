@@ -28,8 +28,8 @@ type Config struct {
 	Policy    policy.Policy
 	Identity  ed25519.PrivateKey
 	State     string           // directory of journal, pending uploads and reports; created if absent
-	Train     string           // CSV of training records
-	Test      string           // CSV of records for evaluation
+	Train     string           // CSV, or NPY with labels, of training records
+	Test      string           // the same of records for evaluation
 	Columns   []dataset.Column // how both have the plan's columns, where they differ
 	Logger    *slog.Logger
 

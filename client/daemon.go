@@ -149,7 +149,7 @@ func (d *Daemon) newTrainer() (train.Trainer, error) {
 	if rows == 0 {
 		rows = max(d.train.Rows, 1)
 	}
-	return train.New(d.cfg.Plan.Model, len(d.cfg.Plan.Features), rows)
+	return train.New(d.cfg.Plan.Model, d.cfg.Plan.Inputs(), rows)
 }
 
 // Close releases files and connections.

@@ -9,6 +9,8 @@
 // byte order mark and CRLF are accepted, blank lines are skipped, and spaces around a
 // cell do not count. Columns are found by name in any order; others are ignored.
 //
+// Arrays, such as waveforms and images, are NPY files as numpy.save writes them (NEP 1).
+//
 // The daemon calls Read with a plan that it has validated. Tables are not changed
 // after Read and are safe to share between goroutines; functions keep no state.
 package dataset

@@ -35,7 +35,16 @@ func (o Options) bounds() Options {
 // an *Error; the first one found is returned. A value is missing when its cell is
 // empty, "?", "NA" or "NaN"; a label must not be. A value outside the plausible range
 // is counted and kept. No eligible record is not an error, no record is.
+//
+// Of a plan over arrays path is an NPY file, NAME.npy, in C order and little-endian; its
+// labels are in NAME.labels.npy or NAME.labels.csv.
 func Read(path string, plan federation.Plan, options Options) (*Table, error) {
+	if plan.Arrays() {
+		return readArrays(path, plan, options)
+	}
+	if strings.HasSuffix(path, ".npy") {
+		return nil, &Error{File: path, Reason: fmt.Sprintf("plan %s is over columns: want a CSV file", plan.Name)}
+	}
 	f, err := os.Open(path)
 	if err != nil {
 		return nil, fmt.Errorf("read records: %w", err)
@@ -173,10 +182,9 @@ func (p *parser) records(t *Table) error {
 		if !eligible {
 			continue
 		}
-		t.X, t.Y = append(t.X, row...), append(t.Y, label)
+		t.X = append(t.X, row...)
+		t.addLabel(label, p.plan)
 		t.Rows++
-		t.Quality.Eligible++
-		t.Quality.Positives += int(label)
 	}
 	if t.Quality.Rows == 0 {
 		return p.fail(1, "", "no records behind the header")
@@ -207,8 +215,8 @@ func (p *parser) record(cells []string, row []float64, q *Quality) (label float6
 	switch {
 	case math.IsNaN(label):
 		return 0, false, p.fail(line, name, "the label is missing")
-	case label != 0 && label != 1:
-		return 0, false, p.fail(line, name, "%s is not 0 or 1", quote(strings.TrimSpace(cells[p.label])))
+	case !isLabel(label, p.plan):
+		return 0, false, p.fail(line, name, "%s is not %s", quote(strings.TrimSpace(cells[p.label])), labelWords(p.plan))
 	}
 	return math.Abs(label), eligible, nil // -0 is 0
 }

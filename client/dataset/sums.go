@@ -26,7 +26,10 @@ func Weight(rows, weightCap int) int { return max(0, min(rows, weightCap)) }
 // Weight(rows, weightCap)/rows, so that n ≤ weightCap. The plan must be the one that
 // t was read with.
 func Sums(t *Table, plan federation.Plan, weightCap int) []float64 {
-	sums := make([]float64, aggregation.SumsPerFeature*t.Cols)
+	sums := make([]float64, aggregation.SumsPerFeature*t.columns())
+	if plan.Arrays() {
+		return scaled(arraySums(t, plan.Features[0]), t.Rows, weightCap)
+	}
 	for i, x := range t.X {
 		if math.IsNaN(x) {
 			continue
@@ -38,11 +41,16 @@ func Sums(t *Table, plan federation.Plan, weightCap int) []float64 {
 		sums[3*j+1] += z
 		sums[3*j+2] += z * z
 	}
-	if t.Rows > 0 {
-		scale := float64(Weight(t.Rows, weightCap)) / float64(t.Rows)
-		for k := range sums {
-			sums[k] *= scale
-		}
+	return scaled(sums, t.Rows, weightCap)
+}
+
+func scaled(sums []float64, rows, weightCap int) []float64 {
+	if rows == 0 {
+		return sums
+	}
+	scale := float64(Weight(rows, weightCap)) / float64(rows)
+	for k := range sums {
+		sums[k] *= scale
 	}
 	return sums
 }

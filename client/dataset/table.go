@@ -11,10 +11,13 @@ import (
 type Table struct {
 	Features []string  // in plan order
 	X        []float64 // Rows × Cols, row-major; NaN where a value is missing; never infinite
-	Y        []float64 // labels, 0 or 1
+	Y        []float64 // 0 or 1: the label, or whether it is the plan's positive class
+	Class    []float64 // the label, of a plan with several classes; else nil
 	Rows     int
-	Cols     int // len(Features)
+	Cols     int // len(Features), or the values of an array
 	Quality  Quality
+
+	ByRecord bool // each record is normalised by its own mean and deviation
 }
 
 // Quality is what a data team wants to know about a file before it takes part.
@@ -47,17 +50,28 @@ func (q *FeatureQuality) see(value float64, f federation.Feature, first bool) {
 	}
 }
 
+// columns is how many statistics are of each value's own: one for an array's quantity.
+func (t *Table) columns() int {
+	if len(t.Features) == 1 {
+		return 1
+	}
+	return t.Cols
+}
+
 // Inputs returns the records as a Trainer wants them: x normalised, missing values 0,
-// row-major Rows × Cols, and y. The error names a normalisation of another width.
+// row-major Rows × Cols, and y, labels or classes. The error names a normalisation of another width.
 func (t *Table) Inputs(n aggregation.Normalisation) (x, y []float32, err error) {
-	if err := n.Validate(t.Cols); err != nil {
+	if err := n.Validate(t.columns()); err != nil {
 		return nil, nil, fmt.Errorf("normalise records: %w", err)
 	}
 	wide, err := n.Apply(t.X)
 	if err != nil {
 		return nil, nil, fmt.Errorf("normalise records: %w", err)
 	}
-	return narrow(wide), narrow(t.Y), nil
+	if t.ByRecord {
+		standardise(wide, t.Cols)
+	}
+	return narrow(wide), narrow(t.labels()), nil
 }
 
 func narrow(values []float64) []float32 {

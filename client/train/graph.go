@@ -41,7 +41,13 @@ func newGraph(model federation.Model, inputs, rows int, gradients bool) (*graph,
 	defer building.Unlock()
 	g := &graph{rows: rows, inputs: inputs, params: make([]float32, model.ParameterCount(inputs)), x: make([]float32, rows*inputs)}
 	e := G.NewGraph()
-	logits, err := g.forward(e, layers(model, inputs))
+	var logits *G.Node
+	var err error
+	if model.Kind == federation.Layers {
+		logits, err = g.forwardListed(e, model)
+	} else {
+		logits, err = g.forward(e, layers(model, inputs))
+	}
 	if err != nil {
 		return nil, fmt.Errorf("build %s graph: %w", model.Kind, err)
 	}

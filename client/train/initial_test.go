@@ -3,6 +3,7 @@ package train
 import (
 	"math"
 	"math/rand/v2"
+	"strings"
 
 	"atrium/coordinator/federation"
 )
@@ -15,7 +16,12 @@ func initial(model federation.Model, inputs int, seed uint64) []float32 {
 	for _, t := range model.Tensors(inputs) {
 		for range t.Size() {
 			v := 0.0
-			if len(t.Shape) == 2 {
+			switch {
+			case strings.HasSuffix(t.Name, ".scale"):
+				v = 1
+			case len(t.Shape) == 4:
+				v = math.Sqrt(6/float64(t.Size()/t.Shape[0])) * (2*rng.Float64() - 1)
+			case len(t.Shape) == 2:
 				v = math.Sqrt(6/float64(t.Shape[0])) * (2*rng.Float64() - 1)
 			}
 			params = append(params, float32(v))

@@ -32,18 +32,10 @@ func layers(model federation.Model, inputs int) []layer {
 
 // check refuses what graphs could not hold.
 func check(model federation.Model, inputs, rows int) error {
-	if model.Kind != federation.Logistic && model.Kind != federation.MLP {
-		return fmt.Errorf("model kind %q: %w", model.Kind, ErrModel)
+	if err := model.Validate(inputs); err != nil {
+		return fmt.Errorf("%w: %w", ErrModel, err)
 	}
-	if (model.Kind == federation.MLP) != (len(model.Hidden) > 0) || len(model.Hidden) > federation.MaxHiddenLayers {
-		return fmt.Errorf("%s model with %d hidden layers: %w", model.Kind, len(model.Hidden), ErrModel)
-	}
-	for _, units := range model.Hidden {
-		if units < 1 || units > federation.MaxHiddenUnits {
-			return fmt.Errorf("hidden layer of %d units: %w", units, ErrModel)
-		}
-	}
-	if inputs < 1 || inputs > federation.MaxFeatures || rows < 0 {
+	if inputs < 1 || len(model.Input.Shape) == 0 && inputs > federation.MaxFeatures || rows < 0 || model.Shapes(inputs)[0].Size() != inputs {
 		return fmt.Errorf("model for %d records of %d inputs: %w", rows, inputs, ErrModel)
 	}
 	if n := model.ParameterCount(inputs); n > MaxParameters {

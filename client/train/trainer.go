@@ -27,8 +27,9 @@ type Trainer interface {
 	Parameters() []federation.Tensor
 
 	// Train starts at base and returns the change of each parameter after one round of
-	// local training on rows records: x row-major and normalised, y of 0 and 1. seed
-	// orders the records when local.Batch divides them; local.LearningRate is the round's,
+	// local training on rows records: x row-major and normalised, y of 0 and 1 or of the
+	// model's classes. seed
+	// orders the records when local.Batch divides them and draws dropout; local.LearningRate is the round's,
 	// its schedule is not looked at. correction, unless nil, is added
 	// to the gradient of each step, a number a parameter.
 	//
@@ -40,7 +41,8 @@ type Trainer interface {
 	// Errors are ErrShape, ErrNotFinite, ErrClosed and the context's.
 	Train(ctx context.Context, base, correction []float32, x []float32, y []float32, rows int, local federation.Local, seed uint64) (delta []float32, loss float64, err error)
 
-	// Score returns the probability of label 1 for each of rows records, from 0 to 1.
+	// Score returns the probability of label 1, or of the positive class, for each of rows
+	// records, from 0 to 1.
 	// Errors are ErrShape, ErrNotFinite and ErrClosed.
 	Score(params []float32, x []float32, rows int) ([]float64, error)
 
@@ -56,6 +58,11 @@ func New(model federation.Model, inputs, rows int) (Trainer, error) {
 	if err := check(model, inputs, rows); err != nil {
 		return nil, err
 	}
+	n := &network{layout: model.Tensors(inputs), inputs: inputs, head: headOf(model)}
+	if model.Kind == federation.Layers {
+		n.engine = newStack(model, inputs, stackRows(model, inputs, rows))
+		return n, nil
+	}
 	rows = graphRows(model, inputs, rows)
 	learn, err := newGraph(model, inputs, rows, true)
 	if err != nil {
@@ -65,7 +72,8 @@ func New(model federation.Model, inputs, rows int) (Trainer, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &network{layout: model.Tensors(inputs), inputs: inputs, head: head{outputs: 1}, engine: graphs{learn, score}}, nil
+	n.engine = graphs{learn, score}
+	return n, nil
 }
 
 // network is the Trainer of every model.

@@ -16,8 +16,8 @@ import (
 )
 
 func newBenchCommand() *cobra.Command {
-	return group("bench", "Measure what encryption costs on this machine",
-		newBenchEncryptCommand(), newBenchRoundCommand(), newBenchHospitalCommand(), newBenchPlainCommand(), newBenchPlainHospitalCommand())
+	return group("bench", "Measure what encryption and training cost on this machine",
+		newBenchEncryptCommand(), newBenchRoundCommand(), newBenchTrainCommand(), newBenchHospitalCommand(), newBenchPlainCommand(), newBenchPlainHospitalCommand())
 }
 
 // benchOptions is what the flags of a benchmark say.

@@ -60,6 +60,32 @@ func TestDemoRules(t *testing.T) {
 	}
 }
 
+// TestDemoArrays: waveforms and images are generated, read, learned from and replayed; the
+// images with softmax, group normalisation and dropout.
+func TestDemoArrays(t *testing.T) {
+	for _, plan := range []federation.Plan{planfile.ECG(), planfile.Chest()} {
+		t.Run(plan.Name, func(t *testing.T) {
+			plan.Schedule.Rounds = 2
+			plan.Local.LearningRate = 0.003
+			if plan.Name == "chest" {
+				plan.Model.Classes, plan.Model.Positive = 2, 1
+				plan.Model.Layers = append(plan.Model.Layers, federation.Layer{Kind: federation.GroupNorm, Groups: 4, Activation: federation.ReLU},
+					federation.Layer{Kind: federation.Dropout, Rate: 0.2})
+			}
+			file := filepath.Join(t.TempDir(), "plan.yaml")
+			if err := os.WriteFile(file, planfile.WritePlan(plan), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			r := startDemo(t, filepath.Join(t.TempDir(), "demo"), "--plan", file).result()
+			requireVersion(t, r, 2)
+			requireAudit(t, r)
+			if r.PooledAUC == nil || *r.PooledAUC < 0.75 {
+				t.Errorf("AUC %v", r.PooledAUC)
+			}
+		})
+	}
+}
+
 // TestDemoKillsWhatKeepsState: control variates and local tensors are in the hospitals'
 // stores; one that is killed goes on with those of the last version that it is part of.
 func TestDemoKillsWhatKeepsState(t *testing.T) {

@@ -23,7 +23,7 @@ import (
 // demoOptions is what the flags of `atrium demo` say.
 type demoOptions struct {
 	Keep      string            // directory; empty: a temporary one
-	Data      string            // directory of <hospital>_train.csv and <hospital>_test.csv; empty: generated cohorts
+	Data      string            // directory of <hospital>_train.csv (.npy) and <hospital>_test.csv; empty: generated cohorts
 	PlanFile  string            // empty: the built-in cardiology plan
 	Model     string            // logistic or mlp; empty: the plan's
 	JSON      string            // file for the result
@@ -44,7 +44,7 @@ type demoOptions struct {
 type demoSite struct {
 	Dir       string          `json:"-"`
 	Seed      uint64          `json:"seed"`
-	Data      string          `json:"data"`              // absolute; of the CSV files
+	Data      string          `json:"data"`              // absolute; of the files of records
 	Address   string          `json:"address"`           // of the coordinator
 	Storage   string          `json:"storage,omitempty"` // s3://BUCKET/PREFIX; empty: a directory
 	Hospitals []string        `json:"hospitals"`
@@ -191,7 +191,7 @@ func planDemoSite(o demoOptions) (demoSite, error) {
 	}
 	if o.Data == "" {
 		for i := range cmp.Or(o.Hospitals, demoHospitals) {
-			site.Hospitals = append(site.Hospitals, dataset.Generate(o.Seed, i).Name)
+			site.Hospitals = append(site.Hospitals, site.generatedName(i))
 		}
 		return site, nil
 	}
@@ -209,14 +209,14 @@ func (s *demoSite) findRecords(o demoOptions) error {
 		return err
 	}
 	for _, e := range entries {
-		if name, ok := strings.CutSuffix(e.Name(), "_train.csv"); ok {
+		if name, ok := strings.CutSuffix(e.Name(), "_train"+s.extension()); ok {
 			s.Hospitals = append(s.Hospitals, name)
 		}
 	}
 	slices.Sort(s.Hospitals)
 	switch {
 	case len(s.Hospitals) < 3:
-		return fmt.Errorf("%s: holds the records of %d hospitals (<hospital>_train.csv with <hospital>_test.csv): a federation needs 3", o.Data, len(s.Hospitals))
+		return fmt.Errorf("%s: holds the records of %d hospitals (<hospital>_train%s with <hospital>_test%s): a federation needs 3", o.Data, len(s.Hospitals), s.extension(), s.extension())
 	case o.Hospitals > len(s.Hospitals):
 		return fmt.Errorf("%s: holds the records of %d hospitals, --hospitals asks for %d", o.Data, len(s.Hospitals), o.Hospitals)
 	case o.Hospitals > 0:
@@ -234,7 +234,31 @@ func (s *demoSite) findRecords(o demoOptions) error {
 }
 
 func (s demoSite) records(name string) (train, test string) {
-	return filepath.Join(s.Data, name+"_train.csv"), filepath.Join(s.Data, name+"_test.csv")
+	return filepath.Join(s.Data, name+"_train"+s.extension()), filepath.Join(s.Data, name+"_test"+s.extension())
+}
+
+// extension is that of files of records.
+func (s demoSite) extension() string {
+	if s.Plan.Arrays() {
+		return ".npy"
+	}
+	return ".csv"
+}
+
+// generatedName is the name of a generated hospital.
+func (s demoSite) generatedName(index int) string {
+	if s.Plan.Arrays() {
+		return dataset.GenerateArrays(s.Plan, s.Seed, index).Name
+	}
+	return dataset.Generate(s.Seed, index).Name
+}
+
+// generate writes the records of a generated hospital.
+func (s demoSite) generate(index int, folder, name string) error {
+	if s.Plan.Arrays() {
+		return dataset.GenerateArrays(s.Plan, s.Seed, index).WriteNPY(folder, name)
+	}
+	return dataset.Generate(s.Seed, index).WriteCSV(folder, name)
 }
 
 // create writes records, certificates, keys, charter and log beside the directory and
@@ -253,7 +277,7 @@ func (s *demoSite) create(ctx context.Context, address string, o demoOptions) er
 			return err
 		}
 		for i, name := range s.Hospitals {
-			if err := dataset.Generate(s.Seed, i).WriteCSV(folder, name); err != nil {
+			if err := s.generate(i, folder, name); err != nil {
 				return err
 			}
 		}

@@ -29,7 +29,9 @@ func newRunCommand() *cobra.Command {
 that data.train names, encrypts, submits, and does a custodian's part, until a signal
 ends it. policy.yaml decides what is computed here and what leaves.
 
-Records are CSV files with the plan's columns by name. Where a hospital's own files differ,
+Records are CSV files with the plan's columns by name. Of a plan over arrays (waveforms,
+images) they are NPY files, NAME.npy in C order, with labels beside in NAME.labels.npy or
+NAME.labels.csv, as data.train and data.test name them. Where a hospital's own files differ,
 data.columns names a YAML file that says how; it never leaves the hospital:
 
   columns:

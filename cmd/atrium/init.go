@@ -148,7 +148,11 @@ func (o *output) made(r setup.Result, dir string, data bool) {
 		o.line("warning: %s", w)
 	}
 	first := filepath.Join(dir, "hospitals", r.Hospitals[0].Name)
-	records := "# copy each hospital's records to " + filepath.Join(dir, "hospitals", "NAME", "train.csv") + " and test.csv"
+	files := "train.csv and test.csv"
+	if r.Plan.Arrays() {
+		files = "train.npy, train.labels.npy, test.npy and test.labels.npy"
+	}
+	records := "# copy each hospital's records to " + filepath.Join(dir, "hospitals", "NAME", files)
 	if data {
 		records = "# the hospitals' records are read where they lie"
 	}

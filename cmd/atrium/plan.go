@@ -30,6 +30,8 @@ func newPlanCommand() *cobra.Command {
 // builtIn are the plans that `plan init` writes, by name.
 var builtIn = map[string]func() federation.Plan{
 	"cardiology": planfile.Cardiology,
+	"chest":      planfile.Chest,
+	"ecg":        planfile.ECG,
 }
 
 func builtInNames() []string {
@@ -92,7 +94,16 @@ type planCheck struct {
 	Rounds     []planRound          `json:"rounds"`
 	Columns    []federation.Feature `json:"columns"`
 	Label      federation.Label     `json:"label"`
+	Shape      []int                `json:"shape,omitempty"`   // of a record, if it is an array
+	Classes    int                  `json:"classes,omitempty"` // 0: labels 0 and 1
 	MinRecords int                  `json:"min_records"`
+}
+
+func (c planCheck) labels() string {
+	if c.Classes == 0 {
+		return "0 or 1"
+	}
+	return fmt.Sprintf("0 to %d", c.Classes-1)
 }
 
 // planRound is what a round of one kind takes.
@@ -143,7 +154,7 @@ hospital's records must have.`,
 func checkPlan(p federation.Plan, hospitals int) (planCheck, error) {
 	c := planCheck{Name: p.Name, Digest: p.Digest(), Model: modelWords(p.Model), Parameters: p.ParameterCount(),
 		ModelBytes: 4 * (p.ParameterCount() + models.StateCount(p)), Rule: p.Aggregation.Rule, Groups: p.Aggregation.Groups(),
-		LocalCount: p.ParameterCount() - p.SharedCount(), Hospitals: hospitals, Columns: p.Features, Label: p.Label, MinRecords: p.Privacy.MinRecords}
+		LocalCount: p.ParameterCount() - p.SharedCount(), Hospitals: hospitals, Columns: p.Features, Label: p.Label, Shape: p.Model.Input.Shape, Classes: p.Model.Classes, MinRecords: p.Privacy.MinRecords}
 	for _, kind := range []federation.RoundKind{federation.Statistics, federation.Train, federation.Evaluate} {
 		format := p.Format(kind)
 		ring, err := opening.Ring(format.Count(), hospitals, format.Bits)
@@ -179,10 +190,24 @@ func ruleWords(c planCheck) string {
 }
 
 func modelWords(m federation.Model) string {
-	if len(m.Hidden) == 0 {
+	switch {
+	case m.Kind == federation.Layers:
+		return layerWords(m)
+	case len(m.Hidden) == 0:
 		return m.Kind
 	}
 	return fmt.Sprintf("%s, hidden layers of %v", m.Kind, m.Hidden)
+}
+
+func layerWords(m federation.Model) string {
+	text := ""
+	for _, l := range m.Layers {
+		text += l.Kind + " "
+	}
+	if m.Classes > 0 {
+		return fmt.Sprintf("%sand softmax over %d classes", text, m.Classes)
+	}
+	return text + "and sigmoid"
 }
 
 func (o *output) planCheck(c planCheck) {
@@ -199,12 +224,16 @@ func (o *output) planCheck(c planCheck) {
 	o.line("")
 	o.table(rows)
 	o.line("\nsizes are for a group of %d hospitals, each of them a custodian", c.Hospitals)
-	o.line("a hospital needs %d eligible records or more, with these columns:\n", c.MinRecords)
+	if len(c.Shape) > 0 {
+		o.line("a hospital needs %d records or more, as arrays of shape %v in NPY files, each of:\n", c.MinRecords, c.Shape)
+	} else {
+		o.line("a hospital needs %d eligible records or more, with these columns:\n", c.MinRecords)
+	}
 	rows = [][]string{{"column", "unit", "plausible", "missing", "note"}}
 	for _, f := range c.Columns {
 		rows = append(rows, []string{f.Name, f.Unit, fmt.Sprintf("%v to %v", f.Min, f.Max), f.Missing, f.Note})
 	}
-	o.table(append(rows, []string{c.Label.Name, "", "0 or 1", "", c.Label.Note}))
+	o.table(append(rows, []string{c.Label.Name, "", c.labels(), "", c.Label.Note}))
 }
 
 // planChange is one key that two plans differ in.

@@ -64,8 +64,8 @@ var hospitalSettings = join([]setting{
 	{key: "policy", path: true, usage: "`file` of what this hospital allows"},
 	{key: "identity_key", path: true, usage: "this hospital's signing key, PEM, mode 0600"},
 	{key: "state", path: true, usage: "`directory` of journal and reports"},
-	{key: "data.train", path: true, usage: "CSV `file` of training records"},
-	{key: "data.test", path: true, usage: "CSV `file` of records for evaluation"},
+	{key: "data.train", path: true, usage: "`file` of training records, CSV or NPY as the plan says"},
+	{key: "data.test", path: true, usage: "`file` of records for evaluation"},
 	{key: "data.columns", path: true, usage: "`file` that says how these files name, measure and code the plan's columns"},
 	{key: "rounding_seed", usage: "repeatable rounding from this `seed`, for demonstrations only"},
 }, tlsSettings, logSettings)

@@ -46,36 +46,11 @@ func (t Tensor) Size() int {
 	return n
 }
 
-// Tensors lists a model's parameters in the order of the flat vector: weight [inputs]
-// and bias [1] of a logistic model; layerN.weight [inputs of the layer, units] and
-// layerN.bias [units] of an mlp, N from 1, the last with one unit.
-func (m Model) Tensors(inputs int) []Tensor {
-	if m.Kind == Logistic {
-		return []Tensor{{"weight", []int{inputs}}, {"bias", []int{1}}}
-	}
-	var list []Tensor
-	for i, units := range append(append([]int(nil), m.Hidden...), 1) {
-		list = append(list, Tensor{fmt.Sprintf("layer%d.weight", i+1), []int{inputs, units}},
-			Tensor{fmt.Sprintf("layer%d.bias", i+1), []int{units}})
-		inputs = units
-	}
-	return list
-}
-
-// ParameterCount is the length of a model's flat parameter vector.
-func (m Model) ParameterCount(inputs int) int {
-	n := 0
-	for _, t := range m.Tensors(inputs) {
-		n += t.Size()
-	}
-	return n
-}
-
 // Tensors lists the parameters of the plan's model.
-func (p Plan) Tensors() []Tensor { return p.Model.Tensors(len(p.Features)) }
+func (p Plan) Tensors() []Tensor { return p.Model.Tensors(p.Inputs()) }
 
 // ParameterCount is the length of the plan's flat parameter vector.
-func (p Plan) ParameterCount() int { return p.Model.ParameterCount(len(p.Features)) }
+func (p Plan) ParameterCount() int { return p.Model.ParameterCount(p.Inputs()) }
 
 // Format is the vector of one kind of round: which values a hospital sends, in which
 // precision and within which bounds. Statistics use 32 bits, so that rounding does not
@@ -117,7 +92,11 @@ func (p Plan) Questions(kind RoundKind, parameters Digest) []string {
 	case Train:
 		return []string{"train/" + parameters.String()}
 	case Evaluate:
-		return []string{"evaluate/" + parameters.String() + "/" + p.Label.Name}
+		question := "evaluate/" + parameters.String() + "/" + p.Label.Name
+		if p.Model.Classes > 0 {
+			question += fmt.Sprintf("/%d", p.Model.Positive)
+		}
+		return []string{question}
 	}
 	var list []string
 	for _, f := range p.Features {

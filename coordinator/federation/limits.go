@@ -2,15 +2,21 @@ package federation
 
 // Bounds on everything in this package that arrives from outside.
 const (
-	MaxName           = 64      // bytes in a federation, feature, tensor or plan name
-	MaxHospitals      = 1170    // roster and group size: 28·n must fit GF(65521)
-	MaxCustodians     = 64      // custodians of one charter
-	MaxFeatures       = 4096    // features of one plan
-	MaxHiddenLayers   = 8       // hidden layers of an mlp
-	MaxHiddenUnits    = 4096    // units of one hidden layer
-	MaxRounds         = 100_000 // training rounds of one plan
-	MaxLocalSteps     = 100_000 // local steps or epochs of one round
-	MaxSegments       = 4096    // ciphertext segments of one update
+	MaxName           = 64       // bytes in a federation, feature, tensor or plan name
+	MaxHospitals      = 1170     // roster and group size: 28·n must fit GF(65521)
+	MaxCustodians     = 64       // custodians of one charter
+	MaxFeatures       = 4096     // features of one plan
+	MaxHiddenLayers   = 8        // hidden layers of an mlp
+	MaxHiddenUnits    = 4096     // units of one hidden layer
+	MaxLayers         = 32       // layers that a plan lists
+	MaxParameters     = 16 << 20 // parameters of listed layers
+	MaxFilters        = 512      // filters of one convolution
+	MaxClasses        = 256      // labels of one plan
+	MaxInputs         = 1 << 16  // values of one array
+	MaxActivations    = 4 << 20  // values behind one layer, for one record
+	MaxRounds         = 100_000  // training rounds of one plan
+	MaxLocalSteps     = 100_000  // local steps or epochs of one round
+	MaxSegments       = 4096     // ciphertext segments of one update
 	MaxSegmentBytes   = 16 << 20
 	MaxCertificates   = 4096                // burn certificates in one manifest
 	MaxMessageBytes   = 64 << 10            // one signed message but a manifest

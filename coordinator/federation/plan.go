@@ -22,21 +22,6 @@ type Plan struct {
 	Schedule    Schedule    `json:"schedule"`
 }
 
-// Model kinds.
-const (
-	Logistic = "logistic" // one linear layer, sigmoid
-	MLP      = "mlp"      // dense layers with ReLU, one output, sigmoid
-)
-
-// Model declares the network.
-type Model struct {
-	Kind   string `json:"kind"`             // Logistic or MLP
-	Hidden []int  `json:"hidden,omitempty"` // units of each hidden layer, MLP only
-}
-
-// Labels is how many labels the model tells apart.
-func (m Model) Labels() int { return 2 }
-
 // Missing-value policies.
 const (
 	MissingMean   = "mean"   // replaced by the federation's mean of the feature
@@ -53,7 +38,7 @@ type Feature struct {
 	Note    string  `json:"note,omitempty"` // what a data team must know, such as "0 is 'not measured' and used as it is"
 }
 
-// Label is the outcome column: 0 or 1.
+// Label is the outcome column: 0 or 1, or one of the model's classes.
 type Label struct {
 	Name string `json:"name"`
 	Note string `json:"note,omitempty"`
@@ -83,8 +68,8 @@ func (p Plan) Digest() Digest { return Sum(Encode(p)) }
 // Continues reports why a model that was trained under the plan before cannot be trained
 // on under p; nil when it can: model, features and label are the same.
 func (p Plan) Continues(before Plan) error {
-	if before.Model.Kind != p.Model.Kind || !slices.Equal(before.Model.Hidden, p.Model.Hidden) {
-		return fmt.Errorf("model %s %v, was %s %v", p.Model.Kind, p.Model.Hidden, before.Model.Kind, before.Model.Hidden)
+	if !p.Model.continues(before.Model) {
+		return fmt.Errorf("model %s, was %s", Encode(p.Model), Encode(before.Model))
 	}
 	if before.Label.Name != p.Label.Name {
 		return fmt.Errorf("label %s, was %s", p.Label.Name, before.Label.Name)
@@ -103,6 +88,21 @@ func DecodePlan(b []byte) (Plan, error) {
 		return Plan{}, err
 	}
 	return p, p.Validate()
+}
+
+// Arrays reports whether a record is an array instead of a row of features.
+func (p Plan) Arrays() bool { return len(p.Model.Input.Shape) > 0 }
+
+// Inputs is how many numbers of a record the model sees.
+func (p Plan) Inputs() int {
+	if !p.Arrays() {
+		return len(p.Features)
+	}
+	n := 1
+	for _, d := range p.Model.Input.Shape {
+		n *= d
+	}
+	return n
 }
 
 // PlanError names the key of a plan that is wrong, in the dotted form of the plan file.
@@ -125,34 +125,19 @@ func (p Plan) Validate() error {
 	if !validName(p.Name) {
 		return bad("name", "%q: want 1 to %d of a-z, 0-9 and -", p.Name, MaxName)
 	}
-	return errors.Join(p.Model.validate(), p.validateFeatures(), p.Local.validate(), p.Local.validateClasses(p.Model.Labels()), p.Aggregation.validate(),
+	return errors.Join(p.Model.Validate(p.Inputs()), p.validateFeatures(), p.Local.validate(), p.Local.validateClasses(p.Model.Labels()), p.Aggregation.validate(),
 		p.Privacy.validate(), p.Schedule.validate(), p.validateRule())
-}
-
-func (m Model) validate() error {
-	switch m.Kind {
-	case Logistic:
-		if len(m.Hidden) > 0 {
-			return bad("model.hidden", "a logistic model has no hidden layer")
-		}
-	case MLP:
-		if len(m.Hidden) == 0 || len(m.Hidden) > MaxHiddenLayers {
-			return bad("model.hidden", "%d layers: want 1 to %d", len(m.Hidden), MaxHiddenLayers)
-		}
-		for i, units := range m.Hidden {
-			if units < 1 || units > MaxHiddenUnits {
-				return bad(fmt.Sprintf("model.hidden[%d]", i), "%d units: want 1 to %d", units, MaxHiddenUnits)
-			}
-		}
-	default:
-		return bad("model.kind", "%q: want %s or %s", m.Kind, Logistic, MLP)
-	}
-	return nil
 }
 
 func (p Plan) validateFeatures() error {
 	if len(p.Features) == 0 || len(p.Features) > MaxFeatures {
 		return bad("features", "%d features: want 1 to %d", len(p.Features), MaxFeatures)
+	}
+	if p.Arrays() && len(p.Features) != 1 {
+		return bad("features", "%d features: want 1, the quantity of which a record is an array (model.input)", len(p.Features))
+	}
+	if p.Arrays() && p.Features[0].Missing != MissingReject {
+		return bad("features[0].missing", "%q: an array has no missing values, want %s", p.Features[0].Missing, MissingReject)
 	}
 	seen := map[string]bool{p.Label.Name: true}
 	if !validColumn(p.Label.Name) {

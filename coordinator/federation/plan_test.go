@@ -25,6 +25,36 @@ func TestPlanRefusals(t *testing.T) {
 		{"model.hidden", func(p *Plan) { p.Model.Hidden = make([]int, MaxHiddenLayers+1) }},
 		{"model.hidden[1]", func(p *Plan) { p.Model.Hidden[1] = 0 }},
 		{"model.hidden[0]", func(p *Plan) { p.Model.Hidden[0] = MaxHiddenUnits + 1 }},
+		{"model.layers", func(p *Plan) { p.Model.Layers = []Layer{{Kind: Dense, Units: 1}} }},
+		{"model.input", func(p *Plan) { p.Model.Input.Shape = []int{2} }},
+		{"model.classes", func(p *Plan) { p.Model.Classes = 2 }},
+		{"model.hidden", func(p *Plan) { p.Model.Kind = Layers }},
+		{"model.layers", func(p *Plan) { p.Model = Model{Kind: Layers, Layers: make([]Layer, MaxLayers+1)} }},
+		{"model.layers[0].kind", func(p *Plan) { p.Model = listed(Layer{Kind: "lstm"}) }},
+		{"model.layers[0].units", func(p *Plan) { p.Model = listed(Layer{Kind: Dense}) }},
+		{"model.layers[0].units", func(p *Plan) { p.Model = listed(Layer{Kind: Conv, Filters: 1, Kernel: 1, Units: 2}) }},
+		{"model.layers[0].filters", func(p *Plan) { p.Model = listed(Layer{Kind: Conv, Filters: MaxFilters + 1, Kernel: 1}) }},
+		{"model.layers[0].kernel", func(p *Plan) { p.Model = listed(Layer{Kind: Conv, Filters: 1, Kernel: 3}) }},
+		{"model.layers[1].size", func(p *Plan) { p.Model = listed(Layer{Kind: Pool, Size: 2}, Layer{Kind: Pool, Size: 2}) }},
+		{"model.layers[1].groups", func(p *Plan) { p.Model = listed(Layer{Kind: Dense, Units: 4}, Layer{Kind: GroupNorm, Groups: 3}) }},
+		{"model.layers[0].rate", func(p *Plan) { p.Model = listed(Layer{Kind: Dropout, Rate: math.NaN()}) }},
+		{"model.layers[0].activation", func(p *Plan) { p.Model = listed(Layer{Kind: Dense, Units: 1, Activation: "tanh"}) }},
+		{"model.layers[0].activation", func(p *Plan) { p.Model = listed(Layer{Kind: Dropout, Rate: 0.5, Activation: ReLU}) }},
+		{"model.layers", func(p *Plan) {
+			p.Model = listed(Layer{Kind: Dense, Units: 4096}, Layer{Kind: Dense, Units: 4096}, Layer{Kind: Dense, Units: 4096})
+		}},
+		{"model.classes", func(p *Plan) { p.Model = Model{Kind: Layers, Classes: 1} }},
+		{"model.positive", func(p *Plan) { p.Model = Model{Kind: Layers, Classes: 3, Positive: 3} }},
+		{"model.input.shape", func(p *Plan) { *p = arrayPlan(1, 2, 3, 4) }},
+		{"model.input.shape", func(p *Plan) { *p = arrayPlan(MaxInputs, 2) }},
+		{"model.input.shape", func(p *Plan) { *p = arrayPlan(-1) }},
+		{"model.input.scaling", func(p *Plan) { *p = arrayPlan(8); p.Model.Input.Scaling = "" }},
+		{"model.input.scaling", func(p *Plan) { p.Model = Model{Kind: Layers, Input: Input{Scaling: ScaleRecord}} }},
+		{"features", func(p *Plan) { *p = arrayPlan(8); p.Features = testPlan().Features }},
+		{"features[0].missing", func(p *Plan) { *p = arrayPlan(8); p.Features[0].Missing = MissingMean }},
+		{"local.class_weights", func(p *Plan) {
+			p.Model, p.Local.ClassWeights = Model{Kind: Layers, Classes: 3}, []float64{1, 1}
+		}},
 		{"features", func(p *Plan) { p.Features = nil }},
 		{"features", func(p *Plan) { p.Features = make([]Feature, MaxFeatures+1) }},
 		{"label.name", func(p *Plan) { p.Label.Name = "a b" }},
@@ -137,5 +167,46 @@ func TestQuestions(t *testing.T) {
 		if same := equal(testPlan().Questions(kind, base), testPlan().Questions(kind, other)); same != (kind == Statistics) {
 			t.Errorf("%s: questions on another base are the same: %v", kind, same)
 		}
+	}
+}
+
+func listed(layers ...Layer) Model { return Model{Kind: Layers, Layers: layers} }
+
+// arrayPlan is a valid plan over arrays, if the shape is valid.
+func arrayPlan(shape ...int) Plan {
+	p := testPlan()
+	p.Model = Model{Kind: Layers, Input: Input{Shape: shape, Scaling: ScaleTogether}}
+	p.Features = []Feature{{Name: "mv", Min: -5, Max: 5, Missing: MissingReject}}
+	return p
+}
+
+// TestArrayPlans: the model sees the array, a statistics round its one quantity.
+func TestArrayPlans(t *testing.T) {
+	p := arrayPlan(3, 9, 8)
+	p.Model.Classes = 4
+	p.Model.Layers = []Layer{{Kind: Conv, Filters: 6, Kernel: 3}, {Kind: GroupNorm, Groups: 2}, {Kind: Pool, Size: 2}, {Kind: Dropout, Rate: 0.5}, {Kind: Dense, Units: 5}}
+	if err := p.Validate(); err != nil {
+		t.Fatal(err)
+	}
+	if got, want := p.ParameterCount(), 6*3*9+6+2*6+6*4*4*5+5+5*4+4; got != want {
+		t.Errorf("%d parameters, want %d", got, want)
+	}
+	if got := p.Format(Statistics).Count(); got != 3 || p.Inputs() != 216 {
+		t.Errorf("%d statistics of %d inputs", got, p.Inputs())
+	}
+	other := clone(t, p)
+	other.Model.Layers[0].Kernel = 5
+	if err := other.Continues(p); err == nil {
+		t.Error("a model goes on with another kernel")
+	}
+	other = clone(t, p)
+	other.Model.Positive = 2
+	if a, b := p.Questions(Evaluate, Digest{1}), other.Questions(Evaluate, Digest{1}); a[0] == b[0] {
+		t.Errorf("two classes ask the same question %s", a[0])
+	}
+	signal := arrayPlan(9)
+	signal.Model.Layers = []Layer{{Kind: Conv, Filters: 2, Kernel: 5}, {Kind: Pool, Size: 3}}
+	if got, want := signal.ParameterCount(), 2*5+2+2*3+1; signal.Validate() != nil || got != want {
+		t.Errorf("%d parameters, want %d: %v", got, want, signal.Validate())
 	}
 }

@@ -183,7 +183,7 @@ func (p Plan) validateRule() error {
 		return bad("local.optimiser", "%q: %s is defined for sgd", p.Local.Optimiser, a.Rule)
 	case len(a.LocalTensors) > MaxLocalTensors:
 		return bad("aggregation.local_tensors", "%d patterns: at most %d", len(a.LocalTensors), MaxLocalTensors)
-	case len(a.LocalTensors) == 0 || p.Model.validate() != nil:
+	case len(a.LocalTensors) == 0 || p.Model.Validate(p.Inputs()) != nil:
 		return nil
 	}
 	all := p.Tensors()

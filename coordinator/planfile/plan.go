@@ -45,6 +45,16 @@ func (d decoder) fillOptimiser(l *federation.Local) {
 	d.fill("local.", federation.OptimiserKeys(l.Optimiser), reflect.ValueOf(l).Elem(), reflect.ValueOf(optimiserDefaults))
 }
 
+// fillModel sets what a model of arrays or of several classes leaves out.
+func (d decoder) fillModel(m *federation.Model) {
+	if _, given := d.places["model.positive"]; !given && m.Classes > 0 {
+		m.Positive = 1
+	}
+	if _, given := d.places["model.input.scaling"]; !given && len(m.Input.Shape) > 0 {
+		m.Input.Scaling = federation.ScaleTogether
+	}
+}
+
 // fill sets those of a section's keys that the file leaves out.
 func (d decoder) fill(section string, keys []string, value, defaults reflect.Value) {
 	for i, name := range fieldsOf(value.Type()) {
@@ -71,6 +81,7 @@ func ParsePlan(file string, b []byte) (federation.Plan, error) {
 	if len(r.list) == 0 {
 		d.fillRule(&p.Aggregation)
 		d.fillOptimiser(&p.Local)
+		d.fillModel(&p.Model)
 		for _, e := range planErrors(p.Validate()) {
 			d.add(d.find(e.Key), e.Key, "%s", e.Reason)
 			r.list[len(r.list)-1].Err = e

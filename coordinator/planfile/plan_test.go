@@ -194,9 +194,41 @@ func awkwardLocals() []federation.Plan {
 	return list
 }
 
+// awkwardModels are plans of listed layers, with every key of theirs.
+func awkwardModels() []federation.Plan {
+	layers := []federation.Layer{
+		{Kind: "conv", Filters: 6, Kernel: 3, Activation: "none"}, {Kind: "groupnorm", Groups: 3, Activation: "relu"},
+		{Kind: "pool", Size: 2}, {Kind: "dropout", Rate: 0.25}, {Kind: "dense", Units: 7},
+	}
+	arrays, rows := awkward(), awkward()
+	arrays.Model = federation.Model{Kind: "layers", Layers: layers, Classes: 5, Positive: 2,
+		Input: federation.Input{Shape: []int{3, 8, 9}, Scaling: "record"}}
+	arrays.Features = arrays.Features[:1]
+	rows.Model = federation.Model{Kind: "layers", Classes: 3}
+	return []federation.Plan{arrays, rows}
+}
+
+// TestModelDefaults: arrays and classes have theirs.
+func TestModelDefaults(t *testing.T) {
+	const text = "name: a\nmodel: {kind: layers, classes: 3, input: {shape: [4]}}\nfeatures: [{name: mv, min: 0, max: 1, missing: reject}]\n" +
+		"label: {name: y}\nlocal: {learning_rate: 1, steps: 1}\n"
+	p, err := ParsePlan("p.yaml", []byte(text))
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := federation.Model{Kind: "layers", Classes: 3, Positive: 1, Input: federation.Input{Shape: []int{4}, Scaling: "together"}}
+	if diff := cmp.Diff(want, p.Model); diff != "" {
+		t.Error(diff)
+	}
+	_, err = ParsePlan("p.yaml", []byte(strings.Replace(text, "classes: 3", "layers: [{kind: conv, filters: 2, kernel: 4}]", 1)))
+	if want := "p.yaml:2:65: model.layers[0].kernel: 4: want an odd number that fits 1 × 4"; err == nil || err.Error() != want {
+		t.Errorf("got %v, want %s", err, want)
+	}
+}
+
 // awkwardPlans are all of these.
 func awkwardPlans() []federation.Plan {
-	return append(append(awkwardRules(), awkwardLocals()...), awkward())
+	return slices.Concat(awkwardRules(), awkwardLocals(), awkwardModels(), []federation.Plan{awkward()})
 }
 
 // TestOptimiserDefaults: an optimiser's own keys have their defaults, and nothing else.
@@ -242,7 +274,7 @@ func TestRuleDefaults(t *testing.T) {
 }
 
 func TestWritePlanParsesBack(t *testing.T) {
-	for _, p := range append(awkwardPlans(), Cardiology()) {
+	for _, p := range append(awkwardPlans(), Cardiology(), ECG(), Chest()) {
 		b := WritePlan(p)
 		got, err := ParsePlan("p.yaml", b)
 		if err != nil {
@@ -271,8 +303,8 @@ func TestWritePlanShowsEveryKey(t *testing.T) {
 				check(v.Field(i), key+"."+name)
 			}
 		case reflect.Slice:
-			if v.Len() > 0 {
-				check(v.Index(0), key+"[0]")
+			for i := range v.Len() {
+				check(v.Index(i), key+"[]")
 			}
 		}
 	}

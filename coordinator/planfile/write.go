@@ -3,6 +3,7 @@ package planfile
 import (
 	"bytes"
 	"fmt"
+	"reflect"
 	"regexp"
 	"slices"
 	"strconv"
@@ -25,10 +26,7 @@ func WritePlan(p federation.Plan) []byte {
 	line("v", p.V, "format of this file")
 	line("name", scalar(p.Name), "a-z, 0-9 and -")
 	w.WriteString("\nmodel:\n")
-	line("  kind", scalar(p.Model.Kind), "logistic or mlp")
-	if len(p.Model.Hidden) > 0 {
-		line("  hidden", "["+strings.Trim(strings.Join(strings.Fields(fmt.Sprint(p.Model.Hidden)), ", "), "[]")+"]", "units of each hidden layer")
-	}
+	writeModel(&w, line, p.Model)
 	writeColumns(&w, p)
 	w.WriteString("\nlocal: # training in the hospital, each round\n")
 	writeLocal(line, p.Local)
@@ -47,6 +45,47 @@ func WritePlan(p federation.Plan) []byte {
 	line("  open_seconds", p.Schedule.OpenSeconds, "for each half of opening the sum")
 	line("  grace_seconds", p.Schedule.GraceSeconds, "for a hospital whose connection is gone")
 	return w.Bytes()
+}
+
+// writeModel shows the keys that the kind has.
+func writeModel(w *bytes.Buffer, line func(key string, value any, comment string), m federation.Model) {
+	line("  kind", scalar(m.Kind), "logistic, mlp or layers")
+	if len(m.Hidden) > 0 {
+		line("  hidden", ints(m.Hidden), "units of each hidden layer")
+	}
+	if len(m.Input.Shape) > 0 {
+		w.WriteString("  input: # a record is an array\n")
+		line("    shape", ints(m.Input.Shape), "samples, or height and width, or channels, height and width")
+		line("    scaling", scalar(m.Input.Scaling), "together: by everyone's mean and deviation; record: by its own")
+	}
+	if m.Classes > 0 {
+		line("  classes", m.Classes, "labels 0 to classes - 1")
+		line("  positive", m.Positive, "the label that scores and evaluations are about")
+	}
+	if len(m.Layers) == 0 {
+		return
+	}
+	w.WriteString("  layers: # dense, conv, pool, groupnorm or dropout; the output layer follows\n")
+	for _, l := range m.Layers {
+		fmt.Fprintf(w, "    - {kind: %s", scalar(l.Kind))
+		value := reflect.ValueOf(l)
+		for i, name := range fieldsOf(value.Type()) {
+			switch v := value.Field(i); {
+			case name == "kind" || v.IsZero():
+			case v.Kind() == reflect.Float64:
+				fmt.Fprintf(w, ", %s: %s", name, float(v.Float()))
+			case v.Kind() == reflect.String:
+				fmt.Fprintf(w, ", %s: %s", name, scalar(v.String()))
+			default:
+				fmt.Fprintf(w, ", %s: %v", name, v)
+			}
+		}
+		w.WriteString("}\n")
+	}
+}
+
+func ints(list []int) string {
+	return "[" + strings.Trim(strings.Join(strings.Fields(fmt.Sprint(list)), ", "), "[]") + "]"
 }
 
 // writeLocal shows the keys that the optimiser has, and what is switched on.
@@ -138,8 +177,12 @@ func writeRule(line func(key string, value any, comment string), a federation.Ag
 }
 
 func writeColumns(w *bytes.Buffer, p federation.Plan) {
-	w.WriteString("\n# Columns of the hospitals' data, in the order of the model's inputs. min and max are\n" +
-		"# the plausible range; missing is mean (filled in) or reject (the record is left out).\nfeatures:\n")
+	if p.Arrays() {
+		w.WriteString("\n# What the arrays hold; min and max are the plausible range.\nfeatures:\n")
+	} else {
+		w.WriteString("\n# Columns of the hospitals' data, in the order of the model's inputs. min and max are\n" +
+			"# the plausible range; missing is mean (filled in) or reject (the record is left out).\nfeatures:\n")
+	}
 	for _, f := range p.Features {
 		fmt.Fprintf(w, "  - {name: %s", scalar(f.Name))
 		if f.Unit != "" {
@@ -151,11 +194,18 @@ func writeColumns(w *bytes.Buffer, p federation.Plan) {
 		}
 		w.WriteString("}\n")
 	}
-	w.WriteString("\nlabel: # the outcome, 0 or 1\n")
+	fmt.Fprintf(w, "\nlabel: # the outcome, %s\n", labelsText(p.Model))
 	fmt.Fprintf(w, "  name: %s\n", scalar(p.Label.Name))
 	if p.Label.Note != "" {
 		fmt.Fprintf(w, "  note: %s\n", scalar(p.Label.Note))
 	}
+}
+
+func labelsText(m federation.Model) string {
+	if m.Classes == 0 {
+		return "0 or 1"
+	}
+	return fmt.Sprintf("0 to %d", m.Classes-1)
 }
 
 func float(x float64) string { return strconv.FormatFloat(x, 'g', -1, 64) }

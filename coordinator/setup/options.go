@@ -60,6 +60,9 @@ func (o Options) withDefaults() Options {
 	}
 	if o.Data == nil {
 		o.Data = func(string) (string, string) { return "train.csv", "test.csv" }
+		if o.Plan.Arrays() {
+			o.Data = func(string) (string, string) { return "train.npy", "test.npy" }
+		}
 	}
 	if o.Groups == 0 {
 		o.Groups = 1

@@ -7,6 +7,7 @@ import (
 	"math"
 	"math/rand/v2"
 	"slices"
+	"strconv"
 	"strings"
 
 	"atrium/aggregation"
@@ -14,9 +15,9 @@ import (
 )
 
 // InitialParameters is the flat parameter vector before any training, from the plan
-// alone: zeros for a logistic model; for an mlp, weights uniform in ±√(6/inputs) of
-// their layer from a generator seeded by the plan's digest, and zero biases. The same
-// plan gives the same bytes on every CPU.
+// alone: zeros for a logistic model; else weights uniform in ±√(6/inputs of a unit) from
+// a generator seeded by the plan's digest, scales of 1 and zero biases and shifts. The
+// same plan gives the same bytes on every CPU.
 func InitialParameters(p federation.Plan) []float32 {
 	params := make([]float32, p.ParameterCount())
 	if p.Model.Kind == federation.Logistic {
@@ -26,8 +27,13 @@ func InitialParameters(p federation.Plan) []float32 {
 	rng := rand.New(rand.NewPCG(binary.LittleEndian.Uint64(digest[:8]), binary.LittleEndian.Uint64(digest[8:16])))
 	at := 0
 	for _, t := range p.Tensors() {
-		if len(t.Shape) == 2 {
-			bound := math.Sqrt(6 / float64(t.Shape[0]))
+		if strings.HasSuffix(t.Name, ".scale") {
+			for i := range t.Size() {
+				params[at+i] = 1
+			}
+		}
+		if inputs := unitInputs(t); inputs > 0 {
+			bound := math.Sqrt(6 / float64(inputs))
 			for i := range t.Size() {
 				params[at+i] = float32(float64(bound * float64(float64(2*rng.Float64())-1)))
 			}
@@ -35,6 +41,17 @@ func InitialParameters(p federation.Plan) []float32 {
 		at += t.Size()
 	}
 	return params
+}
+
+// unitInputs is how many inputs a unit or a filter of a weight tensor has; 0 of others.
+func unitInputs(t federation.Tensor) int {
+	switch len(t.Shape) {
+	case 2:
+		return t.Shape[0]
+	case 4:
+		return t.Shape[1] * t.Shape[2] * t.Shape[3]
+	}
+	return 0
 }
 
 // ForPlan builds the snapshot of a plan's model: params is the flat parameter vector in
@@ -84,9 +101,13 @@ func assemble(p federation.Plan, tensors []Tensor, norm aggregation.Normalisatio
 	for i, f := range p.Features {
 		names[i] = f.Name
 	}
+	classes := make([]string, p.Model.Labels())
+	for i := range classes {
+		classes[i] = strconv.Itoa(i)
+	}
 	features := []int{len(p.Features)}
 	s := Snapshot{Metadata: map[string]string{
-		MetadataFeatures: FormatNames(names), MetadataLabel: p.Label.Name, MetadataClasses: FormatNames([]string{"0", "1"}),
+		MetadataFeatures: FormatNames(names), MetadataLabel: p.Label.Name, MetadataClasses: FormatNames(classes),
 	}, Tensors: append(tensors, Tensor{Name: PreprocessingMean, Shape: features, F64: norm.Mean},
 		Tensor{Name: PreprocessingSD, Shape: features, F64: norm.SD})}
 	return s, s.Validate()

@@ -1,0 +1,229 @@
+package dataset
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"math"
+	"os"
+	"slices"
+	"strings"
+
+	"atrium/coordinator/federation"
+)
+
+// readArrays reads the records of a plan over arrays: NAME.npy holds one record after
+// another, of the plan's shape; the labels are in NAME.labels.npy, one whole number a
+// record, or in NAME.labels.csv, one line a record with a column of the label's name.
+func readArrays(path string, plan federation.Plan, options Options) (*Table, error) {
+	stem, ok := strings.CutSuffix(path, ".npy")
+	if !ok {
+		return nil, &Error{File: path, Reason: fmt.Sprintf("plan %s is over arrays: want an NPY file, NAME.npy", plan.Name)}
+	}
+	labels, err := readLabels(path, stem, plan, options)
+	if err != nil {
+		return nil, err
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, fmt.Errorf("read records: %w", err)
+	}
+	defer f.Close()
+	return parseArrays(path, f, labels, plan, options)
+}
+
+// readLabels reads the one file of labels that there is.
+func readLabels(path, stem string, plan federation.Plan, options Options) ([]float64, error) {
+	npy, errNPY := os.Open(stem + ".labels.npy")
+	if errNPY == nil {
+		defer npy.Close()
+	}
+	csv, errCSV := os.Open(stem + ".labels.csv")
+	if errCSV == nil {
+		defer csv.Close()
+	}
+	switch {
+	case errNPY == nil && errCSV == nil:
+		return nil, &Error{File: path, Reason: fmt.Sprintf("labels are in %s and in %s: want one of them", npy.Name(), csv.Name())}
+	case errNPY == nil:
+		return parseNPYLabels(npy.Name(), npy, plan, options)
+	case errCSV == nil:
+		return parseCSVLabels(csv.Name(), csv, plan, options)
+	case errors.Is(errNPY, fs.ErrNotExist) && errors.Is(errCSV, fs.ErrNotExist):
+		return nil, &Error{File: path, Reason: fmt.Sprintf("no labels: want %s.labels.npy or %s.labels.csv beside it", stem, stem)}
+	}
+	return nil, fmt.Errorf("read labels: %w", errors.Join(errNPY, errCSV))
+}
+
+// parseCSVLabels reads the label column of a CSV file.
+func parseCSVLabels(name string, r io.Reader, plan federation.Plan, options Options) ([]float64, error) {
+	plan.Features, plan.Model.Input = nil, federation.Input{}
+	t, err := Parse(name, r, plan, options)
+	if err != nil {
+		return nil, err
+	}
+	return t.labels(), nil
+}
+
+// openNPY reads a header within the bounds.
+func openNPY(name string, r io.Reader, options Options) (npyHeader, *npyValues, func(error) error) {
+	options = options.bounds()
+	wrap := func(err error) error {
+		if errors.Is(err, errTooLarge) {
+			return &Error{File: name, Reason: fmt.Sprintf("larger than %d bytes", options.MaxBytes)}
+		}
+		if p := (*fs.PathError)(nil); errors.As(err, &p) {
+			return fmt.Errorf("read records: %w", err)
+		}
+		return &Error{File: name, Reason: err.Error()}
+	}
+	buffered := bufio.NewReader(&boundedReader{r: r, left: options.MaxBytes})
+	h, err := readNPYHeader(buffered)
+	if err != nil {
+		return h, nil, func(error) error { return wrap(err) }
+	}
+	return h, &npyValues{r: buffered, kind: h.kind}, wrap
+}
+
+func parseNPYLabels(name string, r io.Reader, plan federation.Plan, options Options) ([]float64, error) {
+	h, values, wrap := openNPY(name, r, options)
+	if values == nil {
+		return nil, wrap(nil)
+	}
+	if len(h.shape) != 1 || h.shape[0] > options.bounds().MaxRows {
+		return nil, wrap(fmt.Errorf("labels of shape %v: want one dimension of at most %d", h.shape, options.bounds().MaxRows))
+	}
+	var labels []float64
+	one := make([]float64, 1)
+	for i := range h.shape[0] {
+		if err := values.next(one); err != nil {
+			return nil, wrap(err)
+		}
+		if !isLabel(one[0], plan) {
+			return nil, wrap(fmt.Errorf("label %d is %v, not %s", i+1, one[0], labelWords(plan)))
+		}
+		labels = append(labels, math.Abs(one[0]))
+	}
+	if err := values.end(); err != nil {
+		return nil, wrap(err)
+	}
+	return labels, nil
+}
+
+// parseArrays reads the records themselves.
+func parseArrays(name string, r io.Reader, labels []float64, plan federation.Plan, options Options) (*Table, error) {
+	h, values, wrap := openNPY(name, r, options)
+	if values == nil {
+		return nil, wrap(nil)
+	}
+	rows := h.shape[0]
+	switch {
+	case !slices.Equal(h.shape[1:], plan.Model.Input.Shape):
+		return nil, wrap(fmt.Errorf("records of shape %v, plan %s wants %v", h.shape[1:], plan.Name, plan.Model.Input.Shape))
+	case rows != len(labels):
+		return nil, wrap(fmt.Errorf("%d records and %d labels", rows, len(labels)))
+	case rows == 0:
+		return nil, wrap(errors.New("no records"))
+	case rows > options.bounds().MaxRows || rows > MaxValues/plan.Inputs():
+		return nil, wrap(fmt.Errorf("%d records, at most %d", rows, min(options.bounds().MaxRows, MaxValues/plan.Inputs())))
+	}
+	quantity := plan.Features[0]
+	as := columnOf(options.Columns, quantity.Name)
+	t := &Table{Features: []string{quantity.Name}, Cols: plan.Inputs(), ByRecord: plan.Model.Input.Scaling == federation.ScaleRecord}
+	quality := FeatureQuality{Name: quantity.Name}
+	record := make([]float64, t.Cols)
+	for i := range rows {
+		if err := values.next(record); err != nil {
+			return nil, wrap(err)
+		}
+		for j, v := range record {
+			v = as.convert(v)
+			if math.IsNaN(v) || math.IsInf(v, 0) {
+				return nil, wrap(fmt.Errorf("value %d of record %d is not finite", j+1, i+1))
+			}
+			record[j] = v
+			quality.see(v, quantity, i == 0 && j == 0)
+		}
+		t.X = append(t.X, record...)
+		t.addLabel(labels[i], plan)
+		t.Rows++
+		t.Quality.Rows++
+	}
+	if err := values.end(); err != nil {
+		return nil, wrap(err)
+	}
+	t.Quality.Features = []FeatureQuality{quality}
+	return t, nil
+}
+
+// isLabel reports whether a number is a label of the plan.
+func isLabel(v float64, plan federation.Plan) bool {
+	return v >= 0 && v < float64(plan.Model.Labels()) && v == math.Trunc(v)
+}
+
+func labelWords(plan federation.Plan) string {
+	if plan.Model.Classes == 0 {
+		return "0 or 1"
+	}
+	return fmt.Sprintf("a whole number from 0 to %d", plan.Model.Labels()-1)
+}
+
+// addLabel counts an eligible record.
+func (t *Table) addLabel(label float64, plan federation.Plan) {
+	outcome := label
+	if plan.Model.Classes > 0 {
+		t.Class = append(t.Class, label)
+		outcome = indicator(label == float64(plan.Model.Positive))
+	}
+	t.Y = append(t.Y, outcome)
+	t.Quality.Eligible++
+	t.Quality.Positives += int(outcome)
+}
+
+// labels are what a model is trained on.
+func (t *Table) labels() []float64 {
+	if t.Class != nil {
+		return t.Class
+	}
+	return t.Y
+}
+
+// standardise gives each record of cols values mean 0 and deviation 1; a record of equal
+// values becomes 0.
+func standardise(x []float64, cols int) {
+	for from := 0; from < len(x); from += cols {
+		record := x[from : from+cols]
+		var sum, square float64
+		for _, v := range record {
+			sum += v
+		}
+		mean := sum / float64(cols)
+		for _, v := range record {
+			square += (v - mean) * (v - mean)
+		}
+		sd := math.Sqrt(square/float64(cols)) + 1e-9
+		for i, v := range record {
+			record[i] = (v - mean) / sd
+		}
+	}
+}
+
+// arraySums are a hospital's sums over arrays: the mean of z and of z² over a record's
+// values count as those of one record.
+func arraySums(t *Table, f federation.Feature) []float64 {
+	sums := make([]float64, 3)
+	for i := range t.Rows {
+		var z1, z2 float64
+		for _, x := range t.X[i*t.Cols : (i+1)*t.Cols] {
+			z := (min(max(x, f.Min), f.Max) - f.Min) / (f.Max - f.Min)
+			z1 += z
+			z2 += z * z
+		}
+		sums[0]++
+		sums[1] += min(1, z1/float64(t.Cols))
+		sums[2] += min(1, z2/float64(t.Cols))
+	}
+	return sums
+}
