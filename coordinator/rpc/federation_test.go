@@ -46,7 +46,7 @@ func newWorld(t *testing.T, hospitals, rounds int) *world {
 }
 
 // newWorldOf is a world with groups and a plan of its own.
-func newWorldOf(t *testing.T, hospitals, groups int, change func(*federation.Plan)) *world {
+func newWorldOf(t *testing.T, hospitals, groups int, change func(*federation.Plan), options ...func(*setup.Options)) *world {
 	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -65,11 +65,14 @@ func newWorldOf(t *testing.T, hospitals, groups int, change func(*federation.Pla
 			t.Fatal(err)
 		}
 	}
-	w.result, err = setup.Init(t.Context(), setup.Options{Dir: w.dir, Federation: "cardiology", Hospitals: w.names, Groups: groups, Address: w.address,
+	o := setup.Options{Dir: w.dir, Federation: "cardiology", Hospitals: w.names, Groups: groups, Address: w.address,
 		Plan: w.plan, ShowNames: true, RoundingSeed: &seed, Data: func(name string) (string, string) {
 			return filepath.Join(data, name+"_train.csv"), filepath.Join(data, name+"_test.csv")
-		}})
-	if err != nil {
+		}}
+	for _, f := range options {
+		f(&o)
+	}
+	if w.result, err = setup.Init(t.Context(), o); err != nil {
 		t.Fatal(err)
 	}
 	level := slog.LevelWarn
