@@ -88,6 +88,9 @@ func (t *teller) say(s step, format string, args ...any) {
 }
 
 func modelName(p federation.Plan) string {
+	if p.Arrays() {
+		return fmt.Sprintf("%s model of %d parameters on arrays of %v for %q", p.Model.Kind, p.ParameterCount(), p.Model.Input.Shape, p.Label.Name)
+	}
 	return fmt.Sprintf("%s model of %d parameters on %d features for %q", p.Model.Kind, p.ParameterCount(), len(p.Features), p.Label.Name)
 }
 
@@ -107,6 +110,9 @@ func (t *teller) open(ctx context.Context, s step) error {
 func (t *teller) question(h federation.Header) string {
 	switch h.Kind {
 	case federation.Statistics:
+		if t.plan.Arrays() {
+			return fmt.Sprintf("over all records, what are mean and deviation of %s?", t.plan.Features[0].Name)
+		}
 		return fmt.Sprintf("over all records, how often is each of %d features measured, and what are its mean and deviation?", len(t.plan.Features))
 	case federation.Train:
 		return fmt.Sprintf("what is the weighted sum of the hospitals' changes to version %d?", h.Version)

@@ -82,6 +82,10 @@ func TestDemoArrays(t *testing.T) {
 			if r.PooledAUC == nil || *r.PooledAUC < 0.75 {
 				t.Errorf("AUC %v", r.PooledAUC)
 			}
+			out, err := exec.Command("atrium", "audit", "show", "--storage", r.Store).CombinedOutput()
+			if err != nil || !bytes.Contains(out, []byte("on arrays of [")) {
+				t.Errorf("audit show: %v\n%s", err, out)
+			}
 		})
 	}
 }

@@ -30,6 +30,9 @@ func FuzzDecodeCharter(f *testing.F) {
 }
 
 func FuzzDecodePlan(f *testing.F) {
+	listed := arrayPlan(3, 9, 8)
+	listed.Model.Layers = []Layer{{Kind: Conv, Filters: 2, Kernel: 3}, {Kind: Pool, Size: 2}, {Kind: Dense, Units: 2}}
+	f.Add(Encode(listed))
 	f.Add(Encode(testPlan()))
 	f.Add([]byte(`{"v":1,"name":"a"}`))
 	f.Fuzz(func(t *testing.T, b []byte) {
