@@ -7,7 +7,7 @@ PROTO := coordinator/atriumpb
 MINIO := github.com/minio/minio@v0.0.0-20260212201848-7aac2a2c5b7c
 VERSITYGW := github.com/versity/versitygw/cmd/versitygw@v1.8.0
 
-.PHONY: build test check unit race chaos crash fuzz bench proto servers
+.PHONY: build test check unit race slow chaos crash fuzz bench proto servers
 
 build:
 	$(GO) build -trimpath -o atrium ./cmd/atrium
@@ -43,6 +43,11 @@ STORAGE ?= local
 chaos: $(if $(filter minio%,$(STORAGE)),servers)
 	$(GO) test -c -o .tools/chaos/chaos ./cmd/atrium
 	@.tools/chaos/chaos run --rounds $(ROUNDS) --seed $(SEED) --storage $(STORAGE)
+
+# What takes minutes: learning on real arrays, a takeover on four MinIO nodes of which one
+# is dead. As root.
+slow: servers
+	SLOW_TESTS=1 $(GO) test -v -timeout 30m -run 'ECGByPatient|ChestOver|OnFourNodes' ./cmd/atrium
 
 # Every write of coordinator and daemons, in a round of each kind, fails in every way: about
 # 3,000 cases, in fake time. The tests do a sample of them.
