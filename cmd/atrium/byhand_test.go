@@ -275,7 +275,7 @@ func TestFederationByHand(t *testing.T) {
 	other := second
 	other.Model = federation.Model{Kind: federation.MLP, Hidden: []int{4}}
 	s.put(filepath.Join(s.coordinator(), "plan.yaml"), other)
-	if _, errs := ran(t, 1, "coordinator", "serve", s.coordinator()); !strings.Contains(errs, "plan does not continue the model: model mlp [4], was logistic []") {
+	if _, errs := ran(t, 1, "coordinator", "serve", s.coordinator()); !strings.Contains(errs, `plan does not continue the model: model {"kind":"mlp","hidden":[4]}, was {"kind":"logistic"}`) {
 		t.Errorf("another model: %q", errs)
 	}
 	for _, command := range []string{"verify", "replay"} {
