@@ -60,7 +60,10 @@ func TestWallClockThatIsSet(t *testing.T) {
 				if jump := f.stored; c.dies {
 					f.stored = func(name string) {
 						jump(name)
-						if w.off.Load() != 0 && f.starts["coordinator"] == 1 {
+						f.mu.Lock()
+						first := f.starts["coordinator"] == 1
+						f.mu.Unlock()
+						if w.off.Load() != 0 && first {
 							f.faulty["coordinator"].Kill()
 						}
 					}

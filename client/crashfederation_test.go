@@ -165,7 +165,8 @@ type fed struct {
 	writes []func(*storagetest.Memory) // what the coordinator's disk was told to keep, in order
 	wall   func() time.Time            // the coordinator's wall clock, if set
 	train  func(context.Context, int)  // called where a hospital trains, if set
-	stored func(name string)           // called after each object that the coordinator stores, if set
+	stored func(name string)           // called after each object that the coordinator stores, one at a time, if set
+	hook   sync.Mutex                  // held while it is
 
 	mu       sync.Mutex
 	listener *bufconn.Listener
@@ -277,7 +278,9 @@ func (w watched) PutIfAbsent(ctx context.Context, name string, data []byte) erro
 	}
 	w.keep(name, data)
 	if w.fed.stored != nil {
+		w.fed.hook.Lock()
 		w.fed.stored(name)
+		w.fed.hook.Unlock()
 	}
 	if w.fed.until != "" && strings.HasPrefix(name, storage.LogFolder) && publishes(data) {
 		w.Kill()
