@@ -17,17 +17,7 @@ import (
 // TestFreezeWantsProof: only a Join that this journal does not know freezes a hospital,
 // not one that it signed itself in a run before, which everyone has seen.
 func TestFreezeWantsProof(t *testing.T) {
-	var members []federation.Member
-	key := ed25519.NewKeyFromSeed(make([]byte, 32))
-	for i := range 3 {
-		k := ed25519.NewKeyFromSeed(append(make([]byte, 31), byte(i)))
-		public := k.Public().(ed25519.PublicKey)
-		members = append(members, federation.Member{ID: federation.NewHospitalID("test", public), IdentityKey: public, TLSKey: federation.Digest{byte(i + 1)}})
-	}
-	charter, err := federation.NewCharter("test", "log", members, false)
-	if err != nil {
-		t.Fatal(err)
-	}
+	charter, key := threeHospitals(t)
 	cfg := Config{Charter: charter, Identity: key}
 	self := cfg.self()
 	join := func(counter uint64, header byte) []byte {
@@ -66,4 +56,21 @@ func TestFreezeWantsProof(t *testing.T) {
 			t.Errorf("%s: an error without proof: %v", c.name, err)
 		}
 	}
+}
+
+// threeHospitals is the charter of a federation "test", and the identity key of the first.
+func threeHospitals(t *testing.T) (federation.Charter, ed25519.PrivateKey) {
+	t.Helper()
+	var members []federation.Member
+	key := ed25519.NewKeyFromSeed(make([]byte, 32))
+	for i := range 3 {
+		k := ed25519.NewKeyFromSeed(append(make([]byte, 31), byte(i)))
+		public := k.Public().(ed25519.PublicKey)
+		members = append(members, federation.Member{ID: federation.NewHospitalID("test", public), IdentityKey: public, TLSKey: federation.Digest{byte(i + 1)}})
+	}
+	charter, err := federation.NewCharter("test", "log", members, false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return charter, key
 }

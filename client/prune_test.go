@@ -1,7 +1,6 @@
 package client
 
 import (
-	"crypto/ed25519"
 	"fmt"
 	"path/filepath"
 	"testing"
@@ -15,17 +14,7 @@ import (
 
 // TestPruneKeepsAnswers: the segments of other questions go, answers stay for a while.
 func TestPruneKeepsAnswers(t *testing.T) {
-	var members []federation.Member
-	key := ed25519.NewKeyFromSeed(make([]byte, 32))
-	for i := range 3 {
-		k := ed25519.NewKeyFromSeed(append(make([]byte, 31), byte(i)))
-		public := k.Public().(ed25519.PublicKey)
-		members = append(members, federation.Member{ID: federation.NewHospitalID("test", public), IdentityKey: public, TLSKey: federation.Digest{byte(i + 1)}})
-	}
-	charter, err := federation.NewCharter("test", "log", members, false)
-	if err != nil {
-		t.Fatal(err)
-	}
+	charter, key := threeHospitals(t)
 	cfg := Config{Charter: charter, Identity: key}
 	store, err := local.Create(filepath.Join(t.TempDir(), "store"))
 	if err != nil {
