@@ -86,7 +86,7 @@ func newBenchSite(ctx context.Context, dir string, o benchOptions) (benchSite, e
 		s.hospitals = append(s.hospitals, fmt.Sprintf("h%03d", i))
 	}
 	records := filepath.Join(dir, "records.csv")
-	if err := os.WriteFile(records, benchRecords(), 0o600); err != nil {
+	if err := os.WriteFile(records, benchRecords(benchRows), 0o600); err != nil {
 		return s, err
 	}
 	if err := os.MkdirAll(s.logs(), 0o700); err != nil {
@@ -97,14 +97,14 @@ func newBenchSite(ctx context.Context, dir string, o benchOptions) (benchSite, e
 	return s, err
 }
 
-// benchRecords is a file of a few records of the plan.
-func benchRecords() []byte {
+// benchRecords is a file of records with the columns of benchPlan.
+func benchRecords(rows int) []byte {
 	var b bytes.Buffer
 	for i := range benchFeatures {
 		fmt.Fprintf(&b, "f%d,", i)
 	}
 	b.WriteString("label\n")
-	for row := range benchRows {
+	for row := range rows {
 		b.WriteString(strings.Repeat(fmt.Sprintf("%d,", row%7), benchFeatures))
 		fmt.Fprintf(&b, "%d\n", row%2)
 	}

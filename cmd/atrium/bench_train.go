@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
-	"golang.org/x/sys/unix"
 
 	"atrium/client/train"
 	"atrium/coordinator/federation"
@@ -127,15 +126,6 @@ func (b trainBench) measure(ctx context.Context, atLeast time.Duration) (trainSp
 		s.Ratio = s.Samples / s.Stock
 	}
 	return s, nil
-}
-
-// processTime is the processor time of all threads.
-func processTime() time.Duration {
-	var t unix.Timespec
-	if err := unix.ClockGettime(unix.CLOCK_PROCESS_CPUTIME_ID, &t); err != nil {
-		panic(err) // every Linux has this clock
-	}
-	return time.Duration(t.Nano())
 }
 
 func showBenchTrain(out *output, r trainResult) {

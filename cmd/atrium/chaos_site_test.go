@@ -1,12 +1,10 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"fmt"
 	"os"
 	"path/filepath"
-	"strings"
 
 	"atrium/coordinator/federation"
 	"atrium/coordinator/planfile"
@@ -35,7 +33,7 @@ func newChaosSite(ctx context.Context, dir string, o chaosOptions, store chaosSt
 	}
 	for i, name := range s.hospitals {
 		file, _ := records(name)
-		if err := os.WriteFile(file, chaosRecords(chaosRows(i)), 0o600); err != nil {
+		if err := os.WriteFile(file, benchRecords(chaosRows(i)), 0o600); err != nil {
 			return s, setup.Result{}, err
 		}
 	}
@@ -62,18 +60,4 @@ func chaosPlan(o chaosOptions) (federation.Plan, error) {
 	p.Privacy = federation.Privacy{Bits: 24, Clip: 1, WeightCap: chaosRows(o.Hospitals - 1), MinRecords: chaosRows(0)}
 	p.Schedule = federation.Schedule{Rounds: o.Rounds, EvaluateEvery: 8, GatherSeconds: 3, UpdateSeconds: 4, OpenSeconds: 4, GraceSeconds: 1}
 	return p, p.Validate()
-}
-
-// chaosRecords is a file of records.
-func chaosRecords(rows int) []byte {
-	var b bytes.Buffer
-	for i := range benchFeatures {
-		fmt.Fprintf(&b, "f%d,", i)
-	}
-	b.WriteString("label\n")
-	for row := range rows {
-		b.WriteString(strings.Repeat(fmt.Sprintf("%d,", row%7), benchFeatures))
-		fmt.Fprintf(&b, "%d\n", row%2)
-	}
-	return b.Bytes()
 }
