@@ -132,7 +132,8 @@ func (c *Coordinator) Submit(ctx context.Context, ev round.Event) error {
 	return c.call(ctx, request{event: ev, reply: make(chan error, 1)})
 }
 
-// onLoop runs f on the goroutine that owns the log.
+// onLoop runs f on the goroutine that owns the log. After an error f may still run: what
+// it writes is then nobody's to read.
 func (c *Coordinator) onLoop(ctx context.Context, f func()) error {
 	return c.call(ctx, request{do: f, reply: make(chan error, 1)})
 }

@@ -164,7 +164,11 @@ func TestKeepLease(t *testing.T) {
 				t.Fatalf("it would last for %v", other.remains())
 			}
 		}
-		other.mustWrite(t, 0, false)
+		time.Sleep(500 * time.Millisecond) // between two renewals
+		other.mustLook(t)
+		if !other.mustWrite(t, 0, false) {
+			t.Fatal("the other cannot take it")
+		}
 		time.Sleep(3 * time.Second)
 		select {
 		case <-lost:

@@ -2,7 +2,6 @@ package coordinator
 
 import (
 	"context"
-	"errors"
 	"fmt"
 
 	"atrium/coordinator/federation"
@@ -34,9 +33,12 @@ func (c *Coordinator) checkSeen(ctx context.Context, v *View, id federation.Hosp
 			c.claim = &claim{id, seen}
 		}
 	})
+	if err != nil {
+		return err
+	}
 	switch {
-	case err != nil || failed != nil:
-		return errors.Join(err, failed)
+	case failed != nil:
+		return failed
 	case differs != nil || p.SeenSize > have:
 		return fmt.Errorf("%w: %d entries, this one has %d", ErrAhead, p.SeenSize, have)
 	}

@@ -135,7 +135,7 @@ func (c *Coordinator) prove(ctx context.Context, w *Work, seen, size, index int6
 	var consistency roundlog.ConsistencyProof
 	var inclusion roundlog.InclusionProof
 	var failed error
-	err := c.onLoop(ctx, func() { // it may run after a caller that gave up: it writes nothing of the Work
+	err := c.onLoop(ctx, func() {
 		consistency, inclusion, failed = c.proofs(ctx, seen, size, index)
 	})
 	if err != nil {
