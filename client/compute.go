@@ -11,6 +11,7 @@ import (
 
 	"atrium/aggregation"
 	"atrium/client/dataset"
+	"atrium/client/train"
 	"atrium/coordinator/federation"
 	"atrium/storage/models"
 )
@@ -92,29 +93,42 @@ func (d *Daemon) download(ctx context.Context, digest federation.Digest) (model,
 // readState takes from a snapshot what the plan's rule keeps there for hospitals.
 func (d *Daemon) readState(m *model, s models.Snapshot) error {
 	plan := d.cfg.Plan
-	list, err := models.LastCounted(plan, s)
-	if err != nil {
+	var err error
+	if m.counted, err = counted(plan, s, d.self); err != nil {
 		return err
 	}
+	m.control, err = controlOf(plan, s)
+	return err
+}
+
+// counted is the round that last summed an update of a hospital, 0 if none.
+func counted(p federation.Plan, s models.Snapshot, hospital federation.HospitalID) (uint64, error) {
+	list, err := models.LastCounted(p, s)
 	for _, c := range list {
-		if c.Hospital == d.self {
-			m.counted = c.Round
+		if c.Hospital == hospital {
+			return c.Round, err
 		}
 	}
-	if plan.Aggregation.Rule != federation.Scaffold {
-		return nil
+	return 0, err
+}
+
+// controlOf is the server's control variate, nil for a rule that has none.
+func controlOf(p federation.Plan, s models.Snapshot) ([]float32, error) {
+	if p.Aggregation.Rule != federation.Scaffold {
+		return nil, nil
 	}
-	tensors, err := models.State(plan, s, models.StateControl)
+	tensors, err := models.State(p, s, models.StateControl)
 	if err != nil {
-		return err
+		return nil, err
 	}
+	var control []float32
 	for _, t := range tensors {
-		m.control = append(m.control, t.F32...)
+		control = append(control, t.F32...)
 	}
 	if tensors == nil {
-		m.control = make([]float32, plan.SharedCount())
+		control = make([]float32, p.SharedCount())
 	}
-	return nil
+	return control, nil
 }
 
 // checkBase verifies the base of a header before this hospital joins.
@@ -139,32 +153,55 @@ func (d *Daemon) computeDelta(ctx context.Context, h federation.Header) (contrib
 	if err != nil {
 		return contribution{}, err
 	}
-	x, y, err := d.train.Inputs(norm)
-	if err != nil {
-		return contribution{}, err
-	}
 	seed, err := d.seed("order", h)
 	if err != nil {
 		return contribution{}, err
 	}
-	start, control := own.merge(plan, params), d.model.control
-	delta, loss, err := d.trainer.Train(ctx, start, own.correction(plan, control), x, y, d.train.Rows, plan.LocalAt(h.Version), binary.LittleEndian.Uint64(seed[:8]))
-	if err != nil {
-		return contribution{}, err
-	}
-	shared, local := split(plan, start, delta)
-	c, err := contribute(plan, shared, control, d.train.Rows)
+	job := training{plan: plan, version: h.Version, records: d.train, params: params, norm: norm, control: d.model.control, own: own,
+		seed: binary.LittleEndian.Uint64(seed[:8])}
+	c, next, loss, err := job.run(ctx, d.trainer)
 	if err != nil {
 		return contribution{}, err
 	}
 	if plan.Aggregation.KeepsState() {
-		if err := d.keep(ctx, h.Round, kept{control: c.nextControl(plan, own.control), local: local}); err != nil {
+		if err := d.keep(ctx, h.Round, next); err != nil {
 			return contribution{}, err
 		}
 	}
 	d.forget()
 	d.cfg.Logger.Debug("trained", "round", h.Round, "loss", loss, "saturated", c.values[1])
 	return c, nil
+}
+
+// training is one round's local training, with all that it depends on.
+type training struct {
+	plan    federation.Plan
+	version uint64 // of the base
+	records *dataset.Table
+	params  []float32 // of the base
+	norm    aggregation.Normalisation
+	control []float32 // the server's control variate, where the rule has one
+	own     kept
+	seed    uint64 // of the order of records
+}
+
+// run returns the contribution, what the hospital keeps if it is summed, and the loss.
+func (j training) run(ctx context.Context, trainer train.Trainer) (contribution, kept, float64, error) {
+	x, y, err := j.records.Inputs(j.norm)
+	if err != nil {
+		return contribution{}, kept{}, 0, err
+	}
+	start := j.own.merge(j.plan, j.params)
+	delta, loss, err := trainer.Train(ctx, start, j.own.correction(j.plan, j.control), x, y, j.records.Rows, j.plan.LocalAt(j.version), j.seed)
+	if err != nil {
+		return contribution{}, kept{}, 0, err
+	}
+	shared, local := split(j.plan, start, delta)
+	c, err := contribute(j.plan, shared, j.control, j.records.Rows)
+	if err != nil {
+		return contribution{}, kept{}, 0, err
+	}
+	return c, kept{control: c.nextControl(j.plan, j.own.control), local: local}, loss, nil
 }
 
 // contribute makes what the plan's rule sums of a change of the shared parameters;
@@ -222,11 +259,17 @@ func (d *Daemon) computeScores(ctx context.Context, h federation.Header) ([]floa
 	if err != nil {
 		return nil, err
 	}
-	c, err := aggregation.NewConfusion(d.test.Y, scores)
+	return tally(d.test.Y, scores)
+}
+
+// tally is what an evaluate round sums of labels and scores: confusion counts, then the
+// histograms.
+func tally(labels, scores []float64) ([]float64, error) {
+	c, err := aggregation.NewConfusion(labels, scores)
 	if err != nil {
 		return nil, err
 	}
-	histogram, err := aggregation.NewHistogram(d.test.Y, scores)
+	histogram, err := aggregation.NewHistogram(labels, scores)
 	if err != nil {
 		return nil, err
 	}

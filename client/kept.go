@@ -81,11 +81,16 @@ func (d *Daemon) readKept(ctx context.Context, name string) (kept, error) {
 	if err != nil {
 		return kept{}, err
 	}
+	return decodeKept(d.cfg.Plan, name, raw)
+}
+
+// decodeKept reads what encode wrote; name stands for it in errors.
+func decodeKept(p federation.Plan, name string, raw []byte) (kept, error) {
 	s, err := models.Decode(raw)
 	if err != nil {
 		return kept{}, fmt.Errorf("%s: %w", name, err)
 	}
-	if s.Metadata[models.MetadataState] != models.StateKey(d.cfg.Plan) {
+	if s.Metadata[models.MetadataState] != models.StateKey(p) {
 		return kept{}, fmt.Errorf("%s is of another rule: %w", name, errKept)
 	}
 	k := kept{local: map[string][]float32{}}
@@ -96,7 +101,7 @@ func (d *Daemon) readKept(ctx context.Context, name string) (kept, error) {
 			k.control = t.F32
 		}
 	}
-	return k, k.check(d.cfg.Plan, name)
+	return k, k.check(p, name)
 }
 
 // check refuses what is not of the plan's model.
@@ -114,14 +119,8 @@ func (k kept) check(p federation.Plan, name string) error {
 
 // keep makes what follows from a round durable before its update is fixed.
 func (d *Daemon) keep(ctx context.Context, round uint64, k kept) error {
-	s := models.Snapshot{Metadata: map[string]string{models.MetadataState: models.StateKey(d.cfg.Plan)}}
-	if k.control != nil {
-		s.Tensors = append(s.Tensors, models.Tensor{Name: keptControl, Shape: []int{len(k.control)}, F32: k.control})
-	}
-	for name, values := range k.local {
-		s.Tensors = append(s.Tensors, models.Tensor{Name: keptLocal + name, Shape: []int{len(values)}, F32: values})
-	}
-	if err := s.Validate(); err != nil {
+	raw, err := k.encode(d.cfg.Plan)
+	if err != nil {
 		return err
 	}
 	if err := d.tidyKept(ctx, round); err != nil {
@@ -132,10 +131,25 @@ func (d *Daemon) keep(ctx context.Context, round uint64, k kept) error {
 	if err := d.store.Delete(ctx, name); err != nil {
 		return fatal{err}
 	}
-	if err := storage.PutOnce(ctx, d.store, name, models.Encode(s)); err != nil {
+	if err := storage.PutOnce(ctx, d.store, name, raw); err != nil {
 		return fatal{err}
 	}
 	return nil
+}
+
+// encode writes it as a snapshot.
+func (k kept) encode(p federation.Plan) ([]byte, error) {
+	s := models.Snapshot{Metadata: map[string]string{models.MetadataState: models.StateKey(p)}}
+	if k.control != nil {
+		s.Tensors = append(s.Tensors, models.Tensor{Name: keptControl, Shape: []int{len(k.control)}, F32: k.control})
+	}
+	for name, values := range k.local {
+		s.Tensors = append(s.Tensors, models.Tensor{Name: keptLocal + name, Shape: []int{len(values)}, F32: values})
+	}
+	if err := s.Validate(); err != nil {
+		return nil, err
+	}
+	return models.Encode(s), nil
 }
 
 // tidyKept deletes what later rounds replaced, and of those that may still turn out to
