@@ -15,6 +15,8 @@ type Status struct {
 	Rounds     int                  `json:"rounds"`  // train rounds the plan wants
 	Trained    int                  `json:"trained"` // train rounds done
 	Finished   string               `json:"finished,omitempty"`
+	Metric     string               `json:"metric,omitempty"` // of the stop rule, and
+	Scored     *round.Scored        `json:"scored,omitempty"` // what it goes by
 	Round      uint64               `json:"round"`
 	Kind       federation.RoundKind `json:"kind"`
 	Phase      round.Phase          `json:"phase"`
@@ -46,6 +48,10 @@ func (c *Coordinator) Status() Status {
 		Rounds: s.Schedule.Rounds, Trained: s.Trained, Finished: s.Finished,
 		Round: s.Round.Number, Kind: s.Round.Kind, Phase: s.Round.Phase, Waiting: round.Waiting(s), Advice: round.Advice(s, c.moment(s)), Abandoned: s.Round.Reason,
 		Version: s.Model.Number, Snapshot: s.Model.Snapshot, LogSize: v.Head.Size, LogRoot: v.Head.Root}
+	if s.Schedule.Stop.On() {
+		out.Scored = &s.Scored
+		out.Metric = s.Schedule.Stop.Metric
+	}
 	for _, m := range s.Charter.Members {
 		_, joined := s.Round.Join(m.ID)
 		_, submitted := s.Round.Update(m.ID)

@@ -209,6 +209,7 @@ func remains(err error, late time.Duration) bool {
 // publishSum stores the outcome of a round and submits the event that names it.
 func (c *Coordinator) publishSum(ctx context.Context, v View, ev round.SumOpened, outcome opening.Outcome) error {
 	letGo(v.Plan)
+	ev.Metric = outcome.Result.Evaluation.Metric(v.Plan.Schedule.Stop.Metric)
 	var err error
 	if ev.Result, err = storage.PutBlob(ctx, c.cfg.Bucket, federation.Encode(outcome.Result)); err != nil {
 		return err

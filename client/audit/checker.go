@@ -65,7 +65,7 @@ func (c *checker) check(ctx context.Context, s step) error {
 		round.Candidate: c.checkCandidate, round.Acknowledge: c.checkAcknowledge, round.Select: c.checkSelect,
 		round.CharterSet: c.checkCharter,
 		round.Answer:     c.checkAnswer, round.Burn: c.checkBurn, round.Publish: c.checkPublish, round.Abandon: c.checkAbandon,
-		round.Stated: c.checkState,
+		round.Finish: c.checkFinish, round.Stated: c.checkState,
 	}
 	if s.entry.Kind == round.Genesis {
 		c.report.Objects += 2 // begin read and verified them

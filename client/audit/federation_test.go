@@ -33,7 +33,7 @@ import (
 //	6 train       version 3; alpha's share sums are wrong
 //	7 evaluate    of version 3
 //
-// and then the plan is finished. By the charter the ciphertexts of rounds 1 to 5 expired.
+// and then the stop rule ends the plan. By the charter the ciphertexts of rounds 1 to 5 expired.
 
 // fixture is the store of that federation, and what a liar needs.
 type fixture struct {
@@ -114,7 +114,8 @@ func testPlan() federation.Plan {
 		Local:       federation.Local{Optimiser: "sgd", LearningRate: 0.1, Steps: 1},
 		Aggregation: federation.Aggregation{Rule: "fedavg", LearningRate: 1},
 		Privacy:     federation.Privacy{Bits: 16, Clip: 1, WeightCap: 100, MinRecords: 10},
-		Schedule:    federation.Schedule{Rounds: 2, EvaluateEvery: 2, GatherSeconds: 3600, UpdateSeconds: 3600, OpenSeconds: 3600, GraceSeconds: 1}}
+		Schedule: federation.Schedule{Rounds: 2, EvaluateEvery: 2, GatherSeconds: 3600, UpdateSeconds: 3600, OpenSeconds: 3600, GraceSeconds: 1,
+			Stop: federation.Stop{Metric: federation.MetricAccuracy, Patience: 1, MinDelta: 0.9}}}
 }
 
 func newWorld(ctx context.Context, bucket storage.Bucket) (*world, error) {

@@ -135,6 +135,10 @@ func TestEditedEntries(t *testing.T) {
 		{"groups", isPublish(7), func(e *round.Entry) { e.Groups = nil }, "submitters in groups"},
 		{"epoch", func(e round.Entry) bool { return e.Kind == round.Lead }, func(e *round.Entry) { e.Epoch++ }, ""},
 		{"header of another round", is(round.Open, 7), func(e *round.Entry) { o, _ := fx.find(t, is(round.Open, 5)); e.Blob = o.Blob }, ""},
+		{"metric of an evaluation", isPublish(7), func(e *round.Entry) { m := *e.Metric + 0.01; e.Metric = &m }, "another accuracy for the stop rule"},
+		{"no metric of an evaluation", isPublish(7), func(e *round.Entry) { e.Metric = nil }, "another accuracy for the stop rule"},
+		{"metric of a train round", isPublish(6), func(e *round.Entry) { m := 0.5; e.Metric = &m }, "another accuracy for the stop rule"},
+		{"reason of the end", func(e round.Entry) bool { return e.Kind == round.Finish }, func(e *round.Entry) { e.Reason = "enough" }, "its reason is"},
 		{"message of another kind", is(round.Burn, 3), func(e *round.Entry) { o, _ := fx.find(t, is(round.Answer, 3)); e.Blob = o.Blob }, "signature does not verify"},
 	} {
 		store := fx.rewrite(t, edit(fx.batches(t), lie.match, lie.edit))
@@ -147,4 +151,25 @@ func TestEditedEntries(t *testing.T) {
 			t.Errorf("%s: replay did not notice", lie.what)
 		}
 	}
+}
+
+// TestEarlyEnd: the coordinator ends a plan that neither schedule nor stop rule ends.
+func TestEarlyEnd(t *testing.T) {
+	t.Parallel()
+	fx := honest(t)
+	groups := fx.batches(t)
+	for i, g := range groups {
+		for j, e := range g.entries {
+			if e.Kind == round.Publish && e.Round == 6 {
+				end := round.Entry{V: 1, Kind: round.Finish, Time: e.Time, Reason: "all 2 train rounds are done"}
+				groups = append(groups[:i:i], group{g.epoch, append(g.entries[:j+1:j+1], end)})
+				_, err := Verify(t.Context(), fx.rewrite(t, groups), Options{})
+				if err == nil || !strings.Contains(err.Error(), "no rule of the plan does") {
+					t.Errorf("verify: %v", err)
+				}
+				return
+			}
+		}
+	}
+	t.Fatal("round 6 published nothing")
 }

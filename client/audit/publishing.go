@@ -60,6 +60,8 @@ func (c *checker) checkResult(s step, r opening.Result) error {
 		return s.contrary("%d groups: the charter has %d", len(r.Groups), len(c.charter.Groups))
 	case (e.Version == 0) != (r.Kind == federation.Evaluate) || (e.Version == 0) != e.Snapshot.IsZero():
 		return s.contrary("a %s round publishes version %d", r.Kind, e.Version)
+	case !sameMetric(e.Metric, r.Evaluation.Metric(s.before.Schedule.Stop.Metric)):
+		return s.contrary("the entry has another %s for the stop rule", s.before.Schedule.Stop.Metric)
 	case both:
 		return s.contrary("a custodian's share sums are said to be right and wrong")
 	}
@@ -83,6 +85,13 @@ func (c *checker) checkResult(s step, r opening.Result) error {
 		}
 	}
 	return nil
+}
+
+func sameMetric(a, b *float64) bool {
+	if a == nil || b == nil {
+		return a == b
+	}
+	return *a == *b
 }
 
 func overlap(a, b []federation.HospitalID) (federation.HospitalID, bool) {
@@ -158,6 +167,18 @@ func (c *checker) cardIsLate() error {
 		return nil
 	}
 	return wrong(c.card.object(), c.card.what(), fmt.Errorf("%s: %w", c.card.object(), storage.ErrNotFound))
+}
+
+// checkFinish: a plan ends when its schedule or its stop rule says so, and for that reason.
+func (c *checker) checkFinish(_ context.Context, s step) error {
+	_, end := s.before.Next()
+	switch {
+	case end == "":
+		return contrary(s.batch, s.name(), "it ends the plan after %d of %d train rounds: no rule of the plan does", s.before.Trained, s.before.Schedule.Rounds)
+	case end != s.entry.Reason:
+		return contrary(s.batch, s.name(), "its reason is %q: the log before gives %q", s.entry.Reason, end)
+	}
+	return nil
 }
 
 func (c *checker) checkAbandon(_ context.Context, _ step) error {

@@ -124,6 +124,7 @@ func (o *output) inspection(i coordinator.Inspection) {
 		{"charter", fmt.Sprintf("%s, epoch %d", i.Charter, i.Epoch)},
 		{"plan", fmt.Sprintf("%s %s", i.Plan, i.PlanDigest.Short())},
 		{"trained", fmt.Sprintf("%d of %d rounds", i.Trained, i.Rounds)},
+		{"stop rule", scoredText(i)},
 		{"finished", i.Finished},
 		{"round", roundText(i)},
 		{"waiting for", i.Waiting},
@@ -151,6 +152,17 @@ func leaderText(l *coordinator.Lease, now time.Time) string {
 	}
 	at := strings.Join(l.Addresses, " or ")
 	return fmt.Sprintf("%s (%s), epoch %d; lease of %ds renewed %s", at, l.Holder, l.Epoch, l.Milliseconds/1000, since(l.Time, now))
+}
+
+// scoredText says how near the stop rule is.
+func scoredText(i coordinator.Inspection) string {
+	switch {
+	case i.Scored == nil:
+		return ""
+	case i.Scored.Count == 0:
+		return i.Metric + ", not evaluated yet"
+	}
+	return fmt.Sprintf("%s %.4f, the best %.4f of version %d, not raised for %d", i.Metric, i.Scored.Last, i.Scored.Best, i.Scored.Version, i.Scored.Waited)
 }
 
 func roundText(i coordinator.Inspection) string {

@@ -60,6 +60,8 @@ type Schedule struct {
 	UpdateSeconds int `json:"update_seconds"` // deadline of Collecting
 	OpenSeconds   int `json:"open_seconds"`   // deadline of each half of Opening
 	GraceSeconds  int `json:"grace_seconds"`  // how long a phase waits for a hospital whose connection is gone
+
+	Stop Stop `json:"stop,omitzero"` // zero: every round is trained
 }
 
 // Digest names the plan.
@@ -191,7 +193,7 @@ func (s Schedule) validate() error {
 			return bad("schedule."+d.key+"_seconds", "%d: want 1 to %d", d.seconds, MaxDeadlineSecond)
 		}
 	}
-	return nil
+	return s.Stop.validate(s.EvaluateEvery)
 }
 
 func finite(x float64) bool { return !math.IsNaN(x) && !math.IsInf(x, 0) }

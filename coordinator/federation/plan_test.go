@@ -127,6 +127,14 @@ func TestPlanRefusals(t *testing.T) {
 		{"schedule.update_seconds", func(p *Plan) { p.Schedule.UpdateSeconds = MaxDeadlineSecond + 1 }},
 		{"schedule.open_seconds", func(p *Plan) { p.Schedule.OpenSeconds = 0 }},
 		{"schedule.grace_seconds", func(p *Plan) { p.Schedule.GraceSeconds = 0 }},
+		{"schedule.stop.metric", func(p *Plan) { p.Schedule.Stop.Patience = 1 }},
+		{"schedule.stop.metric", func(p *Plan) { p.Schedule.Stop = Stop{Metric: "loss", Patience: 1} }},
+		{"schedule.stop.target", func(p *Plan) { p.Schedule.Stop = Stop{Metric: MetricAUC, Target: math.NaN()} }},
+		{"schedule.stop.patience", func(p *Plan) { p.Schedule.Stop = Stop{Metric: MetricAUC, Patience: -1} }},
+		{"schedule.stop.min_delta", func(p *Plan) { p.Schedule.Stop = Stop{Metric: MetricAUC, Patience: 1, MinDelta: math.NaN()} }},
+		{"schedule.stop.min_delta", func(p *Plan) { p.Schedule.Stop = Stop{Metric: MetricAUC, Target: 0.9, MinDelta: 0.1} }},
+		{"schedule.stop", func(p *Plan) { p.Schedule.Stop.Metric = MetricAccuracy }},
+		{"schedule.stop", func(p *Plan) { p.Schedule.EvaluateEvery, p.Schedule.Stop = 0, Stop{Metric: MetricAUC, Target: 0.9} }},
 	} {
 		t.Run(fmt.Sprintf("%d %s", i, c.key), func(t *testing.T) {
 			p := clone(t, testPlan())

@@ -53,6 +53,19 @@ type Evaluation struct {
 	AUC      *float64 `json:"auc"` // from the histograms; null with a single class
 }
 
+// Metric is the value that a stop rule looks at; nil where it is not defined.
+func (e *Evaluation) Metric(name string) *float64 {
+	switch {
+	case e == nil:
+		return nil
+	case name == federation.MetricAUC:
+		return e.AUC
+	case name == federation.MetricAccuracy:
+		return &e.Accuracy
+	}
+	return nil
+}
+
 // DecodeResult reads canonical bytes.
 func DecodeResult(b []byte) (Result, error) {
 	return federation.Decode[Result](b, federation.MaxManifestBytes)

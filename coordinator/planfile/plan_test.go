@@ -226,9 +226,16 @@ func TestModelDefaults(t *testing.T) {
 	}
 }
 
+// awkwardSchedules are plans with every key of a schedule.
+func awkwardSchedules() []federation.Plan {
+	stop := awkward()
+	stop.Schedule.Stop = federation.Stop{Metric: "accuracy", Target: 0.875, Patience: 4, MinDelta: 0.0625}
+	return []federation.Plan{stop}
+}
+
 // awkwardPlans are all of these.
 func awkwardPlans() []federation.Plan {
-	return slices.Concat(awkwardRules(), awkwardLocals(), awkwardModels(), []federation.Plan{awkward()})
+	return slices.Concat(awkwardSchedules(), awkwardRules(), awkwardLocals(), awkwardModels(), []federation.Plan{awkward()})
 }
 
 // TestOptimiserDefaults: an optimiser's own keys have their defaults, and nothing else.

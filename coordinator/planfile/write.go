@@ -44,7 +44,15 @@ func WritePlan(p federation.Plan) []byte {
 	line("  update_seconds", p.Schedule.UpdateSeconds, "for training and upload")
 	line("  open_seconds", p.Schedule.OpenSeconds, "for each half of opening the sum")
 	line("  grace_seconds", p.Schedule.GraceSeconds, "for a hospital whose connection is gone")
+	writeStop(line, p.Schedule.Stop)
 	return w.Bytes()
+}
+
+func writeStop(line func(key string, value any, comment string), s federation.Stop) {
+	if s.On() {
+		line("  stop", fmt.Sprintf("{metric: %s, target: %s, patience: %d, min_delta: %s}", scalar(s.Metric), float(s.Target), s.Patience, float(s.MinDelta)),
+			"before the last round: at this auc or accuracy, or when so many evaluations did not raise it by more")
+	}
 }
 
 // writeModel shows the keys that the kind has.

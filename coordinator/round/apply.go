@@ -64,6 +64,7 @@ func applyPlan(s State, e Entry) (State, error) {
 	}
 	s.Plan, s.Schedule, s.Rule = e.Blob, *e.Schedule, e.Rule
 	s.Trained, s.Evaluated, s.Converged, s.Finished = 0, 0, false, ""
+	s.Scored = Scored{}
 	return s, nil
 }
 
@@ -223,6 +224,7 @@ func applyPublish(s State, e Entry) (State, error) {
 	switch s.Round.Kind {
 	case federation.Evaluate:
 		s.Evaluated = s.Trained
+		s.Scored = s.Scored.with(s.Schedule.Stop, s.Model.Number, e.Metric)
 	case federation.Train:
 		s.Trained++
 		s.Converged = e.Parameters == s.Model.Parameters

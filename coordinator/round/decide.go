@@ -331,6 +331,8 @@ func (ev SumOpened) decide(s State, w When) ([]Entry, error) {
 	e.Blob, e.Groups, e.Hospitals, e.Custodians, e.Reason = ev.Result, ev.Groups, ev.Used, ev.Wrong, clip(ev.Note)
 	if s.Round.Kind != federation.Evaluate {
 		e.Version, e.Snapshot, e.Parameters = s.Model.Number+1, ev.Snapshot, ev.Parameters
+	} else if s.Schedule.Stop.On() {
+		e.Metric = ev.Metric
 	}
 	return one(e)
 }

@@ -61,6 +61,7 @@ type Entry struct {
 	Version    uint64                  `json:"version,omitempty"`
 	Snapshot   federation.Digest       `json:"snapshot,omitzero"`
 	Parameters federation.Digest       `json:"parameters,omitzero"`
+	Metric     *float64                `json:"metric,omitempty"` // publish: the stop rule's, of an evaluation
 	Reason     string                  `json:"reason,omitempty"`
 }
 

@@ -103,6 +103,7 @@ type SumOpened struct {
 	Used       []federation.HospitalID // custodians whose share sums were used
 	Wrong      []federation.HospitalID // custodians whose share sums disagreed
 	Note       string                  // reasons of dropped groups
+	Metric     *float64                // the stop rule's, of an evaluate round; nil: it is not defined
 }
 
 // OpeningFailed says that the sums cannot be opened with the answers so far.

@@ -140,6 +140,8 @@ func (s State) Next() (kind federation.RoundKind, end string) {
 		return federation.Statistics, ""
 	case every > 0 && s.Trained > s.Evaluated && (s.Trained == 1 || s.Trained%every == 0 || last):
 		return federation.Evaluate, ""
+	case s.stopped() != "":
+		return "", s.stopped()
 	case s.Converged:
 		return "", fmt.Sprintf("converged after %d train rounds", s.Trained)
 	case last:

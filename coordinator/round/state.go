@@ -59,6 +59,7 @@ type State struct {
 	// Evaluated is the value of Trained at the last evaluate round done.
 	Evaluated int        `json:"evaluated,omitempty"`
 	Converged bool       `json:"converged,omitempty"` // the last train round left every parameter as it was
+	Scored    Scored     `json:"scored,omitzero"`     // what the stop rule goes by
 	Finished  string     `json:"finished,omitempty"`
 	Round     Round      `json:"round"`
 	Failures  int        `json:"failures,omitempty"`   // rounds abandoned since the last one done

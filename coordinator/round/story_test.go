@@ -40,7 +40,14 @@ func newStory(t testing.TB, n, evaluateEvery int) *story {
 
 // newGroupedStory is newStory with the hospitals in equal groups, in charter order.
 func newGroupedStory(t testing.TB, n, groups, evaluateEvery int) *story {
-	w := &world{t: t, rng: rand.New(rand.NewPCG(1, 1)), healthy: true, charter: testCharter(t, n, groups), plan: testPlan(1, evaluateEvery),
+	return newPlannedStory(t, n, groups, func(p *federation.Plan) { p.Schedule.EvaluateEvery = evaluateEvery })
+}
+
+// newPlannedStory is newGroupedStory with another plan of one train round.
+func newPlannedStory(t testing.TB, n, groups int, change func(*federation.Plan)) *story {
+	plan := testPlan(1, 0)
+	change(&plan)
+	w := &world{t: t, rng: rand.New(rand.NewPCG(1, 1)), healthy: true, charter: testCharter(t, n, groups), plan: plan,
 		blobs: map[federation.Digest]any{}}
 	s := &story{t: t, held: map[federation.HospitalID]update{}, coordinator: &coordinator{w: w, up: true, state: round.State{Charter: w.charter}}}
 	s.do("start", round.Started{Charter: w.charter.Digest()})
