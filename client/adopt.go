@@ -8,12 +8,10 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"slices"
 	"strconv"
 	"time"
 
 	"atrium/aggregation"
-	"atrium/client/dataset"
 	"atrium/coordinator/atriumpb"
 	"atrium/coordinator/federation"
 	"atrium/storage/models"
@@ -69,8 +67,7 @@ func (d *Daemon) adopt(ctx context.Context, w *atriumpb.Work) error {
 // leaves the hospital.
 func (d *Daemon) scoreTuned(ctx context.Context, snapshot federation.Digest) ([]float64, error) {
 	plan := d.cfg.Plan
-	local := plan.Local
-	if local.FineTune == 0 {
+	if plan.Local.FineTune == 0 {
 		return nil, nil
 	}
 	params, norm, err := d.base(ctx, snapshot, federation.Digest{})
@@ -81,18 +78,9 @@ func (d *Daemon) scoreTuned(ctx context.Context, snapshot federation.Digest) ([]
 	if err != nil {
 		return nil, err
 	}
-	x, y, err := d.train.Inputs(norm)
+	tuned, err := fineTune(ctx, plan, d.trainer, d.train, own.merge(plan, params), norm, 0)
 	if err != nil {
 		return nil, err
-	}
-	tuned := slices.Clone(own.merge(plan, params))
-	local.Steps, local.Epochs, local.EarlyStop = local.FineTune, 0, federation.EarlyStop{}
-	delta, _, err := d.trainer.Train(ctx, tuned, nil, x, y, d.train.Rows, local, 0)
-	if err != nil {
-		return nil, err
-	}
-	for i, v := range delta {
-		tuned[i] += v
 	}
 	s, err := models.ForPlan(plan, tuned, norm)
 	if err != nil {
@@ -101,10 +89,7 @@ func (d *Daemon) scoreTuned(ctx context.Context, snapshot federation.Digest) ([]
 	if err := writeFile(filepath.Join(d.cfg.State, TunedFile), models.Encode(s)); err != nil {
 		return nil, fatal{err}
 	}
-	if x, _, err = d.test.Inputs(norm); err != nil {
-		return nil, err
-	}
-	return d.trainer.Score(tuned, x, d.test.Rows)
+	return scoreAll(d.trainer, tuned, norm, d.test)
 }
 
 func measure(labels, scores []float64) (auc *float64, accuracy float64, err error) {
@@ -119,33 +104,13 @@ func measure(labels, scores []float64) (auc *float64, accuracy float64, err erro
 	return auc, accuracy, nil
 }
 
-// scoreAlone trains the plan's model on this hospital's records only, normalised by
-// their own mean and deviation, for as many rounds as the plan has.
+// scoreAlone scores the test records with a model of this hospital's own.
 func (d *Daemon) scoreAlone(ctx context.Context) ([]float64, error) {
-	plan := d.cfg.Plan
-	norm, err := aggregation.FromSums(dataset.Sums(d.train, plan, max(d.train.Rows, 1)), dataset.Ranges(plan))
+	params, norm, err := trainAlone(ctx, d.cfg.Plan, d.trainer, d.train, 0, d.letGo)
 	if err != nil {
 		return nil, err
 	}
-	x, y, err := d.train.Inputs(norm)
-	if err != nil {
-		return nil, err
-	}
-	params := models.InitialParameters(plan)
-	for i := range plan.Schedule.Rounds {
-		delta, _, err := d.trainer.Train(ctx, params, nil, x, y, d.train.Rows, plan.LocalAt(uint64(i+1)), uint64(i))
-		if err != nil {
-			return nil, err
-		}
-		for j, v := range delta {
-			params[j] += v
-		}
-		d.letGo()
-	}
-	if x, _, err = d.test.Inputs(norm); err != nil {
-		return nil, err
-	}
-	return d.trainer.Score(params, x, d.test.Rows)
+	return scoreAll(d.trainer, params, norm, d.test)
 }
 
 func (d *Daemon) writePredictions(federated, alone []float64) error {

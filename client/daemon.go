@@ -145,11 +145,15 @@ func (d *Daemon) newTrainer() (train.Trainer, error) {
 	if d.cfg.Trainer != nil {
 		return d.cfg.Trainer, nil
 	}
-	rows := d.cfg.Plan.Local.Batch
-	if rows == 0 {
-		rows = max(d.train.Rows, 1)
+	return newTrainer(d.cfg.Plan, d.train.Rows)
+}
+
+// newTrainer is for a hospital with so many records.
+func newTrainer(p federation.Plan, rows int) (train.Trainer, error) {
+	if p.Local.Batch > 0 {
+		rows = p.Local.Batch
 	}
-	return train.New(d.cfg.Plan.Model, d.cfg.Plan.Inputs(), rows)
+	return train.New(p.Model, p.Inputs(), max(rows, 1))
 }
 
 // Close releases files and connections.

@@ -138,3 +138,25 @@ func (l *Learner) Rows(kind federation.RoundKind) int {
 	}
 	return l.train.Rows
 }
+
+// ScoreTuned is Score after the plan's fine-tuning on the hospital's own records.
+func (l *Learner) ScoreTuned(ctx context.Context, trainer train.Trainer, base *Base, seed uint64) (labels, scores []float64, err error) {
+	own := l.kept[base.counted[l.self]]
+	params, err := fineTune(ctx, l.plan, trainer, l.train, own.merge(l.plan, base.params), base.norm, seed)
+	if err != nil {
+		return nil, nil, err
+	}
+	scores, err = scoreAll(trainer, params, base.norm, l.test)
+	return l.test.Y, scores, err
+}
+
+// ScoreAlone is Score of a model that the plan's rounds trained on the hospital's own
+// records alone; round i, from 0, is seeded by seed+i.
+func (l *Learner) ScoreAlone(ctx context.Context, trainer train.Trainer, seed uint64) (labels, scores []float64, err error) {
+	params, norm, err := trainAlone(ctx, l.plan, trainer, l.train, seed, func() {})
+	if err != nil {
+		return nil, nil, err
+	}
+	scores, err = scoreAll(trainer, params, norm, l.test)
+	return l.test.Y, scores, err
+}

@@ -244,7 +244,12 @@ func (d *Daemon) seed(purpose string, h federation.Header) (seed [32]byte, err e
 		_, err = rand.Read(seed[:])
 		return seed, err
 	}
-	b := []byte("atrium/demonstration/v1\n" + purpose + "\n" + d.cfg.Name + "\n")
-	b = binary.BigEndian.AppendUint64(b, *d.cfg.RoundingSeed)
-	return sha256.Sum256(append(b, federation.Encode(h.Questions)...)), nil
+	return repeatable(purpose, d.cfg.Name, *d.cfg.RoundingSeed, h.Questions), nil
+}
+
+// repeatable is the seed that follows from a configured one.
+func repeatable(purpose, hospital string, seed uint64, questions []string) [32]byte {
+	b := []byte("atrium/demonstration/v1\n" + purpose + "\n" + hospital + "\n")
+	b = binary.BigEndian.AppendUint64(b, seed)
+	return sha256.Sum256(append(b, federation.Encode(questions)...))
 }

@@ -58,6 +58,13 @@ func (t *Table) columns() int {
 	return t.Cols
 }
 
+// Append adds the records of another table of the same plan; Quality is not looked at.
+func (t *Table) Append(o *Table) {
+	t.Features, t.Cols, t.ByRecord = o.Features, o.Cols, o.ByRecord
+	t.X, t.Y, t.Class = append(t.X, o.X...), append(t.Y, o.Y...), append(t.Class, o.Class...)
+	t.Rows += o.Rows
+}
+
 // Inputs returns the records as a Trainer wants them: x normalised, missing values 0,
 // row-major Rows × Cols, and y, labels or classes. The error names a normalisation of another width.
 func (t *Table) Inputs(n aggregation.Normalisation) (x, y []float32, err error) {

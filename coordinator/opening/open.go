@@ -58,7 +58,7 @@ func open(ctx context.Context, r Round, params *he.Parameters, answers []ShareSu
 	o := opener{round: r, params: params, segments: segments(params), source: from, keep: beside.Keep, sum: &out}
 	wrong := map[federation.HospitalID]bool{}
 	for g, members := range r.Submitters.Groups {
-		result := GroupResult{Group: g, Reason: "too few submitters"}
+		result := GroupResult{Group: g, Reason: tooFew}
 		if len(members) > 0 {
 			opened, err := o.open(ctx, g, answers)
 			if err != nil {

@@ -1,0 +1,285 @@
+package client
+
+import (
+	"context"
+	"crypto/ed25519"
+	"crypto/sha256"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"slices"
+
+	"atrium/aggregation/fixedpoint"
+	"atrium/client/dataset"
+	"atrium/client/train"
+	"atrium/coordinator/federation"
+	"atrium/coordinator/opening"
+	"atrium/storage/models"
+)
+
+// Rehearsal is a federation in one process: hospitals train as their daemons do, the
+// integers that they would encrypt are added, and the plan's rule makes the next snapshot
+// of the sum. Network, log, custodians, policies and encryption are left out. With the
+// same hospitals, records, seed and plan its snapshots are, byte for byte, those of daemons
+// with that RoundingSeed, unless the rule keeps state: then pseudonyms in them differ.
+//
+// One goroutine at a time.
+type Rehearsal struct {
+	Plan      federation.Plan
+	Charter   federation.Charter // of made-up keys
+	Hospitals []*Rehearsing      // in the order given
+	Model     models.Snapshot    // of Version; nothing before the statistics
+	Version   uint64
+
+	round    uint64
+	trainers map[int]train.Trainer // by records of a graph
+}
+
+// Rehearsing is one hospital of a Rehearsal.
+type Rehearsing struct {
+	ID   federation.HospitalID
+	Name string
+
+	// Tamper, unless nil, changes what a hostile hospital sends of a train round in the
+	// place of the values of its vectors. What it may say is bounded by the format alone.
+	Tamper func(values []float64)
+
+	learner *Learner
+	trainer train.Trainer
+	seed    uint64
+}
+
+// Records are those of one hospital.
+type Records struct {
+	Name        string
+	Train, Test *dataset.Table
+}
+
+// NewRehearsal sums hospitals in so many groups, as `init --groups` makes them. The caller
+// closes it.
+func NewRehearsal(plan federation.Plan, hospitals []Records, groups int, seed uint64) (*Rehearsal, error) {
+	r := &Rehearsal{Plan: plan, trainers: map[int]train.Trainer{}}
+	var members []federation.Member
+	for _, h := range hospitals {
+		t, err := r.trainer(h.Train.Rows)
+		if err != nil {
+			return nil, errors.Join(err, r.Close())
+		}
+		m := madeUp(h.Name)
+		members = append(members, m)
+		r.Hospitals = append(r.Hospitals, &Rehearsing{ID: m.ID, Name: h.Name, trainer: t, seed: seed,
+			learner: NewLearner(m.ID, plan, h.Train, h.Test, false)})
+	}
+	var err error
+	r.Charter, err = federation.NewCharter(rehearsal, rehearsal, members, true)
+	if err == nil && groups != 1 {
+		r.Charter, err = r.Charter.Grouped(r.groups(groups))
+	}
+	if err == nil {
+		err = federation.CheckRule(r.Charter, plan)
+	}
+	if err != nil {
+		return nil, errors.Join(err, r.Close())
+	}
+	return r, nil
+}
+
+const rehearsal = "rehearsal" // name of the federation, and in the place of its log's key
+
+// madeUp is a member with keys that nobody has.
+func madeUp(name string) federation.Member {
+	seed := sha256.Sum256([]byte("atrium/rehearsal/v1\n" + name))
+	public := ed25519.NewKeyFromSeed(seed[:]).Public().(ed25519.PublicKey)
+	return federation.Member{ID: federation.NewHospitalID(rehearsal, public), Name: name, IdentityKey: public, TLSKey: federation.Sum(seed[:])}
+}
+
+// groups cuts the hospitals into n runs of nearly equal length, the longer ones first.
+func (r *Rehearsal) groups(n int) [][]federation.HospitalID {
+	var out [][]federation.HospitalID
+	left := r.Hospitals
+	for ; n > 0; n-- {
+		size := (len(left) + n - 1) / n
+		var group []federation.HospitalID
+		for _, h := range left[:size] {
+			group = append(group, h.ID)
+		}
+		out, left = append(out, group), left[size:]
+	}
+	return out
+}
+
+// trainer returns the one for hospitals with so many records; they share it, because
+// what it computes does not depend on what it computed before.
+func (r *Rehearsal) trainer(rows int) (train.Trainer, error) {
+	if r.Plan.Local.Batch > 0 {
+		rows = 0
+	}
+	if t := r.trainers[rows]; t != nil {
+		return t, nil
+	}
+	t, err := newTrainer(r.Plan, rows)
+	if err == nil {
+		r.trainers[rows] = t
+	}
+	return t, err
+}
+
+// Close releases the trainers.
+func (r *Rehearsal) Close() error {
+	var errs []error
+	for _, t := range r.trainers {
+		errs = append(errs, t.Close())
+	}
+	clear(r.trainers)
+	return errors.Join(errs...)
+}
+
+// Hospital returns the one with that pseudonym, or nil.
+func (r *Rehearsal) Hospital(id federation.HospitalID) *Rehearsing {
+	i := slices.IndexFunc(r.Hospitals, func(h *Rehearsing) bool { return h.ID == id })
+	if i < 0 {
+		return nil
+	}
+	return r.Hospitals[i]
+}
+
+// Round gathers a cohort, nil for every hospital, leaves out who has too few records, and
+// publishes what the round finds.
+func (r *Rehearsal) Round(ctx context.Context, kind federation.RoundKind, cohort []federation.HospitalID) (opening.Result, error) {
+	h := r.header(kind)
+	submitters, err := r.submitters(kind, cohort)
+	if err != nil {
+		return opening.Result{}, fmt.Errorf("%s round %d: %w", kind, h.Round, err)
+	}
+	var base *Base
+	if kind != federation.Statistics {
+		if base, err = NewBase(r.Plan, r.Model); err != nil {
+			return opening.Result{}, err
+		}
+	}
+	round := opening.Round{Charter: r.Charter, Plan: r.Plan, Header: h, Submitters: submitters}
+	sum, err := opening.Plain(round, func(id federation.HospitalID) ([]uint32, error) {
+		return r.Hospital(id).update(ctx, h, base, r.Plan.TrainTail())
+	})
+	if err != nil {
+		return opening.Result{}, fmt.Errorf("%s round %d: %w", kind, h.Round, err)
+	}
+	outcome, err := opening.Conclude(round, sum, r.Model)
+	if err != nil {
+		return opening.Result{}, err
+	}
+	r.round = h.Round
+	if outcome.Snapshot != nil {
+		r.Model, r.Version = *outcome.Snapshot, r.Version+1
+	}
+	return outcome.Result, nil
+}
+
+// header is that of the next round, as far as hospitals and rule look at it.
+func (r *Rehearsal) header(kind federation.RoundKind) federation.Header {
+	h := federation.Header{V: 1, Federation: rehearsal, Round: r.round + 1, Kind: kind, Plan: r.Plan.Digest(), Version: r.Version,
+		MinCohort: r.Charter.MinCohort, Format: r.Plan.Format(kind)}
+	if r.Version > 0 {
+		h.Parameters = models.ParametersDigest(r.Model)
+	}
+	h.Questions = r.Plan.Questions(kind, h.Parameters)
+	return h
+}
+
+// submitters are those of the cohort with enough records, where a group has enough of them.
+func (r *Rehearsal) submitters(kind federation.RoundKind, cohort []federation.HospitalID) (federation.Submitters, error) {
+	out := federation.Submitters{V: 1}
+	any := false
+	for _, group := range r.Charter.Groups {
+		members := []federation.Submitter{}
+		for _, id := range group {
+			if (cohort == nil || slices.Contains(cohort, id)) && r.Hospital(id).learner.Rows(kind) >= r.Plan.Privacy.MinRecords {
+				members = append(members, federation.Submitter{Hospital: id})
+			}
+		}
+		if len(members) < r.Charter.MinCohort {
+			members = []federation.Submitter{}
+		}
+		any = any || len(members) > 0
+		out.Groups = append(out.Groups, members)
+	}
+	if !any {
+		return out, fmt.Errorf("no group has %d hospitals with %d eligible records", r.Charter.MinCohort, r.Plan.Privacy.MinRecords)
+	}
+	return out, nil
+}
+
+// update returns the fields that the hospital's daemon would encrypt; tail is where the
+// vectors of a train round end.
+func (h *Rehearsing) update(ctx context.Context, header federation.Header, base *Base, tail int) ([]uint32, error) {
+	seed := func(purpose string) [32]byte { return repeatable(purpose, h.Name, h.seed, header.Questions) }
+	order := seed("order")
+	values, err := h.learner.Contribute(ctx, h.trainer, header, base, binary.LittleEndian.Uint64(order[:8]))
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", h.Name, err)
+	}
+	if h.Tamper != nil && header.Kind == federation.Train {
+		h.Tamper(values[:tail])
+	}
+	fields := make([]uint32, header.Format.Count())
+	_, err = header.Format.Quantise(fields, values, fixedpoint.NewRounding(seed("rounding")))
+	return fields, err
+}
+
+// Scores are what a model says of the test records of one hospital.
+type Scores struct{ Labels, Scores []float64 }
+
+// ScoresOf returns those of the Model at each hospital; after fine-tuning there, if tuned.
+func (r *Rehearsal) ScoresOf(ctx context.Context, tuned bool) ([]Scores, error) {
+	base, err := NewBase(r.Plan, r.Model)
+	if err != nil {
+		return nil, err
+	}
+	return r.each(func(h *Rehearsing) ([]float64, []float64, error) {
+		if tuned {
+			return h.learner.ScoreTuned(ctx, h.trainer, base, h.seed)
+		}
+		return h.learner.Score(h.trainer, base)
+	})
+}
+
+// ScoresAlone returns those of a model that each hospital trained by the plan's rounds on
+// its own records alone.
+func (r *Rehearsal) ScoresAlone(ctx context.Context) ([]Scores, error) {
+	return r.each(func(h *Rehearsing) ([]float64, []float64, error) {
+		return h.learner.ScoreAlone(ctx, h.trainer, h.seed<<32)
+	})
+}
+
+// ScoresPooled returns those of a model that was trained by the plan's rounds on the
+// records of all in one place.
+func (r *Rehearsal) ScoresPooled(ctx context.Context) ([]Scores, error) {
+	all := &dataset.Table{}
+	for _, h := range r.Hospitals {
+		all.Append(h.learner.train)
+	}
+	t, err := r.trainer(all.Rows)
+	if err != nil {
+		return nil, err
+	}
+	params, norm, err := trainAlone(ctx, r.Plan, t, all, r.Hospitals[0].seed<<32, func() {})
+	if err != nil {
+		return nil, err
+	}
+	return r.each(func(h *Rehearsing) ([]float64, []float64, error) {
+		scores, err := scoreAll(h.trainer, params, norm, h.learner.test)
+		return h.learner.test.Y, scores, err
+	})
+}
+
+func (r *Rehearsal) each(score func(*Rehearsing) (labels, scores []float64, err error)) ([]Scores, error) {
+	var out []Scores
+	for _, h := range r.Hospitals {
+		labels, scores, err := score(h)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", h.Name, err)
+		}
+		out = append(out, Scores{labels, scores})
+	}
+	return out, nil
+}
