@@ -10,9 +10,9 @@ import (
 	"testing"
 
 	"atrium/client"
+	"atrium/cmd/atrium/plans"
 	"atrium/coordinator/atriumpb"
 	"atrium/coordinator/federation"
-	"atrium/coordinator/planfile"
 	"atrium/coordinator/round"
 	"atrium/privacy/envelope"
 	"atrium/storage/roundlog"
@@ -50,7 +50,7 @@ func (l *liar) vote(s *site, terms federation.Charter) federation.Consent {
 }
 
 func newPassage(t *testing.T) *passage {
-	l := newLiar(t, 4, 1, planfile.Cardiology()) // m = 4, t = 3, f = 1: three must close
+	l := newLiar(t, 4, 1, plans.Cardiology()) // m = 4, t = 3, f = 1: three must close
 	young, err := roundlog.GenerateKey(l.key.Name(), rand.Reader)
 	must(t, err)
 	terms, err := l.charter.Next(federation.Change{Remove: []federation.HospitalID{l.sites[3].id}, LogKey: young.Verifier()})

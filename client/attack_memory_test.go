@@ -4,8 +4,8 @@ import (
 	"strings"
 	"testing"
 
+	"atrium/cmd/atrium/plans"
 	"atrium/coordinator/federation"
-	"atrium/coordinator/planfile"
 	"atrium/storage/models"
 )
 
@@ -92,17 +92,17 @@ func differenceAttacks(t *testing.T, l *liar) {
 		l.gather(l.train(50)).opened(all, all[:3])
 	})
 	l.run(t, "under a new plan and format", func(t *testing.T) {
-		plan := planfile.Cardiology()
+		plan := plans.Cardiology()
 		plan.Name, plan.Privacy.Bits = "cardiology-2", 24
 		l.restart(plan)
 		again(func() federation.Header { return l.train(50) })(t)
 	})
 	l.run(t, "by statistics over more features", func(t *testing.T) {
-		plan := planfile.Cardiology()
-		plan.Name, plan.Features = "age", planfile.Cardiology().Features[:1]
+		plan := plans.Cardiology()
+		plan.Name, plan.Features = "age", plans.Cardiology().Features[:1]
 		l.restart(plan)
 		p = l.gather(l.statistics()).opened(all, all[:3])
-		plan.Name, plan.Features = "age-and-sex", planfile.Cardiology().Features[:2]
+		plan.Name, plan.Features = "age-and-sex", plans.Cardiology().Features[:2]
 		l.restart(plan)
 		again(l.statistics)(t)
 	})
@@ -111,7 +111,7 @@ func differenceAttacks(t *testing.T, l *liar) {
 // TestUnionOfDisjointSets: two disjoint sets of K hospitals and then both with one more
 // would show that one. Eleven hospitals, t = 8, f = 3, K = 5.
 func TestUnionOfDisjointSets(t *testing.T) {
-	l := newLiar(t, 11, 1, planfile.Cardiology())
+	l := newLiar(t, 11, 1, plans.Cardiology())
 	if l.charter.Threshold != 8 || l.charter.MinCohort != 5 {
 		t.Fatalf("t = %d, K = %d: other sets are needed", l.charter.Threshold, l.charter.MinCohort)
 	}

@@ -9,13 +9,13 @@ import (
 	"testing"
 
 	"atrium/client"
+	"atrium/cmd/atrium/plans"
 	"atrium/coordinator/federation"
-	"atrium/coordinator/planfile"
 )
 
 // TestTwoGroups: a hospital cannot be counted in a group that is not its own.
 func TestTwoGroups(t *testing.T) {
-	l := newLiar(t, 6, 2, planfile.Cardiology()) // t = 5, f = 1, K = 3
+	l := newLiar(t, 6, 2, plans.Cardiology()) // t = 5, f = 1, K = 3
 	first := l.charter.Groups[0]
 	var s, stranger *site
 	for _, x := range l.sites {
@@ -49,7 +49,7 @@ func TestTwoGroups(t *testing.T) {
 // TestUnknownPeers: a hospital that pinned its peers counts only those, as a submitter
 // and as a custodian.
 func TestUnknownPeers(t *testing.T) {
-	l := newLiar(t, 4, 1, planfile.Cardiology())
+	l := newLiar(t, 4, 1, plans.Cardiology())
 	s := l.sites[0]
 	pin := func(peers ...string) {
 		s.stop()
@@ -80,7 +80,7 @@ func TestUnknownPeers(t *testing.T) {
 // TestLowerEpoch: a daemon whose memory belongs to a later epoch does not start with an
 // earlier charter, nor with another of the same epoch.
 func TestLowerEpoch(t *testing.T) {
-	l := newLiar(t, 4, 1, planfile.Cardiology())
+	l := newLiar(t, 4, 1, plans.Cardiology())
 	s := l.sites[0]
 	s.stop()
 	other := s.cfg
@@ -102,7 +102,7 @@ func TestLowerEpoch(t *testing.T) {
 
 // TestStatusIsASentence: what a person reads has no words of the transport.
 func TestStatusIsASentence(t *testing.T) {
-	l := newLiar(t, 3, 1, planfile.Cardiology())
+	l := newLiar(t, 3, 1, plans.Cardiology())
 	s := l.sites[0]
 	s.stop()
 	s.cfg.Addresses = []string{"127.0.0.1:1"}

@@ -7,9 +7,9 @@ import (
 
 	"atrium/aggregation/fixedpoint"
 	"atrium/client"
+	"atrium/cmd/atrium/plans"
 	"atrium/coordinator/atriumpb"
 	"atrium/coordinator/federation"
-	"atrium/coordinator/planfile"
 	"atrium/coordinator/round"
 	"atrium/storage/models"
 	"atrium/storage/roundlog"
@@ -18,7 +18,7 @@ import (
 // TestLyingCoordinator plays every lie of a coordinator to a federation of four (t = 3,
 // f = 1, K = 3). Each train round has a base of its own, so that no attack hides another.
 func TestLyingCoordinator(t *testing.T) {
-	l := newLiar(t, 4, 1, planfile.Cardiology())
+	l := newLiar(t, 4, 1, plans.Cardiology())
 	l.run(t, "header", func(t *testing.T) { headerAttacks(t, l) })
 	l.run(t, "log", func(t *testing.T) { logAttacks(t, l) })
 	l.run(t, "manifest", func(t *testing.T) { manifestAttacks(t, l) })

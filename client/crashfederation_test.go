@@ -29,10 +29,10 @@ import (
 	"atrium/client/dataset"
 	"atrium/client/policy"
 	"atrium/client/train"
+	"atrium/cmd/atrium/plans"
 	"atrium/coordinator"
 	"atrium/coordinator/federation"
 	"atrium/coordinator/opening"
-	"atrium/coordinator/planfile"
 	"atrium/coordinator/round"
 	"atrium/coordinator/rpc"
 	"atrium/coordinator/setup"
@@ -80,7 +80,7 @@ func newRoster(t *testing.T, base string, n int, change func(*federation.Plan)) 
 			t.Fatal(err)
 		}
 	}
-	plan := planfile.Cardiology()
+	plan := plans.Cardiology()
 	plan.Schedule.Rounds, plan.Schedule.EvaluateEvery = 1, 1
 	change(&plan)
 	var names []string

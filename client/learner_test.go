@@ -11,8 +11,8 @@ import (
 	"atrium/aggregation"
 	"atrium/client/dataset"
 	"atrium/client/train"
+	"atrium/cmd/atrium/plans"
 	"atrium/coordinator/federation"
-	"atrium/coordinator/planfile"
 	"atrium/storage/models"
 )
 
@@ -51,7 +51,7 @@ func learnerSite(t *testing.T, plan federation.Plan, unclipped bool) (*Learner, 
 
 // Without a clip a change is what it was; with one, its weighted values are cut.
 func TestLearnerClip(t *testing.T) {
-	plan := planfile.Cardiology()
+	plan := plans.Cardiology()
 	plan.Privacy.Clip = 0.01
 	h := federation.Header{Round: 2, Kind: federation.Train, Version: 1}
 	var values [][]float64
@@ -86,7 +86,7 @@ func TestLearnerClip(t *testing.T) {
 
 // What a hospital keeps can be taken up by another Learner, and is asked for when it is gone.
 func TestLearnerGoesOn(t *testing.T) {
-	plan := planfile.Cardiology()
+	plan := plans.Cardiology()
 	plan.Aggregation.Rule = federation.Scaffold
 	l, trainer, s := learnerSite(t, plan, false)
 	base, err := NewBase(plan, s)

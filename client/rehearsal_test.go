@@ -8,9 +8,9 @@ import (
 
 	"atrium/aggregation"
 	"atrium/client/dataset"
+	"atrium/cmd/atrium/plans"
 	"atrium/coordinator/federation"
 	"atrium/coordinator/opening"
-	"atrium/coordinator/planfile"
 	"atrium/storage/models"
 )
 
@@ -66,7 +66,7 @@ func (r *Rehearsal) mustTrain(t *testing.T, rounds int) opening.TrainResult {
 // TestRehearsalIsTheMeanOfItsHospitals: a round of FedAvg moves each parameter by the
 // weighted mean of the hospitals' own changes, but for what fixed point rounds.
 func TestRehearsalIsTheMeanOfItsHospitals(t *testing.T) {
-	plan := planfile.Cardiology()
+	plan := plans.Cardiology()
 	plan.Privacy.WeightCap = 100 // below two of the four
 	r := rehearse(t, plan, 4, 1)
 	r.mustTrain(t, 2)
@@ -113,7 +113,7 @@ func TestRehearsalIsTheMeanOfItsHospitals(t *testing.T) {
 // TestRehearsalRepeats: the same seed gives the same bytes, of rules with state too, and
 // another seed does not.
 func TestRehearsalRepeats(t *testing.T) {
-	plan := planfile.Cardiology()
+	plan := plans.Cardiology()
 	plan.Local.Steps, plan.Local.Epochs, plan.Local.Batch = 0, 1, 16
 	plan.Aggregation.Rule, plan.Aggregation.LocalTensors, plan.Privacy.Clip = federation.Scaffold, []string{"bias"}, 4
 	records := generated(t, plan, 4)
@@ -145,7 +145,7 @@ func TestRehearsalRepeats(t *testing.T) {
 
 // TestRehearsalEvaluates: the sum of histograms says what all scores together do.
 func TestRehearsalEvaluates(t *testing.T) {
-	r := rehearse(t, planfile.Cardiology(), 4, 1)
+	r := rehearse(t, plans.Cardiology(), 4, 1)
 	r.mustTrain(t, 5)
 	result, err := r.Round(t.Context(), federation.Evaluate, nil)
 	if err != nil {
@@ -171,7 +171,7 @@ func TestRehearsalEvaluates(t *testing.T) {
 // TestRehearsalLeavesOut: a hospital with too few records and the group that it leaves too
 // small, and who is not in the cohort; a round of nobody is an error.
 func TestRehearsalLeavesOut(t *testing.T) {
-	plan := planfile.Cardiology()
+	plan := plans.Cardiology()
 	plan.Privacy.MinRecords = 40 // the third has 30
 	r := rehearse(t, plan, 6, 2)
 	result, err := r.Round(t.Context(), federation.Train, nil)
@@ -191,7 +191,7 @@ func TestRehearsalLeavesOut(t *testing.T) {
 // groups.
 func TestRehearsalTampers(t *testing.T) {
 	step := func(rule string, hostile bool) []float32 {
-		plan := planfile.Cardiology()
+		plan := plans.Cardiology()
 		plan.Aggregation.Rule = rule
 		r := rehearse(t, plan, 9, 3)
 		if hostile {

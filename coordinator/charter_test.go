@@ -10,9 +10,9 @@ import (
 	"time"
 
 	"atrium/client/audit"
+	"atrium/cmd/atrium/plans"
 	"atrium/coordinator"
 	"atrium/coordinator/federation"
-	"atrium/coordinator/planfile"
 	"atrium/coordinator/round"
 	"atrium/coordinator/setup"
 	"atrium/privacy/envelope"
@@ -33,7 +33,7 @@ type passage struct {
 
 func newPassage(t *testing.T) passage {
 	t.Helper()
-	c, bucket, hospitals := fresh(t, planfile.Cardiology())
+	c, bucket, hospitals := fresh(t, plans.Cardiology())
 	p := passage{t: t, bucket: bucket, before: c.Charter(), keys: map[federation.HospitalID]ed25519.PrivateKey{}}
 	for _, h := range hospitals {
 		key, err := setup.LoadIdentity(filepath.Join(h.Folder, "identity.key"))

@@ -11,9 +11,9 @@ import (
 	"testing/synctest"
 	"time"
 
+	"atrium/cmd/atrium/plans"
 	"atrium/coordinator"
 	"atrium/coordinator/federation"
-	"atrium/coordinator/planfile"
 	"atrium/coordinator/round"
 	"atrium/coordinator/setup"
 	"atrium/storage"
@@ -34,7 +34,7 @@ type pair struct {
 func newPair(t *testing.T) *pair {
 	t.Helper()
 	r, err := setup.Init(t.Context(), setup.Options{Dir: filepath.Join(t.TempDir(), "fed"), Hospitals: []string{"a", "b", "c", "d"},
-		Plan: planfile.Cardiology()})
+		Plan: plans.Cardiology()})
 	p := &pair{t: t, bucket: storagetest.NewMemory(), charter: r.Charter}
 	p.must(err)
 	p.key, err = setup.LoadLogKey(filepath.Join(r.Coordinator, "log.key"))
@@ -90,7 +90,7 @@ func leads(m *member) bool {
 // plan returns a plan that no one has set yet, stored.
 func (p *pair) plan() round.PlanAccepted {
 	p.t.Helper()
-	plan := planfile.Cardiology()
+	plan := plans.Cardiology()
 	p.plans++
 	plan.Name = fmt.Sprintf("plan-%d", p.plans)
 	digest, err := storage.PutBlob(p.t.Context(), p.bucket, federation.Encode(plan))

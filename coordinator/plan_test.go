@@ -8,9 +8,9 @@ import (
 	"strings"
 	"testing"
 
+	"atrium/cmd/atrium/plans"
 	"atrium/coordinator"
 	"atrium/coordinator/federation"
-	"atrium/coordinator/planfile"
 	"atrium/coordinator/round"
 	"atrium/coordinator/setup"
 	"atrium/privacy/envelope"
@@ -88,7 +88,7 @@ func decline(t *testing.T, c *coordinator.Coordinator, h setup.Hospital) {
 }
 
 func TestSetPlan(t *testing.T) {
-	first := planfile.Cardiology()
+	first := plans.Cardiology()
 	c, bucket, hospitals := fresh(t, first)
 	running(t, c)
 	if err := c.SetPlan(t.Context(), first); err != nil {
@@ -127,7 +127,7 @@ func TestSetPlan(t *testing.T) {
 }
 
 func TestInspect(t *testing.T) {
-	c, bucket, _ := fresh(t, planfile.Cardiology())
+	c, bucket, _ := fresh(t, plans.Cardiology())
 	charter := c.Charter().Digest()
 	for _, pin := range []federation.Digest{{}, charter} {
 		i, err := coordinator.Inspect(t.Context(), bucket, pin)
@@ -158,7 +158,7 @@ func TestInspectRefuses(t *testing.T) {
 	if _, err := coordinator.Inspect(t.Context(), empty, federation.Digest{}); !errors.Is(err, roundlog.ErrNoLog) {
 		t.Errorf("an empty store: %v", err)
 	}
-	_, bucket, _ := fresh(t, planfile.Cardiology())
+	_, bucket, _ := fresh(t, plans.Cardiology())
 	raw, err := bucket.Get(t.Context(), storage.Batch(0), 0, -1)
 	if err != nil {
 		t.Fatal(err)

@@ -11,15 +11,15 @@ import (
 	"testing"
 
 	"atrium/aggregation"
+	"atrium/cmd/atrium/plans"
 	"atrium/coordinator/federation"
-	"atrium/coordinator/planfile"
 
 	"github.com/google/go-cmp/cmp"
 )
 
 // waves is a plan over arrays of 2 × 3.
 func waves() federation.Plan {
-	p := planfile.Chest()
+	p := plans.Chest()
 	p.Model = federation.Model{Kind: federation.Layers, Input: federation.Input{Shape: []int{2, 3}, Scaling: federation.ScaleTogether}}
 	return p
 }
@@ -129,7 +129,7 @@ func TestReadArraysRefuses(t *testing.T) {
 	if _, err := Read("a.csv", waves(), Options{}); err == nil || !strings.Contains(err.Error(), "want an NPY file") {
 		t.Errorf("CSV: %v", err)
 	}
-	if _, err := Read("a.npy", planfile.Cardiology(), Options{}); err == nil || !strings.Contains(err.Error(), "want a CSV file") {
+	if _, err := Read("a.npy", plans.Cardiology(), Options{}); err == nil || !strings.Contains(err.Error(), "want a CSV file") {
 		t.Errorf("NPY: %v", err)
 	}
 }
@@ -187,7 +187,7 @@ func TestArrayScaling(t *testing.T) {
 
 // What is generated is read back, is the same every time and differs between hospitals.
 func TestGenerateArrays(t *testing.T) {
-	for _, p := range []federation.Plan{planfile.ECG(), planfile.Chest()} {
+	for _, p := range []federation.Plan{plans.ECG(), plans.Chest()} {
 		dir := t.TempDir()
 		c := GenerateArrays(p, 1, 3)
 		if diff := cmp.Diff(c, GenerateArrays(p, 1, 3)); diff != "" {

@@ -4,13 +4,13 @@ import (
 	"math/rand/v2"
 	"testing"
 
+	"atrium/cmd/atrium/plans"
 	"atrium/coordinator/federation"
-	"atrium/coordinator/planfile"
 )
 
 // BenchmarkStep is one step on a batch of 32, ours and with gorgonia's own operations.
 func BenchmarkStep(b *testing.B) {
-	for _, p := range []federation.Plan{planfile.ECG(), planfile.Chest()} {
+	for _, p := range []federation.Plan{plans.ECG(), plans.Chest()} {
 		m := listedModel{p.Name, p.Inputs(), p.Model}
 		rng := rand.New(rand.NewPCG(42, 0))
 		x, y := listedRecords(rng, m, 32)

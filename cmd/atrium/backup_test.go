@@ -10,7 +10,7 @@ import (
 	"testing"
 
 	"atrium/client"
-	"atrium/coordinator/planfile"
+	"atrium/cmd/atrium/plans"
 )
 
 // TestBackupAndRestore: both sides are backed up while they run. The hospital that comes
@@ -18,7 +18,7 @@ import (
 // coordinator that comes back from one that is older than what hospitals saw refuses to
 // lead, and goes on from the newest copy.
 func TestBackupAndRestore(t *testing.T) {
-	plan := planfile.Cardiology()
+	plan := plans.Cardiology()
 	plan.Schedule.Rounds, plan.Schedule.EvaluateEvery = 12, 0
 	s := newSiteOf(t, plan, "a", "b", "c", "d")
 	ofA, ofCoordinator := filepath.Join(s.dir, "backup", "a"), filepath.Join(s.dir, "backup", "coordinator")

@@ -8,8 +8,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"atrium/client/train"
+	"atrium/cmd/atrium/plans"
 	"atrium/coordinator/federation"
-	"atrium/coordinator/planfile"
 	"atrium/storage/models"
 )
 
@@ -77,9 +77,9 @@ const (
 )
 
 func trainBenches() []trainBench {
-	mlp := planfile.Cardiology()
+	mlp := plans.Cardiology()
 	mlp.Model = federation.Model{Kind: federation.MLP, Hidden: []int{demoHidden}}
-	return []trainBench{{"logistic", planfile.Cardiology()}, {"mlp", mlp}, {"cnn1d (ecg)", planfile.ECG()}, {"cnn2d (chest)", planfile.Chest()}}
+	return []trainBench{{"logistic", plans.Cardiology()}, {"mlp", mlp}, {"cnn1d (ecg)", plans.ECG()}, {"cnn2d (chest)", plans.Chest()}}
 }
 
 func (b trainBench) measure(ctx context.Context, atLeast time.Duration) (trainSpeed, error) {

@@ -22,6 +22,7 @@ import (
 
 	"atrium/client/dataset"
 	"atrium/client/participant"
+	"atrium/cmd/atrium/plans"
 	"atrium/coordinator"
 	"atrium/coordinator/federation"
 	"atrium/coordinator/planfile"
@@ -253,7 +254,7 @@ func (s site) inspect() coordinator.Inspection {
 // A federation is made, trained, given another plan, trained on, and audited, each part
 // a process that a person would start.
 func TestFederationByHand(t *testing.T) {
-	plan := planfile.Cardiology()
+	plan := plans.Cardiology()
 	plan.Schedule.Rounds, plan.Schedule.EvaluateEvery = 1, 1
 	s := newSite(t, plan)
 	s.rename("b")
@@ -318,7 +319,7 @@ func replaceIn(t *testing.T, file, old, new string) {
 
 // A daemon that was told to stop with its standard input does.
 func TestStopWithStdin(t *testing.T) {
-	s := newSite(t, planfile.Cardiology())
+	s := newSite(t, plans.Cardiology())
 	for _, args := range [][]string{{"coordinator", "serve", s.coordinator()}, {"hospital", "run", s.hospital("a")}} {
 		ctx, cancel := context.WithCancel(t.Context())
 		cmd := exec.CommandContext(ctx, "atrium", append(args, "--"+stdinFlag)...)

@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"atrium/client"
+	"atrium/cmd/atrium/plans"
 	"atrium/coordinator/federation"
 	"atrium/coordinator/planfile"
 )
@@ -16,7 +17,7 @@ import (
 // rulePlan writes the cardiology plan with another rule.
 func rulePlan(t *testing.T, change func(*federation.Plan)) string {
 	t.Helper()
-	p := planfile.Cardiology()
+	p := plans.Cardiology()
 	p.Schedule.Rounds, p.Schedule.EvaluateEvery = 2, 0
 	change(&p)
 	file := filepath.Join(t.TempDir(), "plan.yaml")
@@ -63,7 +64,7 @@ func TestDemoRules(t *testing.T) {
 // TestDemoArrays: waveforms and images are generated, read, learned from and replayed; the
 // images with softmax, group normalisation and dropout.
 func TestDemoArrays(t *testing.T) {
-	for _, plan := range []federation.Plan{planfile.ECG(), planfile.Chest()} {
+	for _, plan := range []federation.Plan{plans.ECG(), plans.Chest()} {
 		t.Run(plan.Name, func(t *testing.T) {
 			plan.Schedule.Rounds = 2
 			plan.Local.LearningRate = 0.003

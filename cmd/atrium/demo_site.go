@@ -14,8 +14,8 @@ import (
 	"strings"
 
 	"atrium/client/dataset"
+	"atrium/cmd/atrium/plans"
 	"atrium/coordinator/federation"
-	"atrium/coordinator/planfile"
 	"atrium/coordinator/setup"
 	"atrium/storage/location"
 )
@@ -165,7 +165,7 @@ func (s demoSite) sameAs(o demoOptions) error {
 // planDemoSite works out plan, records and hospitals, and reads every file once, so
 // that whatever is wrong with them is said before anything is made.
 func planDemoSite(o demoOptions) (demoSite, error) {
-	site := demoSite{Seed: o.Seed, Groups: o.Groups, Plan: planfile.Cardiology()}
+	site := demoSite{Seed: o.Seed, Groups: o.Groups, Plan: plans.Cardiology()}
 	var err error
 	if o.PlanFile != "" {
 		if site.Plan, err = setup.LoadPlan(o.PlanFile); err != nil {

@@ -9,9 +9,9 @@ import (
 	"testing"
 	"time"
 
+	"atrium/cmd/atrium/plans"
 	"atrium/coordinator"
 	"atrium/coordinator/federation"
-	"atrium/coordinator/planfile"
 )
 
 // until looks at the status of the store until it is as wanted.
@@ -98,7 +98,7 @@ func (s site) next(epoch string, propose ...string) {
 }
 
 func epochPlan() federation.Plan {
-	plan := planfile.Cardiology()
+	plan := plans.Cardiology()
 	plan.Schedule = federation.Schedule{Rounds: 3, GatherSeconds: 5, UpdateSeconds: 20, OpenSeconds: 2, GraceSeconds: 1}
 	return plan
 }

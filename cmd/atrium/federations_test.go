@@ -9,8 +9,8 @@ import (
 	"syscall"
 	"testing"
 
+	"atrium/cmd/atrium/plans"
 	"atrium/coordinator/federation"
-	"atrium/coordinator/planfile"
 )
 
 // centre is a research centre with two federations of the same hospitals.
@@ -108,7 +108,7 @@ func (c centre) status(want int) []inspected {
 // federations, each with its own log. Then the log of one is damaged, and the other is
 // trained on.
 func TestTwoFederations(t *testing.T) {
-	plan := planfile.Cardiology()
+	plan := plans.Cardiology()
 	plan.Schedule.Rounds, plan.Schedule.EvaluateEvery = 2, 0
 	c := newCentre(t, plan)
 	c.run(2, 0)
@@ -157,7 +157,7 @@ func TestTwoFederations(t *testing.T) {
 
 // TestFederationsRefused: what cannot be meant is refused before anything is served.
 func TestFederationsRefused(t *testing.T) {
-	c := newCentre(t, planfile.Cardiology())
+	c := newCentre(t, plans.Cardiology())
 	file := filepath.Join(c.folder, "atrium.yaml")
 	good, err := os.ReadFile(file)
 	if err != nil {

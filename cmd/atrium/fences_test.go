@@ -27,6 +27,7 @@ var floors = map[string]int{
 	"coordinator/atriumpb": 10,
 	"coordinator/planfile": 10,
 	"coordinator/wire":     11,
+	"cmd/atrium/plans":     11,
 	"storage/roundlog":     11,
 	"storage/models":       11,
 	"storage/transfer":     12,

@@ -6,8 +6,8 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"atrium/cmd/atrium/plans"
 	"atrium/coordinator/federation"
-	"atrium/coordinator/planfile"
 	"atrium/coordinator/setup"
 )
 
@@ -71,7 +71,7 @@ func (f initFlags) run(cmd *cobra.Command) error {
 	if o.Address == "" {
 		o.Address = o.Listen
 	}
-	o.ShowNames, o.Plan = !f.hideNames, planfile.Cardiology()
+	o.ShowNames, o.Plan = !f.hideNames, plans.Cardiology()
 	var err error
 	if f.plan != "" {
 		if o.Plan, err = setup.LoadPlan(f.plan); err != nil {

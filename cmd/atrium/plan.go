@@ -13,9 +13,9 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"atrium/cmd/atrium/plans"
 	"atrium/coordinator/federation"
 	"atrium/coordinator/opening"
-	"atrium/coordinator/planfile"
 	"atrium/coordinator/setup"
 	"atrium/privacy/envelope"
 	"atrium/privacy/he"
@@ -27,24 +27,8 @@ func newPlanCommand() *cobra.Command {
 	return group("plan", "Write, check and compare training plans", newPlanInitCommand(), newPlanCheckCommand(), newPlanDiffCommand())
 }
 
-// builtIn are the plans that `plan init` writes, by name.
-var builtIn = map[string]func() federation.Plan{
-	"cardiology": planfile.Cardiology,
-	"chest":      planfile.Chest,
-	"ecg":        planfile.ECG,
-}
-
-func builtInNames() []string {
-	var names []string
-	for name := range builtIn {
-		names = append(names, name)
-	}
-	slices.Sort(names)
-	return names
-}
-
 func newPlanInitCommand() *cobra.Command {
-	names := builtInNames()
+	names := plans.Names()
 	return &cobra.Command{
 		Use:   "init " + strings.Join(names, "|"),
 		Short: "Write a plan to start from, with every key explained",
@@ -56,7 +40,7 @@ of that name is never written over.`,
 			if err := cobra.ExactArgs(1)(cmd, args); err != nil {
 				return usageError(err)
 			}
-			if builtIn[args[0]] == nil {
+			if !slices.Contains(names, args[0]) {
 				return usageError(fmt.Errorf("no plan %q: there are %s", args[0], strings.Join(names, ", ")))
 			}
 			return nil
@@ -70,7 +54,8 @@ of that name is never written over.`,
 			if err != nil {
 				return err
 			}
-			_, err = f.Write(planfile.WritePlan(builtIn[args[0]]()))
+			b, _ := plans.File(args[0])
+			_, err = f.Write(b)
 			if err = errors.Join(err, f.Close()); err != nil {
 				return errors.Join(err, os.Remove(name))
 			}

@@ -12,6 +12,7 @@ import (
 	"atrium/aggregation"
 	"atrium/client/dataset"
 	"atrium/client/train"
+	"atrium/cmd/atrium/plans"
 	"atrium/coordinator/federation"
 	"atrium/coordinator/planfile"
 	"atrium/storage/models"
@@ -195,7 +196,7 @@ func linear(p federation.Plan) federation.Plan {
 
 // TestECGByPatient: beats of patients that nobody trained on.
 func TestECGByPatient(t *testing.T) {
-	plan := planfile.ECG()
+	plan := plans.ECG()
 	data := writeSites(t, ecgSites(t))
 	got, straight := runSites(t, plan, data), runSites(t, linear(plan), data)
 	if got < 0.88 || got <= straight {
@@ -205,7 +206,7 @@ func TestECGByPatient(t *testing.T) {
 
 // TestChestOverSkewedSites: the official test images.
 func TestChestOverSkewedSites(t *testing.T) {
-	plan := planfile.Chest()
+	plan := plans.Chest()
 	data := writeSites(t, chestSites(t))
 	got, pooled := runSites(t, plan, data), pooledAUC(t, plan, data)
 	if got < 0.93 || got < pooled-0.01 {

@@ -7,7 +7,7 @@ import (
 	"strings"
 	"testing"
 
-	"atrium/coordinator/planfile"
+	"atrium/cmd/atrium/plans"
 )
 
 // segments lists the ciphertext files of a site's storage.
@@ -41,7 +41,7 @@ func (s site) says(status int, args []string, want ...string) {
 // deletes them, and the audit says which versions rest on the sums that stay. What did
 // not expire must not be gone.
 func TestRetireByHand(t *testing.T) {
-	plan := planfile.Cardiology()
+	plan := plans.Cardiology()
 	plan.Schedule.Rounds, plan.Schedule.EvaluateEvery = 1, 1
 	s := newSiteWith(t, plan, []string{"a", "b", "c"}, "--retain-rounds", "1")
 	s.train() // rounds 1 statistics, 2 train, 3 evaluate

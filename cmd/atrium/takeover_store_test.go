@@ -10,7 +10,7 @@ import (
 	"time"
 
 	"atrium/client/dataset"
-	"atrium/coordinator/planfile"
+	"atrium/cmd/atrium/plans"
 	"atrium/coordinator/round"
 	"atrium/coordinator/setup"
 	"atrium/storage/location"
@@ -35,7 +35,7 @@ func TestTakeoverOnFourNodes(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	plan := planfile.Cardiology()
+	plan := plans.Cardiology()
 	plan.Schedule.Rounds, plan.Schedule.EvaluateEvery = 5, 0
 	file, config, place := filepath.Join(s.dir, "plan.yaml"), filepath.Join(s.dir, "s3.yaml"), "s3://chaos/fed"
 	s.put(file, plan)

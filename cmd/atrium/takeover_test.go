@@ -10,7 +10,7 @@ import (
 	"testing"
 	"time"
 
-	"atrium/coordinator/planfile"
+	"atrium/cmd/atrium/plans"
 	"atrium/coordinator/round"
 	"atrium/coordinator/setup"
 	"atrium/storage/local"
@@ -77,7 +77,7 @@ func ports(t *testing.T, n int) (addresses []string) {
 // same round within ten seconds. The new leader is stopped for longer than its lease, the
 // first one, started again, takes over; when the stopped one goes on it writes nothing.
 func TestTakeover(t *testing.T) {
-	plan := planfile.Cardiology()
+	plan := plans.Cardiology()
 	plan.Schedule.Rounds, plan.Schedule.EvaluateEvery = 14, 0
 	s := newSite(t, plan)
 	addresses := ports(t, 2)

@@ -14,9 +14,9 @@ import (
 
 	"atrium/client"
 	"atrium/client/dataset"
+	"atrium/cmd/atrium/plans"
 	"atrium/coordinator"
 	"atrium/coordinator/federation"
-	"atrium/coordinator/planfile"
 	"atrium/coordinator/rpc"
 	"atrium/coordinator/setup"
 	"atrium/storage/local"
@@ -52,7 +52,7 @@ func newWorldOf(t *testing.T, hospitals, groups int, change func(*federation.Pla
 	if err != nil {
 		t.Fatal(err)
 	}
-	w := &world{t: t, dir: filepath.Join(t.TempDir(), "federation"), address: listener.Addr().String(), plan: planfile.Cardiology()}
+	w := &world{t: t, dir: filepath.Join(t.TempDir(), "federation"), address: listener.Addr().String(), plan: plans.Cardiology()}
 	listener.Close()
 	w.plan.Schedule.GraceSeconds = 1
 	change(&w.plan)

@@ -8,15 +8,15 @@ import (
 	"path/filepath"
 	"testing"
 
+	"atrium/cmd/atrium/plans"
 	"atrium/coordinator/federation"
-	"atrium/coordinator/planfile"
 )
 
 // A hospital that joins later has what the first ones have, under the same authority.
 func TestEnrol(t *testing.T) {
 	o := options(t)
 	r := made(t, o)
-	o = Options{Authority: o.Dir, Dir: filepath.Join(o.Dir, "hospitals"), Plan: planfile.Cardiology()}
+	o = Options{Authority: o.Dir, Dir: filepath.Join(o.Dir, "hospitals"), Plan: plans.Cardiology()}
 	m, err := Enrol(o, r.Charter, "e")
 	if err != nil {
 		t.Fatal(err)

@@ -12,16 +12,16 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"atrium/cmd/atrium/plans"
 	"atrium/coordinator"
 	"atrium/coordinator/federation"
-	"atrium/coordinator/planfile"
 	"atrium/storage/local"
 )
 
 func options(t *testing.T) Options {
 	t.Helper()
 	return Options{Dir: filepath.Join(t.TempDir(), "fed"), Federation: "heart", Hospitals: []string{"a", "b", "c", "d"},
-		Plan: planfile.Cardiology(), ShowNames: true}
+		Plan: plans.Cardiology(), ShowNames: true}
 }
 
 func made(t *testing.T, o Options) Result {

@@ -12,7 +12,7 @@ import (
 	"time"
 
 	"atrium/client"
-	"atrium/coordinator/planfile"
+	"atrium/cmd/atrium/plans"
 	"atrium/coordinator/rpc"
 	"atrium/coordinator/setup"
 )
@@ -40,7 +40,7 @@ func load(t *testing.T, folder string) party {
 func parties(t *testing.T, address string) (server, hospital party) {
 	t.Helper()
 	r, err := setup.Init(context.Background(), setup.Options{Dir: filepath.Join(t.TempDir(), "fed"),
-		Hospitals: []string{"a", "b", "c"}, Plan: planfile.Cardiology(), Address: address})
+		Hospitals: []string{"a", "b", "c"}, Plan: plans.Cardiology(), Address: address})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -119,7 +119,7 @@ func classical(c *tls.Config) *tls.Config {
 func TestCertificateOutsideItsDatesIsRefused(t *testing.T) {
 	dir := t.TempDir()
 	for name, now := range map[string]time.Time{"past": time.Now().AddDate(-2, 0, -1), "future": time.Now().Add(2 * time.Hour), "fine": time.Now()} {
-		made, err := setup.Init(t.Context(), setup.Options{Dir: filepath.Join(dir, name), Hospitals: []string{"a", "b", "c"}, Plan: planfile.Cardiology(),
+		made, err := setup.Init(t.Context(), setup.Options{Dir: filepath.Join(dir, name), Hospitals: []string{"a", "b", "c"}, Plan: plans.Cardiology(),
 			Now: func() time.Time { return now }})
 		if err != nil {
 			t.Fatal(err)
