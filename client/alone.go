@@ -12,7 +12,8 @@ import (
 )
 
 // trainAlone trains the plan's model on records in one place, normalised by their own mean
-// and deviation, for as many rounds as the plan has. Round i, from 0, is seeded by seed+i;
+// and deviation, for as many rounds as the plan has; a model that starts anew here is
+// trained as a whole, unless it is external. Round i, from 0, is seeded by seed+i;
 // after is called behind each.
 func trainAlone(ctx context.Context, p federation.Plan, t train.Trainer, records *dataset.Table, seed uint64, after func()) ([]float32, aggregation.Normalisation, error) {
 	norm, err := aggregation.FromSums(dataset.Sums(records, p, max(records.Rows, 1)), dataset.Ranges(p))
@@ -24,6 +25,9 @@ func trainAlone(ctx context.Context, p federation.Plan, t train.Trainer, records
 		return nil, norm, err
 	}
 	params := models.InitialParameters(p)
+	if p.Model.Kind != federation.External {
+		p.Local.Trained = nil
+	}
 	for i := range p.Schedule.Rounds {
 		delta, _, err := t.Train(ctx, params, nil, x, y, records.Rows, p.LocalAt(uint64(i+1)), seed+uint64(i))
 		if err != nil {

@@ -188,10 +188,11 @@ func (k kept) merge(p federation.Plan, params []float32) []float32 {
 	return merged
 }
 
-// split takes the tensors that never leave out of a trained change: it returns the change
-// of the others, in the same memory, and what the local ones have become.
+// split takes the tensors that are not learned together out of a trained change: it
+// returns the change of the others, in the same memory, and what the local ones have
+// become.
 func split(p federation.Plan, start, delta []float32) (shared []float32, local map[string][]float32) {
-	if len(p.Aggregation.LocalTensors) == 0 {
+	if len(p.Aggregation.LocalTensors) == 0 && len(p.Local.Trained) == 0 {
 		return delta, nil
 	}
 	local = map[string][]float32{}
@@ -204,7 +205,7 @@ func split(p federation.Plan, start, delta []float32) (shared []float32, local m
 				values[i] = start[from+i] + delta[from+i]
 			}
 			local[t.Name] = values
-		} else {
+		} else if p.IsShared(t.Name) {
 			to += copy(delta[to:], delta[from:from+n])
 		}
 		from += n
@@ -212,8 +213,8 @@ func split(p federation.Plan, start, delta []float32) (shared []float32, local m
 	return delta[:to], local
 }
 
-// correction is c − cᵢ for every parameter, 0 for local ones; nil without control
-// variates.
+// correction is c − cᵢ for every parameter, 0 for those that are not learned together;
+// nil without control variates.
 func (k kept) correction(p federation.Plan, control []float32) []float32 {
 	if p.Aggregation.Rule != federation.Scaffold {
 		return nil
@@ -223,7 +224,7 @@ func (k kept) correction(p federation.Plan, control []float32) []float32 {
 	for _, t := range p.Tensors() {
 		n := t.Size()
 		out = append(out, make([]float32, n)...)
-		if p.IsLocal(t.Name) {
+		if !p.IsShared(t.Name) {
 			continue
 		}
 		copy(out[len(out)-n:], control[at:at+n])

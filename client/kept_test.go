@@ -128,6 +128,20 @@ func TestMergeAndSplit(t *testing.T) {
 	}
 }
 
+// TestSplitOfTrained: what is not trained is neither sent nor kept, and not corrected.
+func TestSplitOfTrained(t *testing.T) {
+	p := keeping(t, federation.Scaffold, "layer1.bias").cfg.Plan
+	p.Model = federation.Model{Kind: federation.MLP, Hidden: []int{1}} // layer1 3 and 1, layer2 1 and 1
+	p.Local.Trained = []string{"layer1.bias", "layer2.weight"}
+	shared, own := split(p, []float32{1, 2, 3, 4, 5, 6}, []float32{0, 0, 0, 0.5, 7, 0})
+	if !cmp.Equal(shared, []float32{7}) || !cmp.Equal(own, map[string][]float32{"layer1.bias": {4.5}}) {
+		t.Errorf("split: %v and %v", shared, own)
+	}
+	if got := (kept{control: []float32{0.5}}).correction(p, []float32{2}); !cmp.Equal(got, []float32{0, 0, 0, 0, 1.5, 0}) {
+		t.Errorf("correction: %v", got)
+	}
+}
+
 // TestControlThatMeetsTheClip: what is added to a hospital's control variate is what it
 // contributes, so that the server's stays the mean.
 func TestControlThatMeetsTheClip(t *testing.T) {

@@ -35,6 +35,9 @@ func check(model federation.Model, inputs, rows int) error {
 	if err := model.Validate(inputs); err != nil {
 		return fmt.Errorf("%w: %w", ErrModel, err)
 	}
+	if model.Kind == federation.External {
+		return fmt.Errorf("kind %s is trained by a program of the hospital's: %w", model.Kind, ErrModel)
+	}
 	if inputs < 1 || len(model.Input.Shape) == 0 && inputs > federation.MaxFeatures || rows < 0 || model.Shapes(inputs)[0].Size() != inputs {
 		return fmt.Errorf("model for %d records of %d inputs: %w", rows, inputs, ErrModel)
 	}

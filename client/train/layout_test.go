@@ -53,6 +53,7 @@ func TestNewRefuses(t *testing.T) {
 		{"parameters", federation.Model{Kind: federation.MLP, Hidden: []int{4096, 4096, 4096}}, 3, 3},
 		{"array of another size", listed(0, []int{2, 3}), 5, 3},
 		{"layers of mlp", federation.Model{Kind: federation.Layers, Hidden: []int{2}}, 3, 3},
+		{"external", federation.Model{Kind: federation.External, Declared: []federation.Declared{{Name: "a", Shape: []int{3}}}}, 3, 3},
 		{"no inputs", federation.Model{Kind: federation.Logistic}, 0, 3},
 		{"inputs", federation.Model{Kind: federation.Logistic}, federation.MaxFeatures + 1, 3},
 		{"rows", federation.Model{Kind: federation.Logistic}, 3, -1},

@@ -173,3 +173,39 @@ func TestOptimisersKeepNothing(t *testing.T) {
 		}
 	}
 }
+
+// TestTrainedTensors: with every optimiser what is not trained does not change by a bit,
+// and what is trained changes as when all is.
+func TestTrainedTensors(t *testing.T) {
+	const rows, inputs = 12, 3
+	rng := rand.New(rand.NewPCG(22, 0))
+	x, y := records(rng, rows, inputs)
+	layer := federation.Layer{Kind: federation.Dense, Units: 2}
+	for _, model := range []federation.Model{{Kind: federation.MLP, Hidden: []int{2}}, {Kind: federation.Layers, Layers: []federation.Layer{layer}}} {
+		base := initial(model, inputs, 5)
+		for _, o := range append(optimisers[:len(optimisers):len(optimisers)], struct {
+			name  string
+			local federation.Local
+		}{"sgd", federation.Local{Optimiser: federation.SGD, LearningRate: 0.3}}) {
+			local := o.local
+			local.Steps, local.ProxMu = 1, 0.1
+			tr := mustNew(t, model, inputs, rows)
+			all, _, err := tr.Train(t.Context(), base, nil, x, y, rows, local, 1)
+			if err != nil {
+				t.Fatal(err)
+			}
+			local.Trained = []string{"layer1.bias", "layer2.weight"} // 6 to 8 and 8 to 10 of 11
+			part, _, err := tr.Train(t.Context(), base, nil, x, y, rows, local, 1)
+			if err != nil {
+				t.Fatal(err)
+			}
+			want := append(append(make([]float32, 6), all[6:10]...), 0)
+			if diff := cmp.Diff(want, part); diff != "" {
+				t.Errorf("%s, %s (-want +got):\n%s", model.Kind, o.name, diff)
+			}
+			if all[0] == 0 || all[10] == 0 || all[6] == 0 && all[7] == 0 {
+				t.Errorf("%s, %s: nothing would have changed: %v", model.Kind, o.name, all)
+			}
+		}
+	}
+}

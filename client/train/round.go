@@ -20,8 +20,30 @@ type round struct {
 	x, y       []float32
 	rows       int
 	local      federation.Local
+	trained    []span // parameters that move
 	optimiser  *optimiser
 	drop       draw
+}
+
+// span is a run of parameters.
+type span struct{ from, to int }
+
+// trainedSpans are the runs of parameters that a round trains, in order.
+func trainedSpans(layout []federation.Tensor, local federation.Local) []span {
+	var list []span
+	at := 0
+	for _, t := range layout {
+		next := at + t.Size()
+		switch last := len(list) - 1; {
+		case !local.Trains(t.Name):
+		case last >= 0 && list[last].to == at:
+			list[last].to = next
+		default:
+			list = append(list, span{at, next})
+		}
+		at = next
+	}
+	return list
 }
 
 // train takes the round's steps and returns the loss that Trainer.Train documents.
@@ -136,7 +158,7 @@ func (r *round) classWeight(label float32) (float64, error) {
 	return 0, fmt.Errorf("label %v is none of %d classes: %w", label, len(r.local.ClassWeights), ErrShape)
 }
 
-// descend moves the parameters against gradient plus correction plus
+// descend moves the parameters that are trained against gradient plus correction plus
 // μ·(parameters − base) and zeroes the gradients.
 func (r *round) descend() error {
 	gradients, err := r.engine.gradients()
@@ -155,8 +177,13 @@ func (r *round) descend() error {
 				gradient[i] += mu * (params[at+i] - r.base[at+i])
 			}
 		}
-		r.optimiser.step(at, params[at:at+len(gradient)], gradient)
-		at += len(gradient)
+		end := at + len(gradient)
+		for _, s := range r.trained {
+			if from, to := max(s.from, at), min(s.to, end); from < to {
+				r.optimiser.step(from, params[from:to], gradient[from-at:to-at])
+			}
+		}
+		at = end
 		clear(gradient)
 	}
 	return nil

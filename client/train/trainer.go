@@ -30,7 +30,7 @@ type Trainer interface {
 	// local training on rows records: x row-major and normalised, y of 0 and 1 or of the
 	// model's classes. seed
 	// orders the records when local.Batch divides them and draws dropout; local.LearningRate is the round's,
-	// its schedule is not looked at. correction, unless nil, is added
+	// its schedule is not looked at. Tensors that local does not train do not change. correction, unless nil, is added
 	// to the gradient of each step, a number a parameter.
 	//
 	// loss is the mean log-loss per record, times its class weight, of the last step (with
@@ -115,7 +115,8 @@ func (n *network) Train(ctx context.Context, base, correction, x, y []float32, r
 	if rows == 0 {
 		return delta, 0, nil
 	}
-	r := &round{engine: n.engine, head: n.head, base: base, correction: correction, inputs: n.inputs, x: x, y: y, rows: rows, local: local}
+	r := &round{engine: n.engine, head: n.head, base: base, correction: correction, inputs: n.inputs, x: x, y: y, rows: rows, local: local,
+		trained: trainedSpans(n.layout, local)}
 	trained := n.engine.parameters()
 	copy(trained, base)
 	loss, err := r.train(ctx, seed)

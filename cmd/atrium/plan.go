@@ -70,7 +70,8 @@ type planCheck struct {
 	Name       string               `json:"name"`
 	Digest     federation.Digest    `json:"digest"`
 	Model      string               `json:"model"`
-	Parameters int                  `json:"parameters"`
+	Parameters int                  `json:"parameters"`  // of the whole model
+	Trained    int                  `json:"trained"`     // of them
 	ModelBytes int                  `json:"model_bytes"` // downloaded each round, with what the rule keeps
 	Rule       string               `json:"rule"`
 	Groups     int                  `json:"groups"`    // that the rule needs
@@ -81,6 +82,8 @@ type planCheck struct {
 	Label      federation.Label     `json:"label"`
 	Shape      []int                `json:"shape,omitempty"`   // of a record, if it is an array
 	Classes    int                  `json:"classes,omitempty"` // 0: labels 0 and 1
+	External   bool                 `json:"external"`          // a program of the hospital's trains it
+	Base       string               `json:"base,omitempty"`    // SHA-256 of a file that the hospital has for it
 	MinRecords int                  `json:"min_records"`
 }
 
@@ -137,9 +140,10 @@ hospital's records must have.`,
 }
 
 func checkPlan(p federation.Plan, hospitals int) (planCheck, error) {
-	c := planCheck{Name: p.Name, Digest: p.Digest(), Model: modelWords(p.Model), Parameters: p.ParameterCount(),
+	c := planCheck{Name: p.Name, Digest: p.Digest(), Model: modelWords(p.Model), Parameters: p.Model.ParameterCount(p.Inputs()), Trained: p.TrainedCount(),
+		External: p.Model.Kind == federation.External, Base: p.Model.Base,
 		ModelBytes: 4 * (p.ParameterCount() + models.StateCount(p)), Rule: p.Aggregation.Rule, Groups: p.Aggregation.Groups(),
-		LocalCount: p.ParameterCount() - p.SharedCount(), Hospitals: hospitals, Columns: p.Features, Label: p.Label, Shape: p.Model.Input.Shape, Classes: p.Model.Classes, MinRecords: p.Privacy.MinRecords}
+		LocalCount: p.TrainedCount() - p.SharedCount(), Hospitals: hospitals, Columns: p.Features, Label: p.Label, Shape: p.Model.Input.Shape, Classes: p.Model.Classes, MinRecords: p.Privacy.MinRecords}
 	for _, kind := range []federation.RoundKind{federation.Statistics, federation.Train, federation.Evaluate} {
 		format := p.Format(kind)
 		ring, err := opening.Ring(format.Count(), hospitals, format.Bits)
@@ -161,6 +165,13 @@ func checkPlan(p federation.Plan, hospitals int) (planCheck, error) {
 		c.Rounds = append(c.Rounds, r)
 	}
 	return c, nil
+}
+
+func trainedWords(c planCheck) string {
+	if c.Trained == c.Parameters {
+		return "all"
+	}
+	return fmt.Sprintf("%d of %d parameters (%.2g %%); the others stay as they are", c.Trained, c.Parameters, 100*float64(c.Trained)/float64(c.Parameters))
 }
 
 func ruleWords(c planCheck) string {
@@ -199,6 +210,7 @@ func (o *output) planCheck(c planCheck) {
 	o.pairs([][2]string{
 		{"plan", fmt.Sprintf("%s %s", c.Name, c.Digest)},
 		{"model", fmt.Sprintf("%s: %d parameters, %s a download", c.Model, c.Parameters, bytesText(int64(c.ModelBytes)))},
+		{"trained", trainedWords(c)},
 		{"rule", ruleWords(c)},
 	})
 	rows := [][]string{{"round", "values", "bits", "ring", "a hospital sends"}}
@@ -209,6 +221,12 @@ func (o *output) planCheck(c planCheck) {
 	o.line("")
 	o.table(rows)
 	o.line("\nsizes are for a group of %d hospitals, each of them a custodian", c.Hospitals)
+	if c.External {
+		o.line("a hospital needs a program that trains the model, which its own configuration names (trainer.program)")
+	}
+	if c.Base != "" {
+		o.line("and the file with SHA-256 %s (trainer.base)", c.Base)
+	}
 	if len(c.Shape) > 0 {
 		o.line("a hospital needs %d records or more, as arrays of shape %v in NPY files, each of:\n", c.MinRecords, c.Shape)
 	} else {

@@ -34,6 +34,7 @@ func FuzzDecodePlan(f *testing.F) {
 	listed.Model.Layers = []Layer{{Kind: Conv, Filters: 2, Kernel: 3}, {Kind: Pool, Size: 2}, {Kind: Dense, Units: 2}}
 	f.Add(Encode(listed))
 	f.Add(Encode(testPlan()))
+	f.Add(Encode(adapter()))
 	f.Add([]byte(`{"v":1,"name":"a"}`))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		if p, err := DecodePlan(b); err == nil {

@@ -46,12 +46,6 @@ func (t Tensor) Size() int {
 	return n
 }
 
-// Tensors lists the parameters of the plan's model.
-func (p Plan) Tensors() []Tensor { return p.Model.Tensors(p.Inputs()) }
-
-// ParameterCount is the length of the plan's flat parameter vector.
-func (p Plan) ParameterCount() int { return p.Model.ParameterCount(p.Inputs()) }
-
 // Format is the vector of one kind of round: which values a hospital sends, in which
 // precision and within which bounds. Statistics use 32 bits, so that rounding does not
 // show in a mean; counts use 24, so that 16 million records fit one bin.

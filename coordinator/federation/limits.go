@@ -9,7 +9,7 @@ const (
 	MaxHiddenLayers   = 8        // hidden layers of an mlp
 	MaxHiddenUnits    = 4096     // units of one hidden layer
 	MaxLayers         = 32       // layers that a plan lists
-	MaxParameters     = 16 << 20 // parameters of listed layers
+	MaxParameters     = 16 << 20 // parameters of listed layers, and of declared tensors that are trained
 	MaxFilters        = 512      // filters of one convolution
 	MaxClasses        = 256      // labels of one plan
 	MaxInputs         = 1 << 16  // values of one array
@@ -26,7 +26,11 @@ const (
 	MaxConsentBytes   = 3 * MaxClosingBytes // a consent with its closing statement, in base64
 	MaxReleases       = 64                  // released questions in one charter
 	MaxIterations     = 1000                // Weiszfeld steps of a geometric median
-	MaxLocalTensors   = 64                  // patterns of tensors that stay in the hospitals
+	MaxPatterns       = 64                  // patterns of tensors that are trained, or stay in the hospitals
+	MaxDeclared       = 4096                // tensors that a plan declares
+	MaxTrained        = 1024                // of them trained: a snapshot has more for what the rule keeps
+	MaxShape          = 8                   // dimensions of one
+	MaxDeclaredSize   = 1 << 36             // values of one
 	MaxGroupFields    = 1 << 27             // parameters of all groups that a robust rule holds: 512 MiB, twice that with 32 bits
 	MaxPlanBytes      = 4 << 20             // a plan lists every feature
 	MaxDeadlineSecond = 7 * 86400           // one phase of one round

@@ -37,6 +37,7 @@ type Local struct {
 	Rate         Rate      `json:"rate,omitzero"`           // LearningRate over rounds; zero: constant
 	ClassWeights []float64 `json:"class_weights,omitempty"` // times the loss of a record, by its label; none: 1
 	EarlyStop    EarlyStop `json:"early_stop,omitzero"`     // zero: every epoch is trained
+	Trained      []string  `json:"trained,omitempty"`       // patterns, * and ?, of the tensors that are trained; none: all
 	FineTune     int       `json:"fine_tune,omitempty"`     // steps on a hospital's own records after the plan's last version, for itself alone
 }
 

@@ -10,16 +10,19 @@ const (
 	Logistic = "logistic" // one linear layer, sigmoid
 	MLP      = "mlp"      // dense layers with ReLU, one output, sigmoid
 	Layers   = "layers"   // the layers that the plan lists, and an output layer
+	External = "external" // whatever the program computes that each hospital's own configuration names
 )
 
 // Model declares the network.
 type Model struct {
-	Kind     string  `json:"kind"`               // Logistic, MLP or Layers
-	Hidden   []int   `json:"hidden,omitempty"`   // units of each hidden layer, MLP only
-	Input    Input   `json:"input,omitzero"`     // Layers only: records are arrays; zero: the features
-	Layers   []Layer `json:"layers,omitempty"`   // before the output layer, Layers only; none: softmax or logistic regression
-	Classes  int     `json:"classes,omitempty"`  // Layers only: labels 0 to Classes−1, softmax; 0: labels 0 and 1, sigmoid
-	Positive int     `json:"positive,omitempty"` // with Classes: the label that scores and evaluations are about
+	Kind     string     `json:"kind"`               // Logistic, MLP, Layers or External
+	Hidden   []int      `json:"hidden,omitempty"`   // units of each hidden layer, MLP only
+	Input    Input      `json:"input,omitzero"`     // Layers and External: records are arrays; zero: the features
+	Layers   []Layer    `json:"layers,omitempty"`   // before the output layer, Layers only; none: softmax or logistic regression
+	Classes  int        `json:"classes,omitempty"`  // Layers and External: labels 0 to Classes−1; 0: labels 0 and 1
+	Positive int        `json:"positive,omitempty"` // with Classes: the label that scores and evaluations are about
+	Declared []Declared `json:"tensors,omitempty"`  // External only: all parameters that the plan knows of
+	Base     string     `json:"base,omitempty"`     // External only: SHA-256, in hexadecimal, of a file that every hospital has; empty: none
 }
 
 // Input says that a record is an array of one quantity, such as a waveform or an image.
@@ -126,14 +129,17 @@ func (m Model) Labels() int { return max(2, m.Classes) }
 // Outputs is how many logits the model has.
 func (m Model) Outputs() int { return max(1, m.Classes) }
 
-// Tensors lists a model's parameters in the order of the flat vector: weight [inputs]
+// Tensors lists a model's parameters, all of them, in the order of the flat vector: weight [inputs]
 // and bias [1] of a logistic model; layerN.weight [inputs of the layer, units] and
 // layerN.bias [units] of dense layers, N from 1, the last being the output layer;
 // layerN.weight [filters, channels, height, width] and layerN.bias [filters] of
 // convolutions; layerN.scale and layerN.shift [channels] of group normalisation.
 func (m Model) Tensors(inputs int) []Tensor {
-	if m.Kind == Logistic {
+	switch m.Kind {
+	case Logistic:
 		return []Tensor{{"weight", []int{inputs}}, {"bias", []int{1}}}
+	case External:
+		return m.declared()
 	}
 	var list []Tensor
 	add := func(layer int, name string, shape ...int) {
@@ -169,10 +175,12 @@ func (m Model) Tensors(inputs int) []Tensor {
 	return list
 }
 
-// ParameterCount is the length of a model's flat parameter vector.
-func (m Model) ParameterCount(inputs int) int {
+// ParameterCount is the number of a model's parameters.
+func (m Model) ParameterCount(inputs int) int { return count(m.Tensors(inputs)) }
+
+func count(tensors []Tensor) int {
 	n := 0
-	for _, t := range m.Tensors(inputs) {
+	for _, t := range tensors {
 		n += t.Size()
 	}
 	return n
@@ -184,15 +192,8 @@ func (m Model) continues(before Model) bool { return bytes.Equal(Encode(m), Enco
 
 // Validate checks a model on records of so many inputs; the error is a *PlanError.
 func (m Model) Validate(inputs int) error {
-	if m.Kind != Layers {
-		switch {
-		case len(m.Layers) > 0:
-			return bad("model.layers", "kind %s has no such key: want kind %s", m.Kind, Layers)
-		case len(m.Input.Shape) > 0 || m.Input.Scaling != "":
-			return bad("model.input", "kind %s has no such key: want kind %s", m.Kind, Layers)
-		case m.Classes != 0 || m.Positive != 0:
-			return bad("model.classes", "kind %s has no such key: want kind %s", m.Kind, Layers)
-		}
+	if err := m.validateKeys(); err != nil {
+		return err
 	}
 	switch m.Kind {
 	case Logistic:
@@ -204,8 +205,33 @@ func (m Model) Validate(inputs int) error {
 		return m.validateHidden()
 	case Layers:
 		return m.validateLayers(inputs)
+	case External:
+		return m.validateExternal()
 	}
-	return bad("model.kind", "%q: want %s, %s or %s", m.Kind, Logistic, MLP, Layers)
+	return bad("model.kind", "%q: want %s, %s, %s or %s", m.Kind, Logistic, MLP, Layers, External)
+}
+
+// validateKeys refuses keys that the kind does not have.
+func (m Model) validateKeys() error {
+	if m.Kind != Layers && len(m.Layers) > 0 {
+		return bad("model.layers", "kind %s has no such key: want kind %s", m.Kind, Layers)
+	}
+	if m.Kind != Layers && m.Kind != External {
+		switch {
+		case len(m.Input.Shape) > 0 || m.Input.Scaling != "":
+			return bad("model.input", "kind %s has no such key: want kind %s or %s", m.Kind, Layers, External)
+		case m.Classes != 0 || m.Positive != 0:
+			return bad("model.classes", "kind %s has no such key: want kind %s or %s", m.Kind, Layers, External)
+		}
+	}
+	switch {
+	case m.Kind == External:
+	case len(m.Declared) > 0:
+		return bad("model.tensors", "kind %s has no such key: want kind %s", m.Kind, External)
+	case m.Base != "":
+		return bad("model.base", "kind %s has no such key: want kind %s", m.Kind, External)
+	}
+	return nil
 }
 
 func (m Model) validateHidden() error {
@@ -226,12 +252,8 @@ func (m Model) validateLayers(inputs int) error {
 		return bad("model.hidden", "kind %s lists its layers in layers", m.Kind)
 	case len(m.Layers) > MaxLayers:
 		return bad("model.layers", "%d layers: at most %d", len(m.Layers), MaxLayers)
-	case m.Classes != 0 && (m.Classes < 2 || m.Classes > MaxClasses):
-		return bad("model.classes", "%d: want 2 to %d, or 0 for labels 0 and 1", m.Classes, MaxClasses)
-	case m.Positive < 0 || m.Positive > 0 && m.Positive >= m.Classes:
-		return bad("model.positive", "%d: want one of the classes, from 0", m.Positive)
 	}
-	if err := m.Input.validate(); err != nil {
+	if err := m.validateEnds(); err != nil {
 		return err
 	}
 	s := m.inputShape(inputs)
@@ -248,6 +270,17 @@ func (m Model) validateLayers(inputs int) error {
 		return bad("model.layers", "%d parameters: at most %d", n, MaxParameters)
 	}
 	return nil
+}
+
+// validateEnds checks what goes in and what comes out.
+func (m Model) validateEnds() error {
+	switch {
+	case m.Classes != 0 && (m.Classes < 2 || m.Classes > MaxClasses):
+		return bad("model.classes", "%d: want 2 to %d, or 0 for labels 0 and 1", m.Classes, MaxClasses)
+	case m.Positive < 0 || m.Positive > 0 && m.Positive >= m.Classes:
+		return bad("model.positive", "%d: want one of the classes, from 0", m.Positive)
+	}
+	return m.Input.validate()
 }
 
 func (in Input) validate() error {

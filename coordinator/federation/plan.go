@@ -1,6 +1,7 @@
 package federation
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"math"
@@ -73,6 +74,9 @@ func (p Plan) Continues(before Plan) error {
 	if !p.Model.continues(before.Model) {
 		return fmt.Errorf("model %s, was %s", Encode(p.Model), Encode(before.Model))
 	}
+	if !bytes.Equal(Encode(p.Tensors()), Encode(before.Tensors())) {
+		return errors.New("other tensors are in its versions (local.trained)")
+	}
 	if before.Label.Name != p.Label.Name {
 		return fmt.Errorf("label %s, was %s", p.Label.Name, before.Label.Name)
 	}
@@ -128,7 +132,7 @@ func (p Plan) Validate() error {
 		return bad("name", "%q: want 1 to %d of a-z, 0-9 and -", p.Name, MaxName)
 	}
 	return errors.Join(p.Model.Validate(p.Inputs()), p.validateFeatures(), p.Local.validate(), p.Local.validateClasses(p.Model.Labels()), p.Aggregation.validate(),
-		p.Privacy.validate(), p.Schedule.validate(), p.validateRule())
+		p.Privacy.validate(), p.Schedule.validate(), p.validateRule(), p.validateTensors())
 }
 
 func (p Plan) validateFeatures() error {

@@ -55,6 +55,33 @@ func TestPlanRefusals(t *testing.T) {
 		{"local.class_weights", func(p *Plan) {
 			p.Model, p.Local.ClassWeights = Model{Kind: Layers, Classes: 3}, []float64{1, 1}
 		}},
+		{"model.tensors", func(p *Plan) { p.Model.Declared = []Declared{{Name: "a", Shape: []int{1}}} }},
+		{"model.base", func(p *Plan) { p.Model.Base = strings.Repeat("0", 64) }},
+		{"model.layers", func(p *Plan) { p.Model = Model{Kind: External, Layers: []Layer{{Kind: Dense, Units: 1}}} }},
+		{"model.hidden", func(p *Plan) { p.Model.Kind = External }},
+		{"model.tensors", func(p *Plan) { p.Model = Model{Kind: External} }},
+		{"model.tensors", func(p *Plan) { p.Model = declared(make([]Declared, MaxDeclared+1)...) }},
+		{"model.base", func(p *Plan) { p.Model = external(); p.Model.Base = strings.Repeat("A", 64) }},
+		{"model.classes", func(p *Plan) { p.Model = external(); p.Model.Classes = 1 }},
+		{"model.tensors[0].name", func(p *Plan) { p.Model = declared(Declared{Name: "a/b", Shape: []int{1}}) }},
+		{"model.tensors[0].name", func(p *Plan) { p.Model = declared(Declared{Shape: []int{1}}) }},
+		{"model.tensors[1].name", func(p *Plan) { p.Model = declared(external().Declared[0], external().Declared[0]) }},
+		{"model.tensors[0].shape", func(p *Plan) { p.Model = declared(Declared{Name: "a"}) }},
+		{"model.tensors[0].shape", func(p *Plan) { p.Model = declared(Declared{Name: "a", Shape: []int{2, 0}}) }},
+		{"model.tensors[0].shape", func(p *Plan) { p.Model = declared(Declared{Name: "a", Shape: []int{1 << 35, 1 << 35}}) }},
+		{"model.tensors[0].value", func(p *Plan) { p.Model = declared(Declared{Name: "a", Shape: []int{1}, Value: math.NaN()}) }},
+		{"model.tensors[0].spread", func(p *Plan) { p.Model = declared(Declared{Name: "a", Shape: []int{1}, Spread: -1}) }},
+		{"model.tensors", func(p *Plan) { p.Model = declared(Declared{Name: "a", Shape: []int{MaxParameters + 1}}) }},
+		{"model.base", func(p *Plan) { p.Model, p.Local.Trained = external(), []string{"low.*"} }},
+		{"local.trained", func(p *Plan) { p.Local.Trained = make([]string, MaxPatterns+1) }},
+		{"local.trained[0]", func(p *Plan) { p.Local.Trained = []string{"[a"} }},
+		{"local.trained[1]", func(p *Plan) { p.Local.Trained = []string{"layer1.*", "layer9.*"} }},
+		{"aggregation.local_tensors[0]", func(p *Plan) {
+			p.Local.Trained, p.Aggregation.LocalTensors = []string{"layer1.*"}, []string{"layer2.*"}
+		}},
+		{"aggregation.local_tensors", func(p *Plan) {
+			p.Local.Trained, p.Aggregation.LocalTensors = []string{"layer1.*"}, []string{"layer1.*"}
+		}},
 		{"features", func(p *Plan) { p.Features = nil }},
 		{"features", func(p *Plan) { p.Features = make([]Feature, MaxFeatures+1) }},
 		{"label.name", func(p *Plan) { p.Label.Name = "a b" }},
@@ -112,7 +139,7 @@ func TestPlanRefusals(t *testing.T) {
 		{"aggregation.beta2", func(p *Plan) { p.Aggregation.Rule, p.Aggregation.Tau, p.Aggregation.Beta2 = FedAdagrad, 1, 0.5 }},
 		{"aggregation.beta1", func(p *Plan) { p.Aggregation.Rule, p.Aggregation.Tau, p.Aggregation.Beta1 = FedYogi, 1, math.NaN() }},
 		{"aggregation.momentum", func(p *Plan) { p.Aggregation.Momentum = 0.1 }},
-		{"aggregation.local_tensors", func(p *Plan) { p.Aggregation.LocalTensors = make([]string, MaxLocalTensors+1) }},
+		{"aggregation.local_tensors", func(p *Plan) { p.Aggregation.LocalTensors = make([]string, MaxPatterns+1) }},
 		{"aggregation.local_tensors[0]", func(p *Plan) { p.Aggregation.LocalTensors = []string{""} }},
 		{"privacy.bits", func(p *Plan) { p.Aggregation.Rule, p.Privacy.Bits, p.Privacy.WeightCap = Scaffold, 8, 255 }},
 		{"aggregation.learning_rate", func(p *Plan) { p.Aggregation.LearningRate = 11 }},

@@ -2,7 +2,6 @@ package federation
 
 import (
 	"fmt"
-	"path"
 	"slices"
 	"strings"
 
@@ -181,49 +180,8 @@ func (p Plan) validateRule() error {
 		return bad("privacy.bits", "%d: rounding adds up in the control variate of %s, want 16 or more", p.Privacy.Bits, a.Rule)
 	case (a.Rule == Scaffold || a.Rule == FedNova) && p.Local.Optimiser != "sgd":
 		return bad("local.optimiser", "%q: %s is defined for sgd", p.Local.Optimiser, a.Rule)
-	case len(a.LocalTensors) > MaxLocalTensors:
-		return bad("aggregation.local_tensors", "%d patterns: at most %d", len(a.LocalTensors), MaxLocalTensors)
-	case len(a.LocalTensors) == 0 || p.Model.Validate(p.Inputs()) != nil:
-		return nil
-	}
-	all := p.Tensors()
-	for i, pattern := range a.LocalTensors {
-		key := fmt.Sprintf("aggregation.local_tensors[%d]", i)
-		if _, err := path.Match(pattern, ""); err != nil || pattern == "" || len(pattern) > MaxName {
-			return bad(key, "%.80q is no pattern: want a tensor's name, with * and ? for parts of it", pattern)
-		}
-		if !slices.ContainsFunc(all, func(t Tensor) bool { return matches(pattern, t.Name) }) {
-			return bad(key, "%q matches no tensor of the model", pattern)
-		}
-	}
-	if len(p.Shared()) == 0 {
-		return bad("aggregation.local_tensors", "no tensor is left to learn together")
 	}
 	return nil
-}
-
-func matches(pattern, name string) bool {
-	ok, err := path.Match(pattern, name)
-	return ok && err == nil
-}
-
-// IsLocal reports whether a tensor never leaves the hospitals.
-func (p Plan) IsLocal(tensor string) bool {
-	return slices.ContainsFunc(p.Aggregation.LocalTensors, func(pattern string) bool { return matches(pattern, tensor) })
-}
-
-// Shared lists the tensors that are learned together, in the order of Tensors.
-func (p Plan) Shared() []Tensor {
-	return slices.DeleteFunc(p.Tensors(), func(t Tensor) bool { return p.IsLocal(t.Name) })
-}
-
-// SharedCount is the number of parameters that are learned together.
-func (p Plan) SharedCount() int {
-	n := 0
-	for _, t := range p.Shared() {
-		n += t.Size()
-	}
-	return n
 }
 
 // TrainTail is where the single numbers follow the vectors of a train round: weight,

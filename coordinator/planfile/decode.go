@@ -22,7 +22,8 @@ var (
 		reflect.TypeFor[federation.Feature](): federation.Feature{Missing: federation.MissingMean},
 	}
 	elementRequired = map[reflect.Type][]string{
-		reflect.TypeFor[federation.Feature](): {"name", "min", "max"},
+		reflect.TypeFor[federation.Feature]():  {"name", "min", "max"},
+		reflect.TypeFor[federation.Declared](): {"name", "shape"},
 	}
 )
 

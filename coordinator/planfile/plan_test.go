@@ -84,11 +84,14 @@ func TestParsePlanErrors(t *testing.T) {
 		"beta2":            {"label:", "aggregation: {rule: fedyogi, beta2: -1}\nlabel:", `p.yaml:9:37: aggregation.beta2: -1: want 0 or more, and less than 1`},
 		"tau":              {"label:", "aggregation: {rule: fedadam, tau: 0}\nlabel:", `p.yaml:9:35: aggregation.tau: 0: want 1e-9 to 10`},
 		"trim":             {"label:", "aggregation: {rule: trimmed_mean, trim: 0}\nlabel:", `p.yaml:9:41: aggregation.trim: 0: want 1 or more groups`},
-		"no such tensor":   {"label:", "aggregation: {local_tensors: [bias, layer*]}\nlabel:", `p.yaml:9:37: aggregation.local_tensors[1]: "layer*" matches no tensor of the model`},
+		"no such tensor":   {"label:", "aggregation: {local_tensors: [bias, layer*]}\nlabel:", `p.yaml:9:37: aggregation.local_tensors[1]: "layer*" matches no tensor of the model that is trained`},
 		"pattern":          {"label:", "aggregation: {local_tensors: [\"[a\"]}\nlabel:", `p.yaml:9:31: aggregation.local_tensors[0]: "[a" is no pattern: want a tensor's name, with * and ? for parts of it`},
 		"all tensors":      {"label:", "aggregation: {local_tensors: [\"*\"]}\nlabel:", `p.yaml:9:30: aggregation.local_tensors: no tensor is left to learn together`},
 		"prox and control": {"local: {", "aggregation: {rule: scaffold}\nlocal: {prox_mu: 0.1, ", `p.yaml:11:18: local.prox_mu: 0.1: scaffold corrects gradients itself, want 0`},
 		"coarse control":   {"label:", "aggregation: {rule: scaffold}\nprivacy: {bits: 8, weight_cap: 255}\nlabel:", `p.yaml:10:17: privacy.bits: 8: rounding adds up in the control variate of scaffold, want 16 or more`},
+		"no trained":       {"local: {", "local: {trained: [layer1.*], ", `p.yaml:10:19: local.trained[0]: "layer1.*" matches no tensor of the model`},
+		"no shape":         {"label:", "model: {kind: external, tensors: [{name: a}]}\nlabel:", `p.yaml:9:35: model.tensors[0]: key shape is missing`},
+		"external":         {"label:", "model: {kind: external, tensors: [{name: A, shape: [1]}]}\nlabel:", `p.yaml:9:42: model.tensors[0].name: "A": want 1 to 64 of a-z, 0-9 and ._-`},
 		"version":          {"name: small", "v: 2\nname: small", `p.yaml:2:4: v: plan format 2: this program reads 1`},
 		"several": {"local: {learning_rate: 1e-1, steps: 10}", "privacy: {bits: 12}\nschedule: {rounds: 0}\nlocal: {steps: 10}",
 			`p.yaml:10:17: privacy.bits: 12: want 8, 16, 24 or 32
@@ -205,7 +208,16 @@ func awkwardModels() []federation.Plan {
 		Input: federation.Input{Shape: []int{3, 8, 9}, Scaling: "record"}}
 	arrays.Features = arrays.Features[:1]
 	rows.Model = federation.Model{Kind: "layers", Classes: 3}
-	return []federation.Plan{arrays, rows}
+	return []federation.Plan{arrays, rows, awkwardExternal()}
+}
+
+// awkwardExternal is a plan of an external model with every key of its own.
+func awkwardExternal() federation.Plan {
+	p := awkward()
+	p.Model = federation.Model{Kind: "external", Classes: 3, Positive: 2, Base: strings.Repeat("07", 32), Declared: []federation.Declared{
+		{Name: "null", Shape: []int{1 << 20, 1 << 16}}, {Name: "1e5", Shape: []int{2, 3, 4}, Spread: 0.1}, {Name: "-", Shape: []int{7}, Value: -1e-7}}}
+	p.Local.Trained = []string{"1*", "?"}
+	return p
 }
 
 // TestModelDefaults: arrays and classes have theirs.

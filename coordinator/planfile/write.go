@@ -57,7 +57,7 @@ func writeStop(line func(key string, value any, comment string), s federation.St
 
 // writeModel shows the keys that the kind has.
 func writeModel(w *bytes.Buffer, line func(key string, value any, comment string), m federation.Model) {
-	line("  kind", scalar(m.Kind), "logistic, mlp or layers")
+	line("  kind", scalar(m.Kind), "logistic, mlp, layers or external")
 	if len(m.Hidden) > 0 {
 		line("  hidden", ints(m.Hidden), "units of each hidden layer")
 	}
@@ -70,6 +70,7 @@ func writeModel(w *bytes.Buffer, line func(key string, value any, comment string
 		line("  classes", m.Classes, "labels 0 to classes - 1")
 		line("  positive", m.Positive, "the label that scores and evaluations are about")
 	}
+	writeDeclared(w, line, m)
 	if len(m.Layers) == 0 {
 		return
 	}
@@ -87,6 +88,27 @@ func writeModel(w *bytes.Buffer, line func(key string, value any, comment string
 			default:
 				fmt.Fprintf(w, ", %s: %v", name, v)
 			}
+		}
+		w.WriteString("}\n")
+	}
+}
+
+// writeDeclared shows what only an external model has.
+func writeDeclared(w *bytes.Buffer, line func(key string, value any, comment string), m federation.Model) {
+	if m.Base != "" {
+		line("  base", scalar(m.Base), "SHA-256 of a file that every hospital has")
+	}
+	if len(m.Declared) == 0 {
+		return
+	}
+	w.WriteString("  tensors: # before any training each parameter is value, plus what is drawn from plus or minus spread\n")
+	for _, d := range m.Declared {
+		fmt.Fprintf(w, "    - {name: %s, shape: %s", scalar(d.Name), ints(d.Shape))
+		if d.Value != 0 {
+			fmt.Fprintf(w, ", value: %s", float(d.Value))
+		}
+		if d.Spread != 0 {
+			fmt.Fprintf(w, ", spread: %s", float(d.Spread))
 		}
 		w.WriteString("}\n")
 	}
@@ -120,6 +142,9 @@ func writeLocal(line func(key string, value any, comment string), l federation.L
 	line("  epochs", l.Epochs, "")
 	line("  batch", l.Batch, "records of one step; 0: all")
 	line("  prox_mu", float(l.ProxMu), "pull towards the base (FedProx); 0: none")
+	if len(l.Trained) > 0 {
+		line("  trained", texts(l.Trained), "tensors that are trained; the others stay as they are")
+	}
 	line("  fine_tune", l.FineTune, "steps on a hospital's own records after the last version, for itself; 0: none")
 	if l.Rate.Schedule != "" {
 		line("  rate", rateText(l.Rate), "the learning rate over rounds: constant, step or cosine")
@@ -177,11 +202,15 @@ func writeRule(line func(key string, value any, comment string), a federation.Ag
 	if len(a.LocalTensors) == 0 {
 		return
 	}
-	patterns := make([]string, len(a.LocalTensors))
-	for i, p := range a.LocalTensors {
-		patterns[i] = scalar(p)
+	line("  local_tensors", texts(a.LocalTensors), "never leave a hospital")
+}
+
+func texts(list []string) string {
+	words := make([]string, len(list))
+	for i, s := range list {
+		words[i] = scalar(s)
 	}
-	line("  local_tensors", "["+strings.Join(patterns, ", ")+"]", "never leave a hospital")
+	return "[" + strings.Join(words, ", ") + "]"
 }
 
 func writeColumns(w *bytes.Buffer, p federation.Plan) {

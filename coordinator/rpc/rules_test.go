@@ -50,6 +50,11 @@ func TestRulesThroughAFederation(t *testing.T) {
 		"scaffold with local tensors": {4, 1, func(p *federation.Plan) {
 			p.Aggregation.Rule, p.Aggregation.LocalTensors = federation.Scaffold, []string{"b*"}
 		}},
+		"scaffold of an adapter": {4, 1, func(p *federation.Plan) {
+			p.Model = federation.Model{Kind: federation.MLP, Hidden: []int{8}}
+			p.Aggregation.Rule, p.Aggregation.LocalTensors, p.Local.Steps = federation.Scaffold, []string{"layer1.bias"}, 40
+			p.Local.Trained, p.Privacy.Clip = []string{"layer1.*"}, 8
+		}},
 		"trimmed mean": {9, 3, func(p *federation.Plan) { p.Aggregation.Rule, p.Aggregation.Trim = federation.TrimmedMean, 1 }},
 		"median":       {9, 3, func(p *federation.Plan) { p.Aggregation.Rule = federation.Median }},
 		"geometric median": {9, 3, func(p *federation.Plan) {
@@ -159,7 +164,7 @@ func (w *world) compareWithTwin() (partial int) {
 	}
 	for _, e := range report.Evaluations {
 		if w.records != "" && e.Version == uint64(versions) && (e.AUC == nil || *e.AUC < 0.85) {
-			w.t.Errorf("AUC of the last version is %v, want 0.85 on these records", e.AUC)
+			w.t.Errorf("AUC of the last version is %s, want 0.85 on these records", federation.Encode(e.AUC))
 		}
 	}
 	w.retire(bucket, report)
@@ -263,7 +268,7 @@ func (tw *twin) round(base models.Snapshot, summed []federation.HospitalID) []fl
 	shared := make([]bool, 0, n)
 	for _, t := range p.Tensors() {
 		for range t.Size() {
-			shared = append(shared, !p.IsLocal(t.Name))
+			shared = append(shared, p.IsShared(t.Name))
 		}
 	}
 	deltas, weights, norms := make([][]float64, len(tw.members)), make([]float64, len(tw.members)), make([]float64, len(tw.members))
@@ -301,7 +306,7 @@ func (tw *twin) round(base models.Snapshot, summed []federation.HospitalID) []fl
 		}
 		for i, d := range change {
 			if !shared[i] {
-				m.local[i] = start[i] + d
+				m.local[i] = start[i] + d // of what is not trained, the base's
 				continue
 			}
 			deltas[h][i] = float64(d)

@@ -57,3 +57,31 @@ func TestInitialParametersAreFixed(t *testing.T) {
 		t.Errorf("digest %s, want %s", got, want)
 	}
 }
+
+// TestInitialDeclared: of an external model what its tensors declare, of those that are
+// trained alone.
+func TestInitialDeclared(t *testing.T) {
+	p := planOf(federation.Model{Kind: federation.External, Declared: []federation.Declared{
+		{Name: "large", Shape: []int{1 << 30}}, {Name: "low.a", Shape: []int{500, 2}, Spread: 0.5}, {Name: "low.b", Shape: []int{2}}, {Name: "scale", Shape: []int{3}, Value: 1, Spread: 0.01}}})
+	p.Local.Trained = []string{"low.*", "scale"}
+	params := InitialParameters(p)
+	if len(params) != 1005 {
+		t.Fatalf("%d parameters", len(params))
+	}
+	var sum, greatest float64
+	for _, v := range params[:1000] {
+		sum += float64(v)
+		greatest = max(greatest, math.Abs(float64(v)))
+	}
+	if math.Abs(sum) > 50 || greatest > 0.5 || greatest < 0.45 { // 5 σ of the sum are 46
+		t.Errorf("spread 0.5: sum %v, greatest %v", sum, greatest)
+	}
+	if params[1000] != 0 || params[1001] != 0 || params[1002] == 1 || math.Abs(float64(params[1002])-1) > 0.01 {
+		t.Errorf("zeros and value: %v", params[1000:])
+	}
+	other := p
+	other.Name = "other"
+	if again := InitialParameters(p); again[7] != params[7] || InitialParameters(other)[7] == params[7] {
+		t.Error("what is drawn does not follow from the plan's digest")
+	}
+}

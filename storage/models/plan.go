@@ -16,8 +16,9 @@ import (
 
 // InitialParameters is the flat parameter vector before any training, from the plan
 // alone: zeros for a logistic model; else weights uniform in ±√(6/inputs of a unit) from
-// a generator seeded by the plan's digest, scales of 1 and zero biases and shifts. The
-// same plan gives the same bytes on every CPU.
+// a generator seeded by the plan's digest, scales of 1 and zero biases and shifts; of an
+// external model what its tensors declare, with the same generator. The same plan gives
+// the same bytes on every CPU.
 func InitialParameters(p federation.Plan) []float32 {
 	params := make([]float32, p.ParameterCount())
 	if p.Model.Kind == federation.Logistic {
@@ -25,6 +26,10 @@ func InitialParameters(p federation.Plan) []float32 {
 	}
 	digest := p.Digest()
 	rng := rand.New(rand.NewPCG(binary.LittleEndian.Uint64(digest[:8]), binary.LittleEndian.Uint64(digest[8:16])))
+	if p.Model.Kind == federation.External {
+		initialDeclared(p, params, rng)
+		return params
+	}
 	at := 0
 	for _, t := range p.Tensors() {
 		if strings.HasSuffix(t.Name, ".scale") {
@@ -35,12 +40,30 @@ func InitialParameters(p federation.Plan) []float32 {
 		if inputs := unitInputs(t); inputs > 0 {
 			bound := math.Sqrt(6 / float64(inputs))
 			for i := range t.Size() {
-				params[at+i] = float32(float64(bound * float64(float64(2*rng.Float64())-1)))
+				params[at+i] = float32(within(bound, rng))
 			}
 		}
 		at += t.Size()
 	}
 	return params
+}
+
+// within draws from ±bound.
+func within(bound float64, rng *rand.Rand) float64 {
+	return float64(bound * float64(float64(2*rng.Float64())-1))
+}
+
+func initialDeclared(p federation.Plan, params []float32, rng *rand.Rand) {
+	for _, d := range p.Model.Declared {
+		if !p.Local.Trains(d.Name) {
+			continue
+		}
+		n := federation.Tensor{Shape: d.Shape}.Size()
+		for i := range params[:n] {
+			params[i] = float32(d.Value + within(d.Spread, rng))
+		}
+		params = params[n:]
+	}
 }
 
 // unitInputs is how many inputs a unit or a filter of a weight tensor has; 0 of others.

@@ -34,13 +34,22 @@ func roles(rule string) []string {
 func StateCount(p federation.Plan) int { return len(roles(p.Aggregation.Rule)) * p.SharedCount() }
 
 // StateKey says which plans can go on with a snapshot's state: those of the same rule
-// and with the same tensors staying in the hospitals. It is empty if nothing is kept.
+// and with the same tensors trained and staying in the hospitals. It is empty if nothing
+// is kept.
 func StateKey(p federation.Plan) string {
 	if len(roles(p.Aggregation.Rule)) == 0 && !p.Aggregation.KeepsState() {
 		return ""
 	}
-	return FormatNames(append([]string{p.Aggregation.Rule}, p.Aggregation.LocalTensors...))
+	key := append([]string{p.Aggregation.Rule}, p.Aggregation.LocalTensors...)
+	if len(p.Local.Trained) > 0 {
+		key = append(append(key, trainedKey), p.Local.Trained...)
+	}
+	return FormatNames(key)
 }
+
+// trainedKey stands before patterns of trained tensors; no pattern that matches a tensor
+// has a colon.
+const trainedKey = "trained:"
 
 // continues reports whether a plan goes on with what the rule kept in s.
 func continues(p federation.Plan, s Snapshot) bool {

@@ -49,6 +49,7 @@ func TestRefitCarriesState(t *testing.T) {
 	for name, change := range map[string]func(*federation.Plan){
 		"another rule":  func(p *federation.Plan) { p.Aggregation.Rule = federation.FedYogi },
 		"local tensors": func(p *federation.Plan) { p.Aggregation.LocalTensors = []string{"*.bias"} },
+		"trained":       func(p *federation.Plan) { p.Local.Trained = []string{"*1*"} },
 	} {
 		other := plan
 		change(&other)
