@@ -91,7 +91,7 @@ func (p *Parameters) checkFields(first, last int, fields []uint32) error {
 type encryption struct {
 	*tables
 	seed   *[32]byte
-	key    [][]factor
+	key    []multiplicand
 	secret secretSource
 	first  int
 }

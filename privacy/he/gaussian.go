@@ -51,6 +51,10 @@ func sampleGaussian(dst []int16, stream cipher.Stream, buf []byte) {
 		words := buf[:8*n]
 		keyStream(stream, words)
 		i := 0
+		if whole := n &^ 15; haveVectors && whole > 0 {
+			vectorGaussian(&dst[0], &words[0], whole, &before)
+			i = whole
+		}
 		for ; i+4 <= n; i += 4 {
 			gaussian4((*[4]int16)(dst[i:]), (*[32]byte)(words[8*i:]))
 		}
@@ -67,6 +71,14 @@ const low63 = 1<<63 - 1
 var complements = func() (t [NoiseBound]uint64) {
 	for k, c := range cumulative {
 		t[k] = -c
+	}
+	return t
+}()
+
+// before[k] is cumulative[k]-1.
+var before = func() (t [NoiseBound]uint64) {
+	for k, c := range cumulative {
+		t[k] = c - 1
 	}
 	return t
 }()

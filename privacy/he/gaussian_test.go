@@ -61,11 +61,18 @@ func TestGaussianAtThresholds(t *testing.T) {
 	}
 	words = append(words, 0, 1<<63, low63, 1<<64-1)
 	rng := rand.New(rand.NewPCG(1, 1))
-	for len(words)%4 != 0 || len(words) < 1000 {
+	for len(words)%16 != 0 || len(words) < 1000 {
 		words = append(words, rng.Uint64())
 	}
 	buf := make([]byte, 32)
 	var four [4]int16
+	sixteen, all := make([]int16, len(words)), make([]byte, 8*len(words))
+	if haveVectors {
+		for i, w := range words {
+			binary.LittleEndian.PutUint64(all[8*i:], w)
+		}
+		vectorGaussian(&sixteen[0], &all[0], len(words), &before)
+	}
 	for i := 0; i < len(words); i += 4 {
 		for j, w := range words[i : i+4] {
 			binary.LittleEndian.PutUint64(buf[8*j:], w)
@@ -79,8 +86,8 @@ func TestGaussianAtThresholds(t *testing.T) {
 			if w>>63 == 1 {
 				want = -want
 			}
-			if got := gaussian(w); got != want || four[j] != want {
-				t.Fatalf("word %#x gives %d and %d, want %d", w, got, four[j], want)
+			if got := gaussian(w); got != want || four[j] != want || haveVectors && sixteen[i+j] != want {
+				t.Fatalf("word %#x gives %d, %d and %d, want %d", w, got, four[j], sixteen[i+j], want)
 			}
 		}
 	}

@@ -23,7 +23,7 @@ type OneTimeKey struct {
 
 	mu           sync.RWMutex // holds everything below; encryption reads
 	coefficients []int16
-	transformed  [][]factor // for each prime, transform domain, times 1/N
+	transformed  []multiplicand // for each prime, transform domain, times 1/N
 	seed         [32]byte   // of the first encryption
 	next         int        // blocks below are taken
 	erased       bool
@@ -47,8 +47,8 @@ func (p *Parameters) NewKey(rand io.Reader) (*OneTimeKey, error) {
 
 // transformKey returns the transform of a key or of a sum of keys, times 1/N
 // and ready for products, for each prime.
-func transformKey[T int16 | int32](t *tables, coefficients []T, s *scratch) [][]factor {
-	var out [][]factor
+func transformKey[T int16 | int32](t *tables, coefficients []T, s *scratch) []multiplicand {
+	var out []multiplicand
 	for j := range t.primes {
 		f, values := &t.primes[j], s.residues[j]
 		for i, v := range coefficients {
@@ -56,11 +56,7 @@ func transformKey[T int16 | int32](t *tables, coefficients []T, s *scratch) [][]
 		}
 		f.ring.NTT(values, values)
 		f.ring.MulScalarMontgomery(values, f.ring.NInv, values)
-		transformed := make([]factor, len(values))
-		for i, v := range values {
-			transformed[i] = f.factor(v)
-		}
-		out = append(out, transformed)
+		out = append(out, f.multiplicand(values))
 	}
 	return out
 }
@@ -79,7 +75,7 @@ func (k *OneTimeKey) Erase() {
 	defer k.mu.Unlock()
 	clear(k.coefficients)
 	for _, t := range k.transformed {
-		clear(t)
+		t.erase()
 	}
 	k.coefficients, k.transformed, k.erased = nil, nil, true
 }

@@ -7,7 +7,7 @@ import "fmt"
 type KeySum struct {
 	p           *Parameters
 	n           int
-	transformed [][]factor
+	transformed []multiplicand
 }
 
 // PrepareKeySum checks and transforms the N centred coefficients of the sum of

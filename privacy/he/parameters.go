@@ -41,6 +41,7 @@ type prime struct {
 	overflow                uint64    // of products after the transform: a multiple of q above them
 	roots                   []factor  // of the inverse transform, as lattigo orders them
 	word                    [3]factor // 2^(62 i)
+	vector                  *vector   // nil: not on this processor
 }
 
 // Parameters checks l and builds its tables.
@@ -90,6 +91,9 @@ func newPrime(s *ring.SubRing) prime {
 	for i := range f.word {
 		f.word[i] = f.factor(power)
 		power = f.reduce(f.factor(f.reduce(1<<wordBits)).times(power, f.q))
+	}
+	if haveVectors {
+		f.vector = f.newVector()
 	}
 	return f
 }

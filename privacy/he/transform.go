@@ -1,5 +1,34 @@
 package he
 
+// multiplicand is a polynomial in the transform domain, ready for products: in
+// the one form or the other, as the prime's product takes it.
+type multiplicand struct {
+	factors []factor
+	centred []float64
+}
+
+// multiplicand prepares values below q.
+func (f *prime) multiplicand(values []uint64) (m multiplicand) {
+	if f.vector != nil {
+		m.centred = make([]float64, len(values))
+		for i, v := range values {
+			m.centred[i] = f.centre(v)
+		}
+		return m
+	}
+	m.factors = make([]factor, len(values))
+	for i, v := range values {
+		m.factors[i] = f.factor(v)
+	}
+	return m
+}
+
+// erase overwrites m.
+func (m multiplicand) erase() {
+	clear(m.factors)
+	clear(m.centred)
+}
+
 // product sets x, the transform of a public polynomial, to the coefficients of
 // its product with key, each below 2^LogN*(q+q/2^13) and not reduced. Keys
 // carry the factor 1/N.
@@ -11,9 +40,13 @@ package he
 // a product below 2q <= 2^l*w, or, after the first, below 2w; lifts of
 // 2^(l+1)*q keep differences positive and below 3.1*2^(l+50), so that nothing
 // reaches 2^64 in 13 layers.
-func (f *prime) product(x []uint64, key []factor) {
+func (f *prime) product(x []uint64, key multiplicand) {
+	if f.vector != nil {
+		f.vector.product(x, key.centred)
+		return
+	}
 	n, q := len(x), f.q
-	f.firstLayers(x, key)
+	f.firstLayers(x, key.factors)
 	f.layersOf4(x, 8*q)
 	for i := range n / 64 {
 		u, v := f.rootsOf(n/64 + i)

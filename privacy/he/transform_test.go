@@ -42,7 +42,7 @@ func TestProductAgainstLattigo(t *testing.T) {
 			f := &parameters(t, Literal{LogN: logN, Primes: []uint64{primeBelow(logN, size, 1<<size+1)}, Bits: 8, Width: 9, PerCoefficient: 1, LogDelta: 8, GroupSize: 2, Count: 1 << 20}).primes[0]
 			n := 1 << logN
 			for kind := range 4 {
-				x, want, key := make([]uint64, n), make([]uint64, n), make([]factor, n)
+				x, want, key := make([]uint64, n), make([]uint64, n), make([]uint64, n)
 				for i := range x {
 					k := rng.Uint64N(f.q)
 					switch x[i] = rng.Uint64N(f.q); kind {
@@ -53,11 +53,11 @@ func TestProductAgainstLattigo(t *testing.T) {
 					case 2:
 						x[i], k = f.q-1-uint64(i&1), f.q/2
 					}
-					key[i] = f.factor(k)
+					key[i] = k
 					want[i] = ring.BRed(x[i], k, f.q, f.ring.BRedConstant)
 				}
 				f.ring.INTT(want, want) // divides by N
-				f.product(x, key)
+				f.product(x, f.multiplicand(key))
 				for i, v := range x {
 					if v >= f.overflow {
 						t.Fatalf("N = %d, %d bits, kind %d: %d at %d, bound %d", n, size, kind, v, i, f.overflow)

@@ -1,0 +1,39 @@
+//go:build amd64 && !purego
+
+package he
+
+import "golang.org/x/sys/cpu"
+
+// haveVectors says whether transform_amd64.s and its like can run.
+var haveVectors = cpu.X86.HasAVX2 && cpu.X86.HasFMA
+
+// vectorFirst multiplies x by the key and does the first four layers on groups
+// of 16 numbers below q. own has, for each group, four roots for its pairs'
+// first, four for their second, and four for the second layer; first and
+// second are the roots of the other two layers.
+//
+//go:noescape
+func vectorFirst(x *uint64, key, own, first, second *float64, groups int, c *[4]float64)
+
+// vectorLayers does two layers on groups of four times stride numbers, stride
+// being a multiple of four.
+//
+//go:noescape
+func vectorLayers(x *uint64, first, second *float64, groups, stride int, c *[4]float64)
+
+// vectorLast does the layer for which no other is left, half being a multiple
+// of four, and makes the results integers below 2q.
+//
+//go:noescape
+func vectorLast(x *uint64, half int, root float64, c *[4]float64)
+
+// vectorIntegers makes n results, a multiple of four, integers below 2q.
+//
+//go:noescape
+func vectorIntegers(x *uint64, n int, c *[4]float64)
+
+// vectorGaussian maps n words, a multiple of 16, to values; below holds the
+// numbers before the thresholds.
+//
+//go:noescape
+func vectorGaussian(dst *int16, words *byte, n int, below *[NoiseBound]uint64)

@@ -1,0 +1,280 @@
+//go:build amd64 && !purego
+
+#include "textflag.h"
+
+// Y13 is q, Y14 1/q and Y15 1.5*2^52 in each lane, see transform_amd64.go.
+
+// TIMES sets A to A*W modulo q, within q of 0. It uses H and K.
+#define TIMES(A, W, H, K) \
+	VMULPD       W, A, H;     \
+	VMOVAPD      Y15, K;      \
+	VFMADD231PD  Y14, H, K;   \
+	VSUBPD       Y15, K, K;   \
+	VFMSUB213PD  H, W, A;     \
+	VFNMADD231PD Y13, K, H;   \
+	VADDPD       H, A, A
+
+// REDUCE sets A to A modulo q, within q/2 of 0. It uses K.
+#define REDUCE(A, K) \
+	VMOVAPD      Y15, K;      \
+	VFMADD231PD  Y14, A, K;   \
+	VSUBPD       Y15, K, K;   \
+	VFNMADD231PD Y13, K, A
+
+// TWOLAYERS does two layers on Y0 to Y3 with the roots Y10, Y11 and then Y12.
+// It uses Y4 to Y9.
+#define TWOLAYERS \
+	VADDPD Y1, Y0, Y4;        \
+	VSUBPD Y1, Y0, Y1;        \
+	VADDPD Y3, Y2, Y5;        \
+	VSUBPD Y3, Y2, Y3;        \
+	TIMES(Y1, Y10, Y6, Y7);   \
+	TIMES(Y3, Y11, Y8, Y9);   \
+	VADDPD Y5, Y4, Y0;        \
+	VSUBPD Y5, Y4, Y2;        \
+	VADDPD Y3, Y1, Y4;        \
+	VSUBPD Y3, Y1, Y3;        \
+	REDUCE(Y0, Y5);           \
+	TIMES(Y2, Y12, Y6, Y7);   \
+	REDUCE(Y4, Y5);           \
+	TIMES(Y3, Y12, Y8, Y9);   \
+	VMOVAPD Y4, Y1
+
+// TRANSPOSE exchanges rows and columns of Y0 to Y3. It uses Y4 to Y7.
+#define TRANSPOSE \
+	VUNPCKLPD  Y1, Y0, Y4;       \
+	VUNPCKHPD  Y1, Y0, Y5;       \
+	VUNPCKLPD  Y3, Y2, Y6;       \
+	VUNPCKHPD  Y3, Y2, Y7;       \
+	VPERM2F128 $0x20, Y6, Y4, Y0; \
+	VPERM2F128 $0x20, Y7, Y5, Y1; \
+	VPERM2F128 $0x31, Y6, Y4, Y2; \
+	VPERM2F128 $0x31, Y7, Y5, Y3
+
+// LOADINTEGERS sets Y to four integers below 2^52 as float64. Y12 is 2^52.
+#define LOADINTEGERS(at, Y) \
+	VPOR   at, Y12, Y; \
+	VSUBPD Y12, Y, Y
+
+// CONSTANTS loads Y13 to Y15 from AX.
+#define CONSTANTS \
+	VBROADCASTSD 0(AX), Y13;  \
+	VBROADCASTSD 8(AX), Y14;  \
+	VBROADCASTSD 16(AX), Y15
+
+// func vectorFirst(x *uint64, key, own, first, second *float64, groups int, c *[4]float64)
+TEXT ·vectorFirst(SB), NOSPLIT, $0-56
+	MOVQ x+0(FP), DI
+	MOVQ key+8(FP), SI
+	MOVQ own+16(FP), R8
+	MOVQ first+24(FP), R9
+	MOVQ second+32(FP), R10
+	MOVQ groups+40(FP), CX
+	MOVQ c+48(FP), AX
+	CONSTANTS
+
+group:
+	VBROADCASTSD 24(AX), Y12
+	LOADINTEGERS(0(DI), Y0)
+	LOADINTEGERS(32(DI), Y1)
+	LOADINTEGERS(64(DI), Y2)
+	LOADINTEGERS(96(DI), Y3)
+	VMOVUPD 0(SI), Y4
+	VMOVUPD 32(SI), Y5
+	VMOVUPD 64(SI), Y6
+	VMOVUPD 96(SI), Y7
+	TIMES(Y0, Y4, Y8, Y9)
+	TIMES(Y1, Y5, Y10, Y11)
+	TIMES(Y2, Y6, Y8, Y9)
+	TIMES(Y3, Y7, Y10, Y11)
+	TRANSPOSE
+	VMOVUPD 0(R8), Y10
+	VMOVUPD 32(R8), Y11
+	VMOVUPD 64(R8), Y12
+	TWOLAYERS
+	TRANSPOSE
+	VBROADCASTSD 0(R9), Y10
+	VBROADCASTSD 8(R9), Y11
+	VBROADCASTSD 0(R10), Y12
+	TWOLAYERS
+	VMOVUPD Y0, 0(DI)
+	VMOVUPD Y1, 32(DI)
+	VMOVUPD Y2, 64(DI)
+	VMOVUPD Y3, 96(DI)
+	ADDQ $128, DI
+	ADDQ $128, SI
+	ADDQ $96, R8
+	ADDQ $16, R9
+	ADDQ $8, R10
+	DECQ CX
+	JNZ  group
+	VZEROUPPER
+	RET
+
+// func vectorLayers(x *uint64, first, second *float64, groups, stride int, c *[4]float64)
+TEXT ·vectorLayers(SB), NOSPLIT, $0-48
+	MOVQ x+0(FP), DI
+	MOVQ first+8(FP), R9
+	MOVQ second+16(FP), R10
+	MOVQ groups+24(FP), CX
+	MOVQ stride+32(FP), DX
+	MOVQ c+40(FP), AX
+	CONSTANTS
+	SHLQ $3, DX           // bytes
+	LEAQ (DX)(DX*2), R11
+
+group:
+	VBROADCASTSD 0(R9), Y10
+	VBROADCASTSD 8(R9), Y11
+	VBROADCASTSD 0(R10), Y12
+	LEAQ (DI)(DX*1), BX   // end of the first quarter
+
+quarter:
+	VMOVUPD (DI), Y0
+	VMOVUPD (DI)(DX*1), Y1
+	VMOVUPD (DI)(DX*2), Y2
+	VMOVUPD (DI)(R11*1), Y3
+	TWOLAYERS
+	VMOVUPD Y0, (DI)
+	VMOVUPD Y1, (DI)(DX*1)
+	VMOVUPD Y2, (DI)(DX*2)
+	VMOVUPD Y3, (DI)(R11*1)
+	ADDQ $32, DI
+	CMPQ DI, BX
+	JNE  quarter
+	ADDQ R11, DI
+	ADDQ $16, R9
+	ADDQ $8, R10
+	DECQ CX
+	JNZ  group
+	VZEROUPPER
+	RET
+
+// STORE writes Y, made an integer between 0 and 2q, to at. It uses K; Y12 is
+// 2^52.
+#define STORE(Y, K, at) \
+	REDUCE(Y, K);         \
+	VADDPD  Y13, Y, Y;    \
+	VADDPD  Y12, Y, Y;    \
+	VPXOR   Y12, Y, Y;    \
+	VMOVUPD Y, at
+
+// func vectorLast(x *uint64, half int, root float64, c *[4]float64)
+TEXT ·vectorLast(SB), NOSPLIT, $0-32
+	MOVQ x+0(FP), DI
+	MOVQ half+8(FP), DX
+	VBROADCASTSD root+16(FP), Y10
+	MOVQ c+24(FP), AX
+	CONSTANTS
+	VBROADCASTSD 24(AX), Y12
+	SHLQ $3, DX
+	LEAQ (DI)(DX*1), BX
+
+pair:
+	VMOVUPD (DI), Y0
+	VMOVUPD (DI)(DX*1), Y1
+	VADDPD  Y1, Y0, Y2
+	VSUBPD  Y1, Y0, Y1
+	TIMES(Y1, Y10, Y6, Y7)
+	STORE(Y2, Y5, (DI))
+	STORE(Y1, Y7, (DI)(DX*1))
+	ADDQ $32, DI
+	CMPQ DI, BX
+	JNE  pair
+	VZEROUPPER
+	RET
+
+// func vectorIntegers(x *uint64, n int, c *[4]float64)
+TEXT ·vectorIntegers(SB), NOSPLIT, $0-24
+	MOVQ x+0(FP), DI
+	MOVQ n+8(FP), CX
+	MOVQ c+16(FP), AX
+	CONSTANTS
+	VBROADCASTSD 24(AX), Y12
+
+four:
+	VMOVUPD (DI), Y0
+	STORE(Y0, Y5, (DI))
+	ADDQ $32, DI
+	SUBQ $4, CX
+	JNZ  four
+	VZEROUPPER
+	RET
+
+// REACHED takes 1 from each lane of X where U, below 2^63, is above Y0.
+#define REACHED(U, X, K) \
+	VPCMPGTQ Y0, U, K; \
+	VPADDQ   K, X, X
+
+// SIGNED negates the lanes of X, which hold -|x|, where the top bit of the
+// word is not set. Y0 is 0.
+#define SIGNED(at, X, K) \
+	VMOVDQU  at, K;    \
+	VPCMPGTQ K, Y0, K; \
+	VPXOR    Y15, K, K; \
+	VPXOR    K, X, X;  \
+	VPSUBQ   K, X, X
+
+// func vectorGaussian(dst *int16, words *byte, n int, below *[28]uint64)
+TEXT ·vectorGaussian(SB), NOSPLIT, $0-32
+	MOVQ dst+0(FP), DI
+	MOVQ words+8(FP), SI
+	MOVQ n+16(FP), CX
+	MOVQ below+24(FP), R8
+	VPCMPEQQ Y15, Y15, Y15
+	VPSRLQ   $1, Y15, Y14     // 2^63-1
+	VMOVDQU  order<>(SB), Y13
+
+sixteen:
+	VPAND 0(SI), Y14, Y1
+	VPAND 32(SI), Y14, Y2
+	VPAND 64(SI), Y14, Y3
+	VPAND 96(SI), Y14, Y4
+	VPXOR Y5, Y5, Y5
+	VPXOR Y6, Y6, Y6
+	VPXOR Y7, Y7, Y7
+	VPXOR Y8, Y8, Y8
+	MOVQ  $0, AX
+
+threshold:
+	VPBROADCASTQ (R8)(AX*8), Y0
+	REACHED(Y1, Y5, Y9)
+	REACHED(Y2, Y6, Y10)
+	REACHED(Y3, Y7, Y11)
+	REACHED(Y4, Y8, Y12)
+	VPBROADCASTQ 8(R8)(AX*8), Y0
+	REACHED(Y1, Y5, Y9)
+	REACHED(Y2, Y6, Y10)
+	REACHED(Y3, Y7, Y11)
+	REACHED(Y4, Y8, Y12)
+	ADDQ  $2, AX
+	CMPQ  AX, $28
+	JNE   threshold
+
+	VPXOR Y0, Y0, Y0
+	SIGNED(0(SI), Y5, Y9)
+	SIGNED(32(SI), Y6, Y10)
+	SIGNED(64(SI), Y7, Y11)
+	SIGNED(96(SI), Y8, Y12)
+	VSHUFPS   $0x88, Y6, Y5, Y5 // low halves of the lanes
+	VSHUFPS   $0x88, Y8, Y7, Y7
+	VPACKSSDW Y7, Y5, Y5
+	VPERMD    Y5, Y13, Y5
+	VMOVDQU   Y5, (DI)
+	ADDQ $128, SI
+	ADDQ $32, DI
+	SUBQ $16, CX
+	JNZ  sixteen
+	VZEROUPPER
+	RET
+
+// order undoes the order in which VSHUFPS and VPACKSSDW leave pairs.
+DATA order<>+0(SB)/4, $0
+DATA order<>+4(SB)/4, $4
+DATA order<>+8(SB)/4, $1
+DATA order<>+12(SB)/4, $5
+DATA order<>+16(SB)/4, $2
+DATA order<>+20(SB)/4, $6
+DATA order<>+24(SB)/4, $3
+DATA order<>+28(SB)/4, $7
+GLOBL order<>(SB), RODATA|NOPTR, $32

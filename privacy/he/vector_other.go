@@ -1,0 +1,16 @@
+//go:build !amd64 || purego
+
+package he
+
+// haveVectors: no instructions of a processor are used here.
+const haveVectors = false
+
+func vectorFirst(x *uint64, key, own, first, second *float64, groups int, c *[4]float64) { panic("he") }
+
+func vectorLayers(x *uint64, first, second *float64, groups, stride int, c *[4]float64) { panic("he") }
+
+func vectorLast(x *uint64, half int, root float64, c *[4]float64) { panic("he") }
+
+func vectorIntegers(x *uint64, n int, c *[4]float64) { panic("he") }
+
+func vectorGaussian(dst *int16, words *byte, n int, below *[NoiseBound]uint64) { panic("he") }
