@@ -121,7 +121,12 @@ func (e *encryption) blocks(out []byte, from, to int, fields []uint32) {
 // addMessage adds Delta*m + e to the first count of s.residues, where m packs
 // the fields and e is s.noise, and reduces them.
 func (t *tables) addMessage(s *scratch, fields []uint32, count int) {
-	for from := 0; from < count; from += chunk {
+	done := 0
+	if t.runs != nil {
+		done = t.runs.addFields(t, s, fields)
+		fields = fields[done*t.literal.PerCoefficient:]
+	}
+	for from := done; from < count; from += chunk {
 		to := min(from+chunk, count)
 		taken := min(len(fields), (to-from)*t.message.PerCoefficient)
 		t.message.Pack(&s.words, fields[:taken])

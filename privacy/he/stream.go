@@ -54,6 +54,7 @@ func (s secretSource) from(n int) cipher.Stream {
 type publicLayout struct {
 	wordBytes  int
 	pieceBytes int
+	order      [32]byte // for vectorExpand: of two words in 16 bytes, twice
 }
 
 func (t *tables) newPublicLayout() publicLayout {
@@ -63,6 +64,11 @@ func (t *tables) newPublicLayout() publicLayout {
 	}
 	y := publicLayout{wordBytes: int(longest+7) / 8}
 	y.pieceBytes = y.wordBytes * (t.layout.degree + spareWords)
+	for i := range y.order {
+		if y.order[i] = 0x80; i%8 < y.wordBytes {
+			y.order[i] = byte(i%16/8*y.wordBytes + i%8)
+		}
+	}
 	return y
 }
 
@@ -81,6 +87,9 @@ func (t *tables) expand(dst []uint64, f *prime, stream cipher.Stream, s *scratch
 		part := dst[from:min(from+chunk, len(dst))]
 		keyStream(stream, s.bytes[:len(part)*size])
 		at := 0
+		if haveVectors && len(part)%4 == 0 && vectorExpand(&part[0], &s.bytes[0], len(part), size, &t.public.order, f.mask, f.q) == 0 {
+			continue
+		}
 		for i := range part {
 			v := binary.LittleEndian.Uint64(s.bytes[at:at+8]) & f.mask
 			part[i] = v

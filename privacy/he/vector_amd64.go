@@ -37,3 +37,17 @@ func vectorIntegers(x *uint64, n int, c *[4]float64)
 //
 //go:noescape
 func vectorGaussian(dst *int16, words *byte, n int, below *[NoiseBound]uint64)
+
+// vectorMessage adds noise and fields to n coefficients of each prime, n being
+// a multiple of 4, and leaves residues. It may read four bytes after the last
+// field.
+//
+//go:noescape
+func vectorMessage(residues *[MaxPrimes]*uint64, primes int, fields *uint32, noise *int16, n int, m *messageRuns)
+
+// vectorExpand cuts n words, a multiple of 4, of size bytes out of a key
+// stream and masks them. It reads up to 16 bytes from the last two. over is 0
+// when all are below q.
+//
+//go:noescape
+func vectorExpand(dst *uint64, words *byte, n, size int, order *[32]byte, mask, q uint64) (over uint64)

@@ -278,3 +278,143 @@ DATA order<>+20(SB)/4, $6
 DATA order<>+24(SB)/4, $3
 DATA order<>+28(SB)/4, $7
 GLOBL order<>(SB), RODATA|NOPTR, $32
+
+// CANONICAL makes Y, within 2^53 of 0, an integer below q. It uses K and L;
+// Y12 is 2^52, R holds q in each lane as integers.
+#define CANONICAL(Y, K, L, R) \
+	REDUCE(Y, K);         \
+	VADDPD   Y13, Y, Y;   \
+	VADDPD   Y12, Y, Y;   \
+	VPXOR    Y12, Y, Y;   \
+	VPSUBQ   R, Y, Y;     \
+	VPXOR    L, L, L;     \
+	VPCMPGTQ Y, L, K;     \
+	VPAND    R, K, K;     \
+	VPADDQ   K, Y, Y
+
+// func vectorMessage(residues *[3]*uint64, primes int, fields *uint32, noise *int16, n int, m *messageRuns)
+TEXT ·vectorMessage(SB), NOSPLIT, $288-48
+	LEAQ 31(SP), DI
+	ANDQ $~31, DI             // the runs
+	MOVQ fields+16(FP), SI
+	MOVQ noise+24(FP), R8
+	MOVQ n+32(FP), CX
+	MOVQ m+40(FP), R9
+	MOVQ 8(R9), DX            // bytes from one coefficient's fields to the next
+	LEAQ (DX)(DX*2), R11
+	XORQ R12, R12             // bytes of residues done
+	VBROADCASTSD 368(R9), Y12 // 2^52
+	VBROADCASTSD 360(R9), Y15
+	VMOVQ 16(R9), X11         // width
+	VPCMPEQQ Y10, Y10, Y10
+	VPSRLQ   $32, Y10, Y10    // 2^32-1
+
+coefficients:
+	XORQ AX, AX
+
+run:
+	MOVQ 24(R9)(AX*8), BX
+	ADDQ SI, BX
+	VMOVQ   (BX), X0
+	VPINSRQ $1, (BX)(DX*1), X0, X0
+	VMOVQ   (BX)(DX*2), X1
+	VPINSRQ $1, (BX)(R11*1), X1, X1
+	VINSERTI128 $1, X1, Y0, Y0
+	VPBROADCASTQ 88(R9)(AX*8), Y2
+	VPAND  Y2, Y0, Y0
+	VPAND  Y10, Y0, Y1
+	VPSRLQ $32, Y0, Y0
+	VPSLLQ X11, Y0, Y0
+	VPADDQ Y1, Y0, Y0
+	VPOR   Y12, Y0, Y0
+	VSUBPD Y12, Y0, Y0
+	MOVQ   AX, BX
+	SHLQ   $5, BX
+	VMOVUPD Y0, (DI)(BX*1)
+	INCQ AX
+	CMPQ AX, (R9)
+	JNE  run
+
+	VPMOVSXWD (R8), X0
+	VCVTDQ2PD X0, Y9 // noise
+
+	// Each prime's residues.
+	MOVQ primes+8(FP), R13
+	MOVQ residues+0(FP), R10
+	LEAQ 344(R9), AX  // constants
+	LEAQ 152(R9), R14 // weights
+
+prime:
+	VBROADCASTSD 0(AX), Y13
+	VBROADCASTSD 8(AX), Y14
+	MOVQ (R10), BX
+	LOADINTEGERS((BX)(R12*1), Y0)
+	VADDPD Y9, Y0, Y0
+	VBROADCASTSD (R14), Y1
+	VMOVUPD (DI), Y2
+	VFMADD231PD Y1, Y2, Y0
+	MOVQ $1, R15
+	CMPQ R15, (R9)
+	JEQ  sum
+
+weigh:
+	MOVQ R15, BX
+	SHLQ $5, BX
+	VMOVUPD (DI)(BX*1), Y1
+	VBROADCASTSD (R14)(R15*8), Y2
+	TIMES(Y1, Y2, Y3, Y4)
+	VADDPD Y1, Y0, Y0
+	INCQ R15
+	CMPQ R15, (R9)
+	JNE  weigh
+
+sum:
+	VADDPD Y12, Y13, Y5
+	VPXOR  Y12, Y5, Y5 // q as integers
+	CANONICAL(Y0, Y1, Y2, Y5)
+	MOVQ (R10), BX
+	VMOVDQU Y0, (BX)(R12*1)
+	ADDQ $8, R10
+	ADDQ $32, AX
+	ADDQ $64, R14
+	DECQ R13
+	JNZ  prime
+
+	LEAQ (SI)(DX*4), SI
+	ADDQ $8, R8
+	ADDQ $32, R12
+	SUBQ $4, CX
+	JNZ  coefficients
+	VZEROUPPER
+	RET
+
+// func vectorExpand(dst *uint64, words *byte, n, size int, order *[32]byte, mask, q uint64) (over uint64)
+TEXT ·vectorExpand(SB), NOSPLIT, $0-64
+	MOVQ dst+0(FP), DI
+	MOVQ words+8(FP), SI
+	MOVQ n+16(FP), CX
+	MOVQ size+24(FP), DX
+	MOVQ order+32(FP), AX
+	VMOVDQU (AX), Y12
+	VPBROADCASTQ mask+40(FP), Y13
+	VPBROADCASTQ q+48(FP), Y14
+	VPCMPEQQ Y1, Y1, Y1
+	VPADDQ   Y1, Y14, Y14 // q-1
+	VPXOR    Y15, Y15, Y15
+
+word:
+	VMOVDQU     (SI), X0
+	VINSERTI128 $1, (SI)(DX*2), Y0, Y0
+	VPSHUFB     Y12, Y0, Y0
+	VPAND       Y13, Y0, Y0
+	VPCMPGTQ    Y14, Y0, Y1
+	VPOR        Y1, Y15, Y15
+	VMOVDQU     Y0, (DI)
+	LEAQ (SI)(DX*4), SI
+	ADDQ $32, DI
+	SUBQ $4, CX
+	JNZ  word
+	VMOVMSKPD Y15, AX
+	MOVQ AX, over+56(FP)
+	VZEROUPPER
+	RET

@@ -14,3 +14,11 @@ func vectorLast(x *uint64, half int, root float64, c *[4]float64) { panic("he") 
 func vectorIntegers(x *uint64, n int, c *[4]float64) { panic("he") }
 
 func vectorGaussian(dst *int16, words *byte, n int, below *[NoiseBound]uint64) { panic("he") }
+
+func vectorMessage(residues *[MaxPrimes]*uint64, primes int, fields *uint32, noise *int16, n int, m *messageRuns) {
+	panic("he")
+}
+
+func vectorExpand(dst *uint64, words *byte, n, size int, order *[32]byte, mask, q uint64) uint64 {
+	panic("he")
+}
