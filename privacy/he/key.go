@@ -24,8 +24,8 @@ type OneTimeKey struct {
 	mu           sync.RWMutex // holds everything below; encryption reads
 	coefficients []int16
 	transformed  []multiplicand // for each prime, transform domain, times 1/N
-	seed         [32]byte   // of the first encryption
-	next         int        // blocks below are taken
+	seed         [32]byte       // of the first encryption
+	next         int            // blocks below are taken
 	erased       bool
 }
 

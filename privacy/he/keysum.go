@@ -42,6 +42,7 @@ func (k *KeySum) Open(seed [32]byte, sum *Sum, dst []uint64) error {
 	if len(dst) != to-from {
 		return fmt.Errorf("open: %d fields, want %d: %w", len(dst), to-from, ErrFields)
 	}
+	sum.settle()
 	o := opening{tables: k.p.tables, seed: &seed, key: k, sum: sum}
 	err := k.p.split(sum.first, sum.last, func(first, last int) error {
 		low, high := k.p.fieldsWithin(sum.first, first, last)

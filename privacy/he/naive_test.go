@@ -46,7 +46,13 @@ func TestNaiveTwin(t *testing.T) {
 	}
 }
 
-// naiveCombine is garner.combine's twin.
+// combine makes residues below twice their primes numbers below Q.
+func (g *garner) combine(out *[3][]uint64, residues [][]uint64) {
+	g.digits(residues)
+	g.compose(out, residues)
+}
+
+// naiveCombine is its twin.
 func naiveCombine(p *Parameters, residues [][]uint64, i int) *big.Int {
 	q, x := p.literal.modulus(), new(big.Int)
 	for j, f := range p.primes {

@@ -38,7 +38,7 @@ func (o *opening) blocks(dst []uint64, first, last int) error {
 	s := o.borrow()
 	defer o.giveBack(s)
 	public := o.publicFrom(o.seed, first)
-	parts := make([][]uint64, len(o.primes))
+	products, sums := make([][]uint64, len(o.primes)), make([][]uint64, len(o.primes))
 	for block := first; block < last; block++ {
 		for j := range o.primes {
 			o.expand(s.residues[j], &o.primes[j], public, s)
@@ -48,10 +48,10 @@ func (o *opening) blocks(dst []uint64, first, last int) error {
 		for from := 0; from < len(sum[0]); from += chunk {
 			to := min(from+chunk, len(sum[0]))
 			for j := range o.primes {
-				parts[j] = s.residues[j][from:to]
-				o.primes[j].unmask(parts[j], sum[j][from:to], uint64(NoiseBound*o.key.n))
+				products[j], sums[j] = s.residues[j][from:to], sum[j][from:to]
 			}
-			o.garner.combine(&s.words, parts)
+			o.garner.unmask(products, sums, uint64(NoiseBound*o.key.n))
+			o.garner.compose(&s.words, products)
 			taken := min(len(dst), (to-from)*o.decoded.PerCoefficient)
 			if !o.decode(dst[:taken], &s.words, to-from, o.key.n) {
 				return o.locate(&s.words, to-from, taken, block*o.layout.degree+from, o.key.n)

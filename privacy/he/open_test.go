@@ -6,6 +6,7 @@ import (
 	"math"
 	"math/big"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -31,9 +32,13 @@ func TestNoiseWithinBound(t *testing.T) {
 			f := &p.primes[j]
 			p.expand(s.residues[j], f, public, s)
 			f.product(s.residues[j], prepared.transformed[j])
-			f.unmask(s.residues[j][:len(polynomials[j])], polynomials[j], NoiseBound*n)
 		}
-		p.garner.combine(&s.words, s.residues)
+		products := slices.Clone(s.residues)
+		for j := range products {
+			products[j] = products[j][:len(polynomials[j])]
+		}
+		p.garner.unmask(products, polynomials, NoiseBound*n)
+		p.garner.compose(&s.words, products)
 		for _, x := range s.words[0][:len(polynomials[0])] {
 			noise := int(x&(1<<p.literal.LogDelta-1)) - NoiseBound*n
 			largest = max(largest, noise, -noise)

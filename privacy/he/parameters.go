@@ -27,8 +27,9 @@ type tables struct {
 	message fixedpoint.Packing // into words of wordBits, for encryption
 	decoded fixedpoint.Packing // out of words of 64 bits
 	garner  garner
-	runs    *messageRuns // nil: not on this processor, or too large for it
-	most    int // ciphertexts in a sum before it is reduced
+	runs    *messageRuns  // nil: not on this processor, or too large for it
+	four    *decodeVector // nil: not on this processor
+	most    int           // ciphertexts in a sum before it is reduced
 	scratch sync.Pool
 }
 
@@ -66,6 +67,7 @@ func (l Literal) build() (*Parameters, error) {
 	}
 	t.public = t.newPublicLayout()
 	t.garner = newGarner(t.primes)
+	t.four = t.newDecodeVector()
 	t.runs = t.newMessageRuns()
 	t.decoded = fixedpoint.Packing{PerCoefficient: l.PerCoefficient, Width: l.Width, Offset: l.LogDelta, WordBits: 64}
 	t.message = t.decoded

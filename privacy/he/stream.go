@@ -52,17 +52,18 @@ func (s secretSource) from(n int) cipher.Stream {
 // publicLayout cuts a seed's key stream into pieces, one for each block and
 // prime; see the package comment.
 type publicLayout struct {
+	longest    uint // bits of a prime
 	wordBytes  int
 	pieceBytes int
 	order      [32]byte // for vectorExpand: of two words in 16 bytes, twice
 }
 
 func (t *tables) newPublicLayout() publicLayout {
-	longest := uint(0)
+	var y publicLayout
 	for i := range t.primes {
-		longest = max(longest, t.primes[i].bits)
+		y.longest = max(y.longest, t.primes[i].bits)
 	}
-	y := publicLayout{wordBytes: int(longest+7) / 8}
+	y.wordBytes = int(y.longest+7) / 8
 	y.pieceBytes = y.wordBytes * (t.layout.degree + spareWords)
 	for i := range y.order {
 		if y.order[i] = 0x80; i%8 < y.wordBytes {

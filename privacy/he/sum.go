@@ -106,6 +106,13 @@ func (s *Sum) reduce() {
 	s.added = min(s.added, 1)
 }
 
+// settle reduces if a number may have reached 2^52.
+func (s *Sum) settle() {
+	if uint64(s.added)<<s.p.public.longest > 1<<52 {
+		s.reduce()
+	}
+}
+
 // Marshal returns the sum in the wire form of a ciphertext's blocks.
 func (s *Sum) Marshal() []byte { return s.AppendTo(nil) }
 

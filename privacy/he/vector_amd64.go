@@ -51,3 +51,16 @@ func vectorMessage(residues *[MaxPrimes]*uint64, primes int, fields *uint32, noi
 //
 //go:noescape
 func vectorExpand(dst *uint64, words *byte, n, size int, order *[32]byte, mask, q uint64) (over uint64)
+
+// vectorDigits replaces n products below 2q, a multiple of 4, by the digits in
+// mixed radix of sums + up - products; sums are below 2^52.
+//
+//go:noescape
+func vectorDigits(products, sums *[MaxPrimes]*uint64, primes, n int, up float64, garner *garnerVector)
+
+// vectorDecode writes the fields of n coefficients to dst, and up to three
+// zeros after the last. bad is 0 when all noise is at most noise, all fields
+// are at most largest and all other bits are 0.
+//
+//go:noescape
+func vectorDecode(dst *uint64, words *[3]*uint64, n int, d *decodeVector, noise, largest uint64) (bad uint64)

@@ -418,3 +418,141 @@ word:
 	MOVQ AX, over+56(FP)
 	VZEROUPPER
 	RET
+
+// DIGIT makes Y, within 2^53 of 0, an integer below q at BX, and leaves it as
+// float64 too. It uses Y8 to Y11.
+#define DIGIT(Y) \
+	VADDPD  Y12, Y13, Y11; \
+	VPXOR   Y12, Y11, Y11; \
+	CANONICAL(Y, Y8, Y9, Y11); \
+	VMOVDQU Y, (BX)(R12*1); \
+	VPOR    Y12, Y, Y; \
+	VSUBPD  Y12, Y, Y
+
+// MASKED sets Y to sum + up - product, whose addresses are in R8 and BX. It
+// uses Y8. Y7 is up.
+#define MASKED(Y) \
+	LOADINTEGERS((R8)(R12*1), Y); \
+	LOADINTEGERS((BX)(R12*1), Y8); \
+	VADDPD Y7, Y, Y; \
+	VSUBPD Y8, Y, Y
+
+// PRIME loads a prime and its inverse.
+#define PRIME(q, inverse) \
+	VBROADCASTSD q, Y13; \
+	VBROADCASTSD inverse, Y14
+
+// func vectorDigits(products, sums *[3]*uint64, primes, n int, up float64, garner *garnerVector)
+TEXT ·vectorDigits(SB), NOSPLIT, $0-48
+	MOVQ products+0(FP), DI
+	MOVQ sums+8(FP), SI
+	MOVQ primes+16(FP), DX
+	MOVQ n+24(FP), CX
+	VBROADCASTSD up+32(FP), Y7
+	MOVQ garner+40(FP), AX
+	CONSTANTS
+	VBROADCASTSD 24(AX), Y12
+	XORQ R12, R12
+
+coefficients:
+	PRIME(0(AX), 8(AX))
+	MOVQ (DI), BX
+	MOVQ (SI), R8
+	MASKED(Y0)
+	DIGIT(Y0)
+	CMPQ DX, $1
+	JEQ  next
+
+	PRIME(32(AX), 40(AX))
+	MOVQ 8(DI), BX
+	MOVQ 8(SI), R8
+	MASKED(Y1)
+	REDUCE(Y1, Y8)
+	VSUBPD Y0, Y1, Y1
+	VBROADCASTSD 96(AX), Y2
+	TIMES(Y1, Y2, Y8, Y9)
+	DIGIT(Y1)
+	CMPQ DX, $2
+	JEQ  next
+
+	PRIME(64(AX), 72(AX))
+	MOVQ 16(DI), BX
+	MOVQ 16(SI), R8
+	MASKED(Y2)
+	REDUCE(Y2, Y8)
+	VSUBPD Y0, Y2, Y2
+	VBROADCASTSD 104(AX), Y3
+	TIMES(Y2, Y3, Y8, Y9)
+	VSUBPD Y1, Y2, Y2
+	VBROADCASTSD 112(AX), Y3
+	TIMES(Y2, Y3, Y8, Y9)
+	DIGIT(Y2)
+
+next:
+	ADDQ $32, R12
+	SUBQ $4, CX
+	JNZ  coefficients
+	VZEROUPPER
+	RET
+
+// func vectorDecode(dst *uint64, words *[3]*uint64, n int, d *decodeVector, noise, largest uint64) (bad uint64)
+TEXT ·vectorDecode(SB), NOSPLIT, $0-56
+	MOVQ dst+0(FP), DI
+	MOVQ words+8(FP), SI
+	MOVQ n+16(FP), CX
+	MOVQ d+24(FP), AX
+	MOVQ 0(SI), R8
+	MOVQ 8(SI), R9
+	MOVQ 16(SI), R10
+	MOVQ 0(AX), DX             // bytes of a coefficient's fields
+	VPBROADCASTQ noise+32(FP), Y12
+	VPBROADCASTQ largest+40(FP), Y13
+	VMOVDQU 16(AX), Y10        // bits of the noise
+	VMOVDQU 48(AX), Y11        // bits above the fields
+	VPXOR Y14, Y14, Y14        // differences of which none may be negative
+	VPXOR Y15, Y15, Y15        // bits of which none may be set
+	XORQ R12, R12
+
+coefficient:
+	VMOVQ   (R8)(R12*8), X0
+	VPINSRQ $1, (R9)(R12*8), X0, X0
+	VMOVQ   (R10)(R12*8), X1
+	VINSERTI128 $1, X1, Y0, Y0
+	VPAND  Y10, Y0, Y1
+	VPSUBQ Y1, Y12, Y1
+	VPOR   Y1, Y14, Y14
+	VPAND  Y11, Y0, Y1
+	VPOR   Y1, Y15, Y15
+	MOVQ 8(AX), R11
+	LEAQ 80(AX), BX
+	MOVQ DI, SI
+
+four:
+	VMOVDQU (BX), Y2
+	VMOVDQU 32(BX), Y3
+	VPERMD  Y0, Y2, Y2
+	VPERMD  Y0, Y3, Y3
+	VPSRLVQ 64(BX), Y2, Y2
+	VPSLLVQ 96(BX), Y3, Y3
+	VPOR    Y2, Y3, Y2
+	VPAND   128(BX), Y2, Y2
+	VMOVDQU Y2, (SI)
+	VPSUBQ  Y2, Y13, Y2
+	VPOR    Y2, Y14, Y14
+	ADDQ $160, BX
+	ADDQ $32, SI
+	DECQ R11
+	JNZ  four
+
+	ADDQ DX, DI
+	INCQ R12
+	CMPQ R12, CX
+	JNE  coefficient
+	VMOVMSKPD Y14, AX
+	VPTEST Y15, Y15
+	SETNE  BX
+	MOVBLZX BX, BX
+	ORQ    BX, AX
+	MOVQ   AX, bad+48(FP)
+	VZEROUPPER
+	RET

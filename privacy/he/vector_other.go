@@ -22,3 +22,11 @@ func vectorMessage(residues *[MaxPrimes]*uint64, primes int, fields *uint32, noi
 func vectorExpand(dst *uint64, words *byte, n, size int, order *[32]byte, mask, q uint64) uint64 {
 	panic("he")
 }
+
+func vectorDigits(products, sums *[MaxPrimes]*uint64, primes, n int, up float64, garner *garnerVector) {
+	panic("he")
+}
+
+func vectorDecode(dst *uint64, words *[3]*uint64, n int, d *decodeVector, noise, largest uint64) uint64 {
+	panic("he")
+}
