@@ -82,6 +82,9 @@ func writeGroupsOf[W width](out []byte, values []uint64) (done int) {
 
 // addGroups is addGroupsOf for a width.
 func addGroups(sum []uint64, in []byte, w uint, room uint64) (done int, over uint64) {
+	if haveVectors {
+		return addEights(sum, in, w, room)
+	}
 	switch w {
 	case 20:
 		return addGroupsOf[[20]byte](sum, in, room)

@@ -64,3 +64,9 @@ func vectorDigits(products, sums *[MaxPrimes]*uint64, primes, n int, up float64,
 //
 //go:noescape
 func vectorDecode(dst *uint64, words *[3]*uint64, n int, d *decodeVector, noise, largest uint64) (bad uint64)
+
+// vectorAdd adds groups of eight numbers to sum. over is of all numbers plus
+// room. It reads up to 16 bytes from a group's last pair.
+//
+//go:noescape
+func vectorAdd(sum *uint64, in *byte, groups int, u *unpackVector, room uint64) (over uint64)

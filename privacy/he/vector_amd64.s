@@ -556,3 +556,53 @@ four:
 	MOVQ   AX, bad+48(FP)
 	VZEROUPPER
 	RET
+
+// UNPACK sets Y to four numbers out of the 16 bytes at low and at high.
+#define UNPACK(low, high, order, shifts, Y, X) \
+	VMOVDQU     low, X;         \
+	VINSERTI128 $1, high, Y, Y; \
+	VPSHUFB     order, Y, Y;    \
+	VPSRLVQ     shifts, Y, Y;   \
+	VPAND       Y13, Y, Y
+
+// func vectorAdd(sum *uint64, in *byte, groups int, u *unpackVector, room uint64) (over uint64)
+TEXT ·vectorAdd(SB), NOSPLIT, $0-48
+	MOVQ sum+0(FP), DI
+	MOVQ in+8(FP), SI
+	MOVQ groups+16(FP), CX
+	MOVQ u+24(FP), AX
+	VPBROADCASTQ room+32(FP), Y12
+	MOVQ 0(AX), DX   // bytes of a group
+	MOVQ 8(AX), R8   // and where its other pairs begin
+	MOVQ 16(AX), R9
+	MOVQ 24(AX), R10
+	VPBROADCASTQ 32(AX), Y13
+	VMOVDQU 40(AX), Y8
+	VMOVDQU 72(AX), Y9
+	VMOVDQU 104(AX), Y10
+	VMOVDQU 136(AX), Y11
+	VPXOR Y15, Y15, Y15
+
+eight:
+	UNPACK((SI), (SI)(R8*1), Y8, Y9, Y0, X0)
+	UNPACK((SI)(R9*1), (SI)(R10*1), Y10, Y11, Y1, X1)
+	VPADDQ  Y12, Y0, Y2
+	VPADDQ  Y12, Y1, Y3
+	VPADDQ  (DI), Y0, Y0
+	VPADDQ  32(DI), Y1, Y1
+	VMOVDQU Y0, (DI)
+	VMOVDQU Y1, 32(DI)
+	VPOR    Y2, Y15, Y15
+	VPOR    Y3, Y15, Y15
+	ADDQ DX, SI
+	ADDQ $64, DI
+	DECQ CX
+	JNZ  eight
+	VEXTRACTI128 $1, Y15, X0
+	VPOR    X0, X15, X0
+	VPEXTRQ $0, X0, AX
+	VPEXTRQ $1, X0, BX
+	ORQ     BX, AX
+	MOVQ    AX, over+40(FP)
+	VZEROUPPER
+	RET

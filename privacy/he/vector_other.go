@@ -30,3 +30,5 @@ func vectorDigits(products, sums *[MaxPrimes]*uint64, primes, n int, up float64,
 func vectorDecode(dst *uint64, words *[3]*uint64, n int, d *decodeVector, noise, largest uint64) uint64 {
 	panic("he")
 }
+
+func vectorAdd(sum *uint64, in *byte, groups int, u *unpackVector, room uint64) uint64 { panic("he") }
