@@ -28,6 +28,7 @@ check: $(TOOLS)/protoc-gen-go $(TOOLS)/protoc-gen-go-grpc
 unit: servers
 	@test -d ../shared/data || echo "DATA ABSENT: ../shared/data: what needs real records is not tested"
 	$(GO) test ./...
+	$(GO) test -tags purego ./privacy/he # as on processors without AVX2
 
 # The packages with goroutines, under the race detector.
 race:

@@ -4,7 +4,7 @@ package he
 
 import "golang.org/x/sys/cpu"
 
-// haveVectors says whether transform_amd64.s and its like can run.
+// haveVectors says whether vector_amd64.s can run.
 var haveVectors = cpu.X86.HasAVX2 && cpu.X86.HasFMA
 
 // vectorFirst multiplies x by the key and does the first four layers on groups

@@ -2,7 +2,8 @@
 
 #include "textflag.h"
 
-// Y13 is q, Y14 1/q and Y15 1.5*2^52 in each lane, see transform_amd64.go.
+// See vector.go. Unless a function says otherwise, Y13 is q, Y14 1/q and Y15
+// 1.5*2^52 in each lane.
 
 // TIMES sets A to A*W modulo q, within q of 0. It uses H and K.
 #define TIMES(A, W, H, K) \
