@@ -18,7 +18,9 @@ import (
 // TestLyingCoordinator plays every lie of a coordinator to a federation of four (t = 3,
 // f = 1, K = 3). Each train round has a base of its own, so that no attack hides another.
 func TestLyingCoordinator(t *testing.T) {
-	l := newLiar(t, 4, 1, plans.Cardiology())
+	plan := plans.Cardiology()
+	plan.Privacy.ClipLeast = 1e-4
+	l := newLiar(t, 4, 1, plan)
 	l.run(t, "header", func(t *testing.T) { headerAttacks(t, l) })
 	l.run(t, "log", func(t *testing.T) { logAttacks(t, l) })
 	l.run(t, "manifest", func(t *testing.T) { manifestAttacks(t, l) })
@@ -51,8 +53,9 @@ func headerAttacks(t *testing.T, l *liar) {
 		{"charter of a lower epoch", func(h *federation.Header) { h.CharterEpoch = 0 }, "of epoch 0: pinned is " + l.charter.Digest().Short()},
 		{"another federation", func(h *federation.Header) { h.Federation = "oncology" }, `federation "oncology": pinned charter is of "cardiology"`},
 		{"bits for one hospital", func(h *federation.Header) { h.Format.Bits = 32 }, "fixed-point format is not the plan's"},
-		{"clip for one hospital", func(h *federation.Header) { h.Format.Segments[0].Clip = 1000 }, "fixed-point format is not the plan's"},
-		{"a format segment dropped", func(h *federation.Header) { h.Format.Segments = h.Format.Segments[:1] }, "fixed-point format is not the plan's"},
+		{"clip for one hospital", func(h *federation.Header) { h.Format.Segments[0].Clip = 1000 }, "clip 1000 of tensor weight: the plan allows 0.0001 to 1"},
+		{"clip that does not follow from the base", func(h *federation.Header) { h.Format.Segments[0].Clip = 0.5 }, "clips [0.5 1]: from version 3 follow [1 1]"},
+		{"a format segment dropped", func(h *federation.Header) { h.Format.Segments = h.Format.Segments[:1] }, "fixed-point format has no tensor bias"},
 		{"weight cap for one hospital", func(h *federation.Header) {
 			*h = l.statistics()
 			h.Format.Segments = []fixedpoint.Segment{{Name: federation.SegmentSums, Count: h.Format.Segments[0].Count, Encoding: fixedpoint.Unit, Clip: 1}}
@@ -61,7 +64,7 @@ func headerAttacks(t *testing.T, l *liar) {
 		{"question of another base", func(h *federation.Header) { h.Parameters = other }, "questions are not those of the kind, plan and base"},
 		{"no question", func(h *federation.Header) { h.Questions = nil }, "questions are not those of the kind, plan and base"},
 		{"ring with a prime of the liar's", func(h *federation.Header) { h.Ring.Primes[0] += 2 }, "is not the one that follows from them"},
-		{"ring for a smaller group", func(h *federation.Header) { h.Ring.GroupSize = 3 }, "ring for 16 fields of 16 bits and 3 hospitals: want 16, 16 and 4"},
+		{"ring for a smaller group", func(h *federation.Header) { h.Ring.GroupSize = 3 }, "ring for 17 fields of 16 bits and 3 hospitals: want 17, 16 and 4"},
 		{"plan that was not approved", func(h *federation.Header) { h.Plan = other }, "refused by policy rule plans"},
 		{"same parameters under another tensor shape", func(h *federation.Header) {
 			l.disguise(h, func(s *models.Snapshot) {

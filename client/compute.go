@@ -35,6 +35,7 @@ type model struct {
 	params     []float32
 	norm       aggregation.Normalisation
 	control    []float32 // of the server, over the shared parameters; SCAFFOLD only
+	clips      []float64 // of each shared tensor in the train round on it; nil: the plan's
 	counted    uint64    // the round that last summed an update of this hospital; 0: none
 }
 
@@ -86,7 +87,11 @@ func (d *Daemon) download(ctx context.Context, digest federation.Digest) (model,
 	if err != nil {
 		return model{}, fmt.Errorf("snapshot %s: %w", digest.Short(), err)
 	}
-	m := model{snapshot: digest, parameters: models.ParametersDigest(s), params: params, norm: norm}
+	clips, err := models.Clips(d.cfg.Plan, s)
+	if err != nil {
+		return model{}, fmt.Errorf("snapshot %s: %w", digest.Short(), err)
+	}
+	m := model{snapshot: digest, parameters: models.ParametersDigest(s), params: params, norm: norm, clips: models.ClipValues(clips)}
 	return m, d.readState(&m, s)
 }
 
@@ -136,8 +141,10 @@ func (d *Daemon) checkBase(ctx context.Context, h federation.Header) error {
 	if h.Base.IsZero() {
 		return nil
 	}
-	_, _, err := d.base(ctx, h.Base, h.Parameters)
-	return err
+	if _, _, err := d.base(ctx, h.Base, h.Parameters); err != nil {
+		return err
+	}
+	return federation.CheckClips(d.cfg.Plan, h, d.model.clips)
 }
 
 // computeDelta trains locally: its contribution is the clipped change of each shared
@@ -157,7 +164,11 @@ func (d *Daemon) computeDelta(ctx context.Context, h federation.Header) (contrib
 	if err != nil {
 		return contribution{}, err
 	}
-	job := training{plan: plan, version: h.Version, records: d.train, params: params, norm: norm, control: d.model.control, own: own,
+	clips, err := h.Clips(plan)
+	if err != nil {
+		return contribution{}, err
+	}
+	job := training{plan: plan, version: h.Version, clips: clips, records: d.train, params: params, norm: norm, control: d.model.control, own: own,
 		seed: binary.LittleEndian.Uint64(seed[:8])}
 	c, next, loss, err := job.run(ctx, d.trainer)
 	if err != nil {
@@ -169,14 +180,15 @@ func (d *Daemon) computeDelta(ctx context.Context, h federation.Header) (contrib
 		}
 	}
 	d.forget()
-	d.cfg.Logger.Debug("trained", "round", h.Round, "loss", loss, "saturated", c.values[1])
+	d.cfg.Logger.Debug("trained", "round", h.Round, "loss", loss, "saturated", c.values[1:1+len(plan.Shared())])
 	return c, nil
 }
 
 // training is one round's local training, with all that it depends on.
 type training struct {
 	plan    federation.Plan
-	version uint64 // of the base
+	version uint64    // of the base
+	clips   []float64 // the header's, nil where the plan fixes them
 	records *dataset.Table
 	params  []float32 // of the base
 	norm    aggregation.Normalisation
@@ -197,19 +209,20 @@ func (j training) run(ctx context.Context, trainer train.Trainer) (contribution,
 		return contribution{}, kept{}, 0, err
 	}
 	shared, local := split(j.plan, start, delta)
-	c, err := contribute(j.plan, shared, j.control, j.records.Rows)
+	c, err := contribute(j.plan, j.clips, shared, j.control, j.records.Rows)
 	if err != nil {
 		return contribution{}, kept{}, 0, err
 	}
 	return c, kept{control: c.nextControl(j.plan, j.own.control), local: local}, loss, nil
 }
 
-// contribute makes what the plan's rule sums of a change of the shared parameters;
-// control is the server's control variate, where the rule has one.
-func contribute(p federation.Plan, change, control []float32, rows int) (contribution, error) {
+// contribute makes what the plan's rule sums of a change of the shared parameters; clips
+// are the header's, nil where the plan fixes them; control is the server's control
+// variate, where the rule has one.
+func contribute(p federation.Plan, clips []float64, change, control []float32, rows int) (contribution, error) {
 	weight := dataset.Weight(rows, p.Privacy.WeightCap)
 	share := float64(weight) / float64(p.Privacy.WeightCap)
-	v := vector{change: change, scale: 1, clip: p.Privacy.Clip, share: share}
+	v := vector{change: change, scale: 1, clip: 1, share: share}
 	c := contribution{}
 	var effort []float64
 	switch p.Aggregation.Rule {
@@ -221,18 +234,23 @@ func contribute(p federation.Plan, change, control []float32, rows int) (contrib
 		if err := aggregation.Effort(effort, weight, norm, p.Privacy.Bits); err != nil {
 			return c, err
 		}
-		c.vectors = []vector{v}
+		c.vectors = v.tensors(p, clips)
 	case federation.Scaffold:
 		second := slices.Clone(change)
 		if err := aggregation.ControlChange(second, control, p.Local.StepsOf(rows), p.Local.LearningRate); err != nil {
 			return c, err
 		}
-		c.vectors = []vector{v, {change: second, scale: p.ControlScale(), clip: 2 * p.Privacy.Clip, share: share}}
+		w := vector{change: second, scale: p.ControlScale(), clip: federation.ControlClip, share: share}
+		c.vectors = append(v.tensors(p, clips), w.tensors(p, clips)...)
 	default:
-		c.vectors = []vector{v}
+		c.vectors = v.tensors(p, clips)
 	}
-	saturated, err := c.saturated()
-	c.values = append([]float64{float64(weight), float64(min(saturated, 1<<p.Privacy.Bits-1))}, effort...)
+	saturated, err := c.saturated(len(p.Shared()))
+	c.values = []float64{float64(weight)}
+	for _, n := range saturated {
+		c.values = append(c.values, float64(min(n, 1<<p.Privacy.Bits-1)))
+	}
+	c.values = append(c.values, effort...)
 	return c, err
 }
 
@@ -242,12 +260,15 @@ func (c contribution) nextControl(p federation.Plan, own []float32) []float32 {
 	if p.Aggregation.Rule != federation.Scaffold {
 		return nil
 	}
-	v := c.vectors[1]
-	v.share = 1
-	next := make([]float32, len(v.change))
+	next := make([]float32, p.SharedCount())
 	copy(next, own)
-	for i := range next {
-		next[i] += float32(v.at(i) / v.scale)
+	rest := next
+	for _, v := range c.vectors[len(p.Shared()):] {
+		v.share = 1
+		for i := range v.change {
+			rest[i] += float32(v.at(i) / v.scale)
+		}
+		rest = rest[len(v.change):]
 	}
 	return next
 }

@@ -5,6 +5,7 @@ import (
 	"math"
 
 	"atrium/aggregation/fixedpoint"
+	"atrium/coordinator/federation"
 )
 
 // contribution is the vector that this hospital contributes to a round, in the layout of
@@ -58,17 +59,35 @@ func (c contribution) read(dst []float64, from int) {
 	copy(dst, c.values[max(0, from):])
 }
 
-// saturated counts the values beyond the clip; fixedpoint.ErrNotFinite.
-func (c contribution) saturated() (int, error) {
-	n := 0
-	for _, v := range c.vectors {
+// tensors divides a change of all shared parameters. clips are those of the tensors, nil
+// where the plan fixes them; v.clip is a multiple of them.
+func (v vector) tensors(p federation.Plan, clips []float64) []vector {
+	var list []vector
+	rest := v.change
+	for i, t := range p.Shared() {
+		part, clip := v, p.Privacy.Clip
+		if clips != nil {
+			clip = clips[i]
+		}
+		n := t.Size()
+		part.change, part.clip, rest = rest[:n:n], float64(v.clip*clip), rest[n:]
+		list = append(list, part)
+	}
+	return list
+}
+
+// saturated counts the values beyond the clip, of each tensor: vectors follow the
+// tensors, once or several times. The error is fixedpoint.ErrNotFinite.
+func (c contribution) saturated(tensors int) ([]int, error) {
+	counts := make([]int, tensors)
+	for i, v := range c.vectors {
 		beyond, err := v.saturated()
 		if err != nil {
-			return 0, err
+			return nil, err
 		}
-		n += beyond
+		counts[i%tensors] += beyond
 	}
-	return n, nil
+	return counts, nil
 }
 
 func (v vector) saturated() (int, error) {

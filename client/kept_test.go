@@ -149,14 +149,14 @@ func TestControlThatMeetsTheClip(t *testing.T) {
 	p.Local = federation.Local{Steps: 4, LearningRate: 0.5}
 	p.Privacy = federation.Privacy{Bits: 16, Clip: 1, WeightCap: 100}
 	change, control := []float32{0.5, -9, 0, 1}, []float32{0, 0, 0.25, -3}
-	c, err := contribute(p, change, control, 50)
+	c, err := contribute(p, nil, change, control, 50)
 	if err != nil {
 		t.Fatal(err)
 	}
 	sent := make([]float64, c.count())
 	c.read(sent, 0)
 	// Δc = −c − Δ/2: −0.25, 4.5 (met: 2/2), −0.25, 2.5 (met); times 2 when sent, half the cap.
-	want := []float64{0.25, -0.5, 0, 0.5, -0.25, 1, -0.25, 1, 50, 3}
+	want := []float64{0.25, -0.5, 0, 0.5, -0.25, 1, -0.25, 1, 50, 2, 1}
 	if diff := cmp.Diff(want, sent); diff != "" {
 		t.Errorf("sent (-want +got):\n%s", diff)
 	}
@@ -175,10 +175,10 @@ func TestNovaSharesWork(t *testing.T) {
 		rows int
 		want []float64
 	}{ // a full round is 20 steps
-		{50, []float64{0.5, -1, 0.125, 0, 50, 1, 50 * 10 * 256 % 65536, 50 * 10 * 256 / 65536, 0}}, // 10 steps, half the weight
-		{5, []float64{0.25, -0.5, 0.0625, 0, 5, 1, 5 * 2 * 256, 0, 0}},                             // 2 steps, 0.05 of the weight: half
+		{50, []float64{0.5, -1, 0.125, 0, 50, 1, 0, 50 * 10 * 256 % 65536, 50 * 10 * 256 / 65536, 0}}, // 10 steps, half the weight
+		{5, []float64{0.25, -0.5, 0.0625, 0, 5, 1, 0, 5 * 2 * 256, 0, 0}},                             // 2 steps, 0.05 of the weight: half
 	} {
-		got, err := contribute(p, []float32{0.5, -9, 0.125, 0}, nil, c.rows)
+		got, err := contribute(p, nil, []float32{0.5, -9, 0.125, 0}, nil, c.rows)
 		if err != nil {
 			t.Fatal(err)
 		}

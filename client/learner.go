@@ -26,7 +26,7 @@ type Learner struct {
 // contributes changes as they were computed, as a federation that does not encrypt would.
 func NewLearner(self federation.HospitalID, plan federation.Plan, train, test *dataset.Table, unclipped bool) *Learner {
 	if unclipped {
-		plan.Privacy.Clip = math.Inf(1)
+		plan.Privacy.Clip, plan.Privacy.ClipLeast = math.Inf(1), 0
 	}
 	return &Learner{self: self, plan: plan, train: train, test: test, kept: map[uint64]kept{}}
 }
@@ -74,7 +74,11 @@ func (l *Learner) Contribute(ctx context.Context, trainer train.Trainer, h feder
 	if !ok && l.plan.Aggregation.KeepsState() && base.counted[l.self] > 0 {
 		return nil, fmt.Errorf("round %d: %w", base.counted[l.self], errKept)
 	}
-	job := training{plan: l.plan, version: h.Version, records: l.train, params: base.params, norm: base.norm,
+	clips, err := h.Clips(l.plan)
+	if err != nil {
+		return nil, err
+	}
+	job := training{plan: l.plan, version: h.Version, clips: clips, records: l.train, params: base.params, norm: base.norm,
 		control: base.control, own: own, seed: seed}
 	c, next, _, err := job.run(ctx, trainer)
 	if err != nil {

@@ -146,7 +146,10 @@ func (r *Rehearsal) Hospital(id federation.HospitalID) *Rehearsing {
 // Round gathers a cohort, nil for every hospital, leaves out who has too few records, and
 // publishes what the round finds.
 func (r *Rehearsal) Round(ctx context.Context, kind federation.RoundKind, cohort []federation.HospitalID) (opening.Result, error) {
-	h := r.header(kind)
+	h, err := r.header(kind)
+	if err != nil {
+		return opening.Result{}, err
+	}
 	submitters, err := r.submitters(kind, cohort)
 	if err != nil {
 		return opening.Result{}, fmt.Errorf("%s round %d: %w", kind, h.Round, err)
@@ -176,14 +179,18 @@ func (r *Rehearsal) Round(ctx context.Context, kind federation.RoundKind, cohort
 }
 
 // header is that of the next round, as far as hospitals and rule look at it.
-func (r *Rehearsal) header(kind federation.RoundKind) federation.Header {
+func (r *Rehearsal) header(kind federation.RoundKind) (federation.Header, error) {
+	format, err := opening.Format(r.Plan, kind, r.Model)
+	if err != nil {
+		return federation.Header{}, err
+	}
 	h := federation.Header{V: 1, Federation: rehearsal, Round: r.round + 1, Kind: kind, Plan: r.Plan.Digest(), Version: r.Version,
-		MinCohort: r.Charter.MinCohort, Format: r.Plan.Format(kind)}
+		MinCohort: r.Charter.MinCohort, Format: format}
 	if r.Version > 0 {
 		h.Parameters = models.ParametersDigest(r.Model)
 	}
 	h.Questions = r.Plan.Questions(kind, h.Parameters)
-	return h
+	return h, nil
 }
 
 // submitters are those of the cohort with enough records, where a group has enough of them.

@@ -22,6 +22,7 @@ type Inspection struct {
 	LastEntry    string              `json:"last_entry,omitempty"`
 	Done         int                 `json:"done"`         // rounds of every kind
 	Abandonments []Abandonment       `json:"abandonments"` // the last ones, oldest first
+	Train        *LastTrain          `json:"train,omitempty"`
 	Lease        *Lease              `json:"lease,omitempty"`
 }
 
@@ -32,6 +33,13 @@ type InspectedHospital struct {
 	Joined    bool                  `json:"joined"`
 	Submitted bool                  `json:"submitted"`
 	Custodian bool                  `json:"custodian"`
+}
+
+// LastTrain is what the last train round found out.
+type LastTrain struct {
+	Round  uint64            `json:"round"`
+	Result federation.Digest `json:"result"` // blob
+	opening.TrainResult
 }
 
 // Abandonment is a round that ended without a result.
@@ -58,6 +66,9 @@ func Inspect(ctx context.Context, b storage.Bucket, pinned federation.Digest) (I
 	if v.Plan, err = opening.Plan(ctx, b, v.State.Plan); err != nil {
 		return Inspection{}, fmt.Errorf("plan: %w", err)
 	}
+	if err := out.readTrain(ctx, b); err != nil {
+		return Inspection{}, err
+	}
 	if out.Lease, err = readLease(ctx, b); err != nil {
 		return Inspection{}, err
 	}
@@ -67,6 +78,24 @@ func Inspect(ctx context.Context, b storage.Bucket, pinned federation.Digest) (I
 		out.Hospitals = append(out.Hospitals, InspectedHospital{h.ID, h.Name, h.Joined, h.Submitted, h.Custodian})
 	}
 	return out, nil
+}
+
+// readTrain reads what the last train round found out.
+func (i *Inspection) readTrain(ctx context.Context, b storage.Bucket) error {
+	if i.Train == nil {
+		return nil
+	}
+	raw, err := storage.GetBlob(ctx, b, i.Train.Result, federation.MaxManifestBytes)
+	if err == nil {
+		var r opening.Result
+		if r, err = opening.DecodeResult(raw); err == nil && r.Train != nil {
+			i.Train.TrainResult = *r.Train
+		}
+	}
+	if err != nil {
+		return fmt.Errorf("result of round %d: %w", i.Train.Round, err)
+	}
+	return nil
 }
 
 // readLog reads a log from its beginning without a key, verifies it, and shows each entry
@@ -116,6 +145,9 @@ func (i *Inspection) note(e round.Entry, after round.Memo) {
 	switch {
 	case e.Kind == round.Publish && r.Phase == round.Done:
 		i.Done++
+		if r.Kind == federation.Train {
+			i.Train = &LastTrain{Round: r.Number, Result: e.Blob}
+		}
 	case e.Kind == round.Abandon, e.Kind == round.CharterSet && e.Reason != "":
 		i.Abandonments = append(i.Abandonments, Abandonment{Round: r.Number, Kind: r.Kind, Time: e.Time, Reason: e.Reason})
 		i.Abandonments = i.Abandonments[max(0, len(i.Abandonments)-maxAbandonments):]

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"time"
 
+	"atrium/aggregation/fixedpoint"
 	"atrium/coordinator/federation"
 	"atrium/coordinator/opening"
 	"atrium/coordinator/round"
@@ -52,7 +53,10 @@ func (c *Coordinator) perform(ctx context.Context, t round.Task, v View) error {
 func (c *Coordinator) open(ctx context.Context, t round.Task, v View) error {
 	s := v.State
 	charter := c.cfg.Charter
-	format := v.Plan.Format(t.RoundKind)
+	format, err := c.format(ctx, t, v)
+	if err != nil {
+		return fmt.Errorf("open round %d: %w", t.Round, err)
+	}
 	ring, err := opening.Ring(format.Count(), charter.LargestGroup(), format.Bits)
 	if err != nil {
 		return fmt.Errorf("open round %d: %w", t.Round, err)
@@ -73,6 +77,19 @@ func (c *Coordinator) open(ctx context.Context, t round.Task, v View) error {
 		return err
 	}
 	return c.Submit(ctx, round.HeaderStored{Header: h, Blob: blob})
+}
+
+// format is the plan's, with the clips that follow from the newest version. Hospitals
+// check them against that version, of which no more than the head is read here.
+func (c *Coordinator) format(ctx context.Context, t round.Task, v View) (fixedpoint.Format, error) {
+	if t.RoundKind != federation.Train || !v.Plan.Privacy.AutoClip() {
+		return v.Plan.Format(t.RoundKind), nil
+	}
+	base, err := models.GetHead(ctx, c.cfg.Bucket, v.State.Model.Snapshot)
+	if err != nil {
+		return fixedpoint.Format{}, err
+	}
+	return opening.Format(v.Plan, t.RoundKind, base)
 }
 
 // manifest builds and stores the manifest from the joins and burns in the log.

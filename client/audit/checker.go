@@ -27,6 +27,13 @@ type checker struct {
 	largest map[federation.HospitalID]int64 // size of the largest checkpoint it cosigned
 	gone    []gone                          // ciphertext segments that are not there
 	card    *card                           // of the newest version, if it was not there
+	newest  newest
+}
+
+// newest is what the newest version says about the next round, once it was read or derived.
+type newest struct {
+	snapshot federation.Digest
+	metadata map[string]string
 }
 
 // current is what was read of the round under way.

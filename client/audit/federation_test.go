@@ -113,7 +113,7 @@ func testPlan() federation.Plan {
 		Label:       federation.Label{Name: "disease"},
 		Local:       federation.Local{Optimiser: "sgd", LearningRate: 0.1, Steps: 1},
 		Aggregation: federation.Aggregation{Rule: "fedavg", LearningRate: 1},
-		Privacy:     federation.Privacy{Bits: 16, Clip: 1, WeightCap: 100, MinRecords: 10},
+		Privacy:     federation.Privacy{Bits: 16, Clip: 8, ClipLeast: 0.01, WeightCap: 100, MinRecords: 10},
 		Schedule: federation.Schedule{Rounds: 2, EvaluateEvery: 2, GatherSeconds: 3600, UpdateSeconds: 3600, OpenSeconds: 3600, GraceSeconds: 1,
 			Stop: federation.Stop{Metric: federation.MetricAccuracy, Patience: 1, MinDelta: 0.9}}}
 }

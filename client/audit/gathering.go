@@ -2,6 +2,8 @@ package audit
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"slices"
 
 	"atrium/coordinator/federation"
@@ -9,6 +11,7 @@ import (
 	"atrium/coordinator/round"
 	"atrium/privacy/envelope"
 	"atrium/storage"
+	"atrium/storage/models"
 )
 
 func (c *checker) checkPlan(ctx context.Context, s step) error {
@@ -58,12 +61,36 @@ func (c *checker) checkOpen(ctx context.Context, s step) error {
 	case h.Checkpoint.Size > s.index:
 		return s.contrary("its checkpoint of size %d is later than itself", h.Checkpoint.Size)
 	}
+	if err := c.checkClips(ctx, s, h); err != nil {
+		return err
+	}
 	params, err := opening.Parameters(h.Ring)
 	if err != nil {
 		return s.wrong(err)
 	}
 	c.heads = append(c.heads, head{h.Checkpoint, storage.Blob(s.entry.Blob), s.name()})
 	c.now = current{header: h, digest: s.entry.Blob, sizes: params.SegmentPlan(opening.SegmentTarget), degree: params.N()}
+	return nil
+}
+
+// checkClips: where the clip follows the aggregate it is what the base says. A base that is
+// gone, and cannot be derived either, says nothing; replay reports it as missing.
+func (c *checker) checkClips(ctx context.Context, s step, h federation.Header) error {
+	if h.Kind != federation.Train || !c.plan.Privacy.AutoClip() {
+		return nil
+	}
+	base := models.Snapshot{Metadata: c.newest.metadata}
+	if c.newest.snapshot != h.Base {
+		var err error
+		if base, err = models.Get(ctx, c.bucket, h.Base); errors.Is(err, storage.ErrNotFound) {
+			return nil
+		} else if err != nil {
+			return unread(storage.ModelSegment(h.Base), fmt.Sprintf("snapshot of version %d", h.Version), err)
+		}
+	}
+	if err := opening.CheckClips(c.plan, h, base); err != nil {
+		return s.wrong(err)
+	}
 	return nil
 }
 

@@ -149,7 +149,7 @@ func vector(h federation.Header, index int) []float64 {
 		}
 	}
 	if n := len(v); h.Kind == federation.Train {
-		v[n-2], v[n-1] = float64(30+index), 0
+		v[n-3], v[n-2], v[n-1] = float64(30+index), 0, 0
 	}
 	return v
 }

@@ -45,6 +45,34 @@ func TestAnotherSnapshot(t *testing.T) {
 	}
 }
 
+// TestAnotherClip: a round is opened with a clip that the plan allows and that does not
+// follow from its base.
+func TestAnotherClip(t *testing.T) {
+	t.Parallel()
+	fx := honest(t)
+	e, _ := fx.find(t, is(round.Open, 6))
+	h, err := federation.DecodeHeader(fx.blob(t, e.Blob))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if clip := h.Format.Segments[0].Clip; clip == 8 || clip < 0.01 {
+		t.Fatalf("the clip of version 2 is %v: it followed nothing", clip)
+	}
+	h.Format.Segments[0].Clip *= 0.75
+	digest := fx.put(t, h)
+	store := fx.rewrite(t, edit(fx.batches(t), is(round.Open, 6), func(e *round.Entry) { e.Blob = digest }))
+	for name, run := range map[string]func() error{
+		"verify": func() error { _, err := Verify(t.Context(), store, Options{}); return err },
+		"replay": func() error { _, err := Replay(t.Context(), store, Options{}); return err },
+	} {
+		err := run()
+		checkProblem(t, err, storage.Blob(digest))
+		if !errors.Is(err, federation.ErrHeader) || !strings.Contains(err.Error(), "from version 2 follow") {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
 // TestAnotherResult: the score of the last round is embellished.
 func TestAnotherResult(t *testing.T) {
 	t.Parallel()

@@ -116,6 +116,7 @@ func (c *checker) checkSnapshot(ctx context.Context, s step) error {
 	if got := models.ParametersDigest(snapshot); got != s.entry.Parameters {
 		return contrary(object, what, "its parameters are %s, the log says %s", got.Short(), s.entry.Parameters.Short())
 	}
+	c.newest = newest{s.entry.Snapshot, snapshot.Metadata}
 	return nil
 }
 

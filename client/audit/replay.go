@@ -162,7 +162,7 @@ func (r *replayer) compare(ctx context.Context, s step, v Version, sum opening.S
 	default:
 		v.Stored = true
 	}
-	r.base = derived
+	r.base, r.newest = derived, newest{e.Snapshot, outcome.Snapshot.Metadata}
 	r.out.Versions = append(r.out.Versions, v)
 	return nil
 }

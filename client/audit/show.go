@@ -101,6 +101,9 @@ func (t *teller) open(ctx context.Context, s step) error {
 	}
 	story := &Story{Number: s.entry.Round, Kind: s.entry.RoundKind, Base: header.Version, Opened: moment(s.entry), Phase: round.Gathering,
 		Question: t.question(header), custodians: len(t.charter.Custodians)}
+	if story.Clips, err = header.Clips(t.plan); err != nil {
+		return s.wrong(err)
+	}
 	t.stories[story.Number] = story
 	t.out.Events = append(t.out.Events, Event{Time: s.entry.Time, Round: story})
 	return nil

@@ -30,7 +30,8 @@ type Story struct {
 	Number   uint64
 	Kind     federation.RoundKind
 	Question string
-	Base     uint64 // version that it is about
+	Base     uint64    // version that it is about
+	Clips    []float64 // of each tensor, where the clip follows the aggregate
 	Opened   time.Time
 	Ended    time.Time // zero while it runs
 	Phase    round.Phase

@@ -2,6 +2,7 @@ package audit
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"atrium/coordinator/federation"
@@ -51,7 +52,7 @@ func (s Story) outcome() string {
 	case r.Evaluation != nil:
 		return fmt.Sprintf("AUC %s, accuracy %.4f", score(r.Evaluation.AUC), r.Evaluation.Accuracy)
 	case r.Train != nil:
-		text := fmt.Sprintf("version %d, weight %g, %g coordinates clipped", s.Version, r.Train.Weight, r.Train.Saturated)
+		text := fmt.Sprintf("version %d, weight %g, %s", s.Version, r.Train.Weight, r.Train.ClippedText())
 		if r.Train.Effort > 0 {
 			text += fmt.Sprintf(", %.1f steps on average", r.Train.Effort)
 		}
@@ -83,6 +84,9 @@ func (s Story) Text(threshold int) []string {
 	}
 	if s.Cohort > 0 {
 		say("submitted", "%s (%d of %d)", list(s.Submitted), len(s.Submitted), s.Cohort)
+	}
+	if len(s.Clips) > 0 {
+		say("clip", "%.3g to %.3g by tensor, from what version %d says", slices.Min(s.Clips), slices.Max(s.Clips), s.Base)
 	}
 	some("discarded", s.Discarded, ": the update came after the candidate was fixed")
 	for _, d := range s.Declined {

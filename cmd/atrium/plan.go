@@ -74,6 +74,8 @@ type planCheck struct {
 	Trained    int                  `json:"trained"`     // of them
 	ModelBytes int                  `json:"model_bytes"` // downloaded each round, with what the rule keeps
 	Rule       string               `json:"rule"`
+	Clip       float64              `json:"clip"` // the greatest, where it follows the sum
+	ClipLeast  float64              `json:"clip_least,omitempty"`
 	Groups     int                  `json:"groups"`    // that the rule needs
 	LocalCount int                  `json:"local"`     // parameters that never leave a hospital
 	Hospitals  int                  `json:"hospitals"` // of the largest group that the sizes are for
@@ -142,7 +144,7 @@ hospital's records must have.`,
 func checkPlan(p federation.Plan, hospitals int) (planCheck, error) {
 	c := planCheck{Name: p.Name, Digest: p.Digest(), Model: modelWords(p.Model), Parameters: p.Model.ParameterCount(p.Inputs()), Trained: p.TrainedCount(),
 		External: p.Model.Kind == federation.External, Base: p.Model.Base,
-		ModelBytes: 4 * (p.ParameterCount() + models.StateCount(p)), Rule: p.Aggregation.Rule, Groups: p.Aggregation.Groups(),
+		ModelBytes: 4 * (p.ParameterCount() + models.StateCount(p)), Rule: p.Aggregation.Rule, Clip: p.Privacy.Clip, ClipLeast: p.Privacy.ClipLeast, Groups: p.Aggregation.Groups(),
 		LocalCount: p.TrainedCount() - p.SharedCount(), Hospitals: hospitals, Columns: p.Features, Label: p.Label, Shape: p.Model.Input.Shape, Classes: p.Model.Classes, MinRecords: p.Privacy.MinRecords}
 	for _, kind := range []federation.RoundKind{federation.Statistics, federation.Train, federation.Evaluate} {
 		format := p.Format(kind)
@@ -185,6 +187,13 @@ func ruleWords(c planCheck) string {
 	return text
 }
 
+func clipWords(c planCheck) string {
+	if c.ClipLeast == 0 {
+		return fmt.Sprintf("%v", c.Clip)
+	}
+	return fmt.Sprintf("of each tensor follows the last sum, from %v to %v", c.ClipLeast, c.Clip)
+}
+
 func modelWords(m federation.Model) string {
 	switch {
 	case m.Kind == federation.Layers:
@@ -212,6 +221,7 @@ func (o *output) planCheck(c planCheck) {
 		{"model", fmt.Sprintf("%s: %d parameters, %s a download", c.Model, c.Parameters, bytesText(int64(c.ModelBytes)))},
 		{"trained", trainedWords(c)},
 		{"rule", ruleWords(c)},
+		{"clip", clipWords(c)},
 	})
 	rows := [][]string{{"round", "values", "bits", "ring", "a hospital sends"}}
 	for _, r := range c.Rounds {

@@ -130,6 +130,7 @@ func (o *output) inspection(i coordinator.Inspection) {
 		{"waiting for", i.Waiting},
 		{"what to do", i.Advice},
 		{"version", versionText(i)},
+		{"last trained", trainText(i.Train)},
 		{"log", fmt.Sprintf("size %d, root %s", i.LogSize, i.LogRoot)},
 		{"leader", leaderText(i.Lease, time.Now())},
 		{"last entry", fmt.Sprintf("%s, number %d", i.LastEntry, i.Entries-1)},
@@ -170,6 +171,13 @@ func roundText(i coordinator.Inspection) string {
 		return "none yet"
 	}
 	return fmt.Sprintf("%d, %s, %s; %d done", i.Round, i.Kind, i.Phase, i.Done)
+}
+
+func trainText(t *coordinator.LastTrain) string {
+	if t == nil {
+		return ""
+	}
+	return fmt.Sprintf("round %d, weight %g, %s", t.Round, t.Weight, t.ClippedText())
 }
 
 func versionText(i coordinator.Inspection) string {

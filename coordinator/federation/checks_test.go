@@ -2,6 +2,8 @@ package federation
 
 import (
 	"errors"
+	"slices"
+	"strings"
 	"testing"
 )
 
@@ -212,5 +214,51 @@ func TestSubmissionRefusals(t *testing.T) {
 		if err := CheckSubmission(c, m, s, 1); !errors.Is(err, ErrMessage) {
 			t.Errorf("%s: got %v", name, err)
 		}
+	}
+}
+
+// TestClipOfHeader: where the clip follows the aggregate a header's may be any that the
+// plan allows, of each tensor and nothing else, and exactly what the base says.
+func TestClipOfHeader(t *testing.T) {
+	c, p := testCharter(t, 5), testPlan()
+	p.Aggregation.Rule, p.Privacy.Clip, p.Privacy.ClipLeast = Scaffold, 2, 0.25
+	clips := []float64{2, 0.25, 1, 0.5, 0.75, 2}
+	with := func(clips []float64) Header {
+		h := testHeader(c, p, Train)
+		h.Format = p.FormatAt(Train, clips)
+		return h
+	}
+	if err := CheckHeader(c, p, with(clips)); err != nil {
+		t.Fatal(err)
+	}
+	if err := CheckClips(p, with(clips), clips); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := with(clips).Clips(p); err != nil || !slices.Equal(got, clips) {
+		t.Errorf("%v, %v", got, err)
+	}
+	for _, kind := range []RoundKind{Statistics, Evaluate} {
+		if err := CheckClips(p, testHeader(c, p, kind), nil); err != nil {
+			t.Errorf("%s: %v", kind, err)
+		}
+	}
+	for _, bad := range []float64{0.24, 2.1, 0, -1} {
+		if err := CheckHeader(c, p, with([]float64{2, 0.25, bad, 0.5, 0.75, 2})); !errors.Is(err, ErrHeader) || !strings.Contains(err.Error(), "layer2.weight") {
+			t.Errorf("clip %v: %v", bad, err)
+		}
+	}
+	for name, change := range map[string]func(*Header){
+		"of the control variate": func(h *Header) { h.Format.Segments[6].Clip = 0.5 },
+		"of the weight":          func(h *Header) { h.Format.Segments[12].Clip = 0.5 },
+		"no tensors":             func(h *Header) { h.Format.Segments = nil },
+	} {
+		h := clone(t, with(clips))
+		change(&h)
+		if err := CheckHeader(c, p, h); !errors.Is(err, ErrHeader) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	if err := CheckClips(p, with(clips), []float64{2, 0.25, 1, 0.5, 0.75, 1.9}); !errors.Is(err, ErrHeader) {
+		t.Errorf("another than the base says: %v", err)
 	}
 }

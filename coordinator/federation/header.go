@@ -61,7 +61,8 @@ func DecodeHeader(b []byte) (Header, error) { return Decode[Header](b, MaxPlanBy
 
 // CheckHeader reports whether h is what the pinned charter and the plan imply: the
 // same check at the coordinator, at every hospital and at the auditor. What it does
-// not check is the ring (he.Choose), the base's bytes and the checkpoint.
+// not check is the ring (he.Choose), the base's bytes, clips that follow from it
+// (CheckClips) and the checkpoint.
 func CheckHeader(c Charter, p Plan, h Header) error {
 	if err := checkHeader(c, p, h); err != nil {
 		return fmt.Errorf("round %d: %w: %w", h.Round, ErrHeader, err)
@@ -70,7 +71,11 @@ func CheckHeader(c Charter, p Plan, h Header) error {
 }
 
 func checkHeader(c Charter, p Plan, h Header) error {
-	format := p.Format(h.Kind)
+	clips, err := h.Clips(p)
+	if err != nil {
+		return err
+	}
+	format := p.FormatAt(h.Kind, clips)
 	switch {
 	case h.V != 1:
 		return fmt.Errorf("format %d: this program reads 1", h.V)
@@ -104,8 +109,41 @@ func checkHeader(c Charter, p Plan, h Header) error {
 	if err := CheckRule(c, p); err != nil && h.Kind == Train {
 		return err
 	}
-	_, err := ParseTime(h.GatherBy)
+	_, err = ParseTime(h.GatherBy)
 	return err
+}
+
+// Clips returns the clip of each tensor of Plan.Shared in a train round, nil where the
+// plan fixes it, and refuses those beyond the plan's bounds.
+func (h Header) Clips(p Plan) ([]float64, error) {
+	if h.Kind != Train || !p.Privacy.AutoClip() {
+		return nil, nil
+	}
+	var clips []float64
+	for i, t := range p.Shared() {
+		if i >= len(h.Format.Segments) {
+			return nil, fmt.Errorf("fixed-point format has no tensor %s", t.Name)
+		}
+		clip := h.Format.Segments[i].Clip
+		if !(clip >= p.Privacy.ClipLeast && clip <= p.Privacy.Clip) {
+			return nil, fmt.Errorf("clip %v of tensor %s: the plan allows %v to %v", clip, t.Name, p.Privacy.ClipLeast, p.Privacy.Clip)
+		}
+		clips = append(clips, clip)
+	}
+	return clips, nil
+}
+
+// CheckClips reports whether a header that CheckHeader passed has the clips that follow
+// from its base: one for each tensor of Plan.Shared, nil where the plan fixes them.
+func CheckClips(p Plan, h Header, clips []float64) error {
+	have, err := h.Clips(p)
+	if err == nil && have != nil && !slices.Equal(have, clips) {
+		err = fmt.Errorf("clips %v: from version %d follow %v", have, h.Version, clips)
+	}
+	if err != nil {
+		return fmt.Errorf("round %d: %w: %w", h.Round, ErrHeader, err)
+	}
+	return nil
 }
 
 // FormatTime writes t as every message does: RFC 3339 in UTC with milliseconds.

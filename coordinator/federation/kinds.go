@@ -24,7 +24,7 @@ const HistogramBins = 1024
 const (
 	SegmentSums      = "sums"      // statistics: n, Σz, Σz² per feature, in plan order
 	SegmentWeight    = "weight"    // train: the hospital's weight
-	SegmentSaturated = "saturated" // train: coordinates that met the clip
+	SegmentSaturated = "saturated" // train: for each tensor, coordinates that met the clip, or the greatest that a field holds
 	SegmentEffort    = "effort"    // train with fednova: digits of the weighted effort (aggregation.Effort)
 	SegmentConfusion = "confusion" // evaluate: TP, FP, TN, FN at 0.5
 	SegmentPositives = "positives" // evaluate: scores of positives by bin
@@ -48,8 +48,12 @@ func (t Tensor) Size() int {
 
 // Format is the vector of one kind of round: which values a hospital sends, in which
 // precision and within which bounds. Statistics use 32 bits, so that rounding does not
-// show in a mean; counts use 24, so that 16 million records fit one bin.
-func (p Plan) Format(kind RoundKind) fixedpoint.Format {
+// show in a mean; counts use 24, so that 16 million records fit one bin. Where the clip
+// follows the aggregate it is that of a train round before which there was none.
+func (p Plan) Format(kind RoundKind) fixedpoint.Format { return p.FormatAt(kind, nil) }
+
+// FormatAt is Format with a clip for each tensor of Shared; nil: the plan's.
+func (p Plan) FormatAt(kind RoundKind, clips []float64) fixedpoint.Format {
 	count := func(name string, n int) fixedpoint.Segment {
 		return fixedpoint.Segment{Name: name, Count: n, Encoding: fixedpoint.Count}
 	}
@@ -62,21 +66,30 @@ func (p Plan) Format(kind RoundKind) fixedpoint.Format {
 			count(SegmentConfusion, 4), count(SegmentPositives, HistogramBins), count(SegmentNegatives, HistogramBins)}}
 	}
 	f := fixedpoint.Format{Bits: p.Privacy.Bits}
-	vector := func(folder string, clip float64) {
-		for _, t := range p.Shared() {
-			f.Segments = append(f.Segments, fixedpoint.Segment{Name: folder + t.Name, Count: t.Size(), Encoding: fixedpoint.Signed, Clip: clip})
+	shared := p.Shared()
+	vector := func(folder string, factor float64) {
+		for i, t := range shared {
+			clip := p.Privacy.Clip
+			if clips != nil {
+				clip = clips[i]
+			}
+			f.Segments = append(f.Segments, fixedpoint.Segment{Name: folder + t.Name, Count: t.Size(), Encoding: fixedpoint.Signed, Clip: float64(factor * clip)})
 		}
 	}
-	vector("model/", p.Privacy.Clip)
-	if p.Aggregation.Rule == Scaffold { // c and the mean gradient are each of the size of a change
-		vector("control/", float64(2*p.Privacy.Clip))
+	vector("model/", 1)
+	if p.Aggregation.Rule == Scaffold {
+		vector("control/", ControlClip)
 	}
-	f.Segments = append(f.Segments, count(SegmentWeight, 1), count(SegmentSaturated, 1))
+	f.Segments = append(f.Segments, count(SegmentWeight, 1), count(SegmentSaturated, len(shared)))
 	if p.Aggregation.Rule == FedNova {
 		f.Segments = append(f.Segments, count(SegmentEffort, aggregation.EffortDigits(p.Privacy.Bits)))
 	}
 	return f
 }
+
+// ControlClip is the clip of a change of a control variate in clips of the parameters: c
+// and the mean gradient are each of the size of a change.
+const ControlClip = 2
 
 // Questions lists what an opened sum of this round answers, in sorted order and
 // independent of plan, format and epoch (design §2). parameters is the digest of the

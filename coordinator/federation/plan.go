@@ -47,10 +47,11 @@ type Label struct {
 
 // Privacy fixes what leaves a hospital and in which precision.
 type Privacy struct {
-	Bits       int     `json:"bits"`        // 8, 16, 24 or 32 bits a value
-	Clip       float64 `json:"clip"`        // bound on the magnitude of each coordinate of a model delta
-	WeightCap  int     `json:"weight_cap"`  // records that count at most for one hospital
-	MinRecords int     `json:"min_records"` // a hospital with fewer eligible records declines
+	Bits       int     `json:"bits"`                 // 8, 16, 24 or 32 bits a value
+	Clip       float64 `json:"clip"`                 // bound on the magnitude of each coordinate of a model delta
+	ClipLeast  float64 `json:"clip_least,omitempty"` // above 0: the clip follows the last aggregate, from here to Clip
+	WeightCap  int     `json:"weight_cap"`           // records that count at most for one hospital
+	MinRecords int     `json:"min_records"`          // a hospital with fewer eligible records declines
 }
 
 // Schedule is how many rounds there are and how long a phase may take.
@@ -172,6 +173,8 @@ func (p Privacy) validate() error {
 		return bad("privacy.bits", "%d: want 8, 16, 24 or 32", p.Bits)
 	case !(p.Clip >= fixedpoint.MinClip) || p.Clip > 1e6:
 		return bad("privacy.clip", "%v: want %v to 1e6", p.Clip, fixedpoint.MinClip)
+	case p.ClipLeast != 0 && !(p.ClipLeast >= fixedpoint.MinClip && p.ClipLeast <= p.Clip):
+		return bad("privacy.clip_least", "%v: want %v to the greatest clip (%v)", p.ClipLeast, fixedpoint.MinClip, p.Clip)
 	case p.WeightCap < 1 || p.WeightCap > p.maxWeight():
 		return bad("privacy.weight_cap", "%d: want 1 to %d with %d bits", p.WeightCap, p.maxWeight(), p.Bits)
 	case p.MinRecords < 1 || p.MinRecords > p.WeightCap:
@@ -179,6 +182,9 @@ func (p Privacy) validate() error {
 	}
 	return nil
 }
+
+// AutoClip reports whether each tensor's clip follows the last aggregate.
+func (p Privacy) AutoClip() bool { return p.ClipLeast > 0 }
 
 func (p Privacy) maxWeight() int { return min(1<<p.Bits-1, 1<<20) }
 

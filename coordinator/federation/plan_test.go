@@ -146,6 +146,10 @@ func TestPlanRefusals(t *testing.T) {
 		{"privacy.bits", func(p *Plan) { p.Privacy.Bits = 12 }},
 		{"privacy.clip", func(p *Plan) { p.Privacy.Clip = math.Inf(1) }},
 		{"privacy.clip", func(p *Plan) { p.Privacy.Clip = 1e-40 }},
+		{"privacy.clip_least", func(p *Plan) { p.Privacy.ClipLeast = 1.5 }},
+		{"privacy.clip_least", func(p *Plan) { p.Privacy.ClipLeast = 1e-40 }},
+		{"privacy.clip_least", func(p *Plan) { p.Privacy.ClipLeast = math.NaN() }},
+		{"privacy.clip_least", func(p *Plan) { p.Privacy.ClipLeast = -1 }},
 		{"privacy.weight_cap", func(p *Plan) { p.Privacy.WeightCap = 1 << 16 }},
 		{"privacy.min_records", func(p *Plan) { p.Privacy.MinRecords = 1025 }},
 		{"schedule.rounds", func(p *Plan) { p.Schedule.Rounds = 0 }},
@@ -180,7 +184,7 @@ func TestPlanFormats(t *testing.T) {
 	if got := p.ParameterCount(); got != 2*4+4+4*2+2+2*1+1 {
 		t.Errorf("%d parameters", got)
 	}
-	for kind, want := range map[RoundKind]int{Statistics: 6, Train: p.ParameterCount() + 2, Evaluate: 4 + 2*HistogramBins} {
+	for kind, want := range map[RoundKind]int{Statistics: 6, Train: p.ParameterCount() + 1 + 6, Evaluate: 4 + 2*HistogramBins} {
 		f := p.Format(kind)
 		if err := f.Validate(); err != nil || f.Count() != want {
 			t.Errorf("%s: %d fields, want %d: %v", kind, f.Count(), want, err)

@@ -184,8 +184,8 @@ func (p Plan) validateRule() error {
 	return nil
 }
 
-// TrainTail is where the single numbers follow the vectors of a train round: weight,
-// saturated and, of FedNova, the digits of the effort.
+// TrainTail is where the single numbers follow the vectors of a train round: weight, what
+// is saturated of each tensor of Shared and, of FedNova, the digits of the effort.
 func (p Plan) TrainTail() int {
 	if p.Aggregation.Rule == Scaffold {
 		return 2 * p.SharedCount()

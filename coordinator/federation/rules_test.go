@@ -16,9 +16,9 @@ func TestTrainVectorsOfRules(t *testing.T) {
 		local      []string
 		tail, want int
 	}{
-		{FedAvg, nil, all, all + 2}, {FedAdam, nil, all, all + 2}, {Krum, nil, all, all + 2},
-		{FedNova, nil, all, all + 2 + 3}, {Scaffold, nil, 2 * all, 2*all + 2},
-		{FedAvg, []string{"*.bias"}, all - bias, all - bias + 2}, {Scaffold, []string{"*.bias"}, 2 * (all - bias), 2*(all-bias) + 2},
+		{FedAvg, nil, all, all + 7}, {FedAdam, nil, all, all + 7}, {Krum, nil, all, all + 7},
+		{FedNova, nil, all, all + 7 + 3}, {Scaffold, nil, 2 * all, 2*all + 7},
+		{FedAvg, []string{"*.bias"}, all - bias, all - bias + 4}, {Scaffold, []string{"*.bias"}, 2 * (all - bias), 2*(all-bias) + 4},
 	} {
 		p := testPlan()
 		p.Aggregation.Rule, p.Aggregation.LocalTensors = c.rule, c.local

@@ -61,7 +61,7 @@ func TestTrainedTensors(t *testing.T) {
 		if got := p.TrainedCount(); got != c.trained {
 			t.Errorf("%s: %d parameters are trained, want %d", name, got, c.trained)
 		}
-		if f := p.Format(Train); f.Count() != p.SharedCount()+2 {
+		if f := p.Format(Train); f.Count() != p.SharedCount()+1+len(p.Shared()) {
 			t.Errorf("%s: %d values are sent for %d parameters", name, f.Count(), p.SharedCount())
 		}
 	}

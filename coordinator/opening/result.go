@@ -1,7 +1,10 @@
 package opening
 
 import (
+	"cmp"
 	"fmt"
+	"slices"
+	"strings"
 
 	"atrium/aggregation"
 	"atrium/coordinator/federation"
@@ -39,8 +42,33 @@ type StatisticsResult struct {
 type TrainResult struct {
 	Weight       float64   `json:"weight"`                  // total weight: eligible examples, capped a hospital
 	Saturated    float64   `json:"saturated"`               // coordinates that met the clip, over all hospitals
+	Clipped      []Clipped `json:"clipped,omitempty"`       // in which tensors
 	Effort       float64   `json:"effort,omitempty"`        // FedNova: the hospitals' weighted mean of ‖a‖₁
 	GroupWeights []float64 `json:"group_weights,omitempty"` // Krum, geometric median: of each group that held, in order
+}
+
+// Clipped is how many coordinates of a tensor met the clip, over all hospitals.
+type Clipped struct {
+	Tensor string  `json:"tensor"`
+	Count  float64 `json:"count"`
+}
+
+// ClippedText says how many coordinates met the clip, and in which tensors most did.
+func (r TrainResult) ClippedText() string {
+	text := fmt.Sprintf("%g coordinates clipped", r.Saturated)
+	if len(r.Clipped) == 0 {
+		return text
+	}
+	list := slices.Clone(r.Clipped)
+	slices.SortStableFunc(list, func(a, b Clipped) int { return cmp.Compare(b.Count, a.Count) })
+	var words []string
+	for _, c := range list[:min(3, len(list))] {
+		words = append(words, fmt.Sprintf("%s %g", c.Tensor, c.Count))
+	}
+	if len(list) > len(words) {
+		words = append(words, "others fewer")
+	}
+	return text + " (" + strings.Join(words, ", ") + ")"
 }
 
 // Evaluation is the cohort's score; no hospital's own numbers can be read from it.

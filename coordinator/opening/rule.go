@@ -27,11 +27,17 @@ type rule func(r run) error
 // found out.
 func newRule(r Round, sum Sum, out *TrainResult) (rule, error) {
 	p, a := r.Plan, r.Plan.Aggregation
-	var tail [2]float64
-	if err := sum.Values(tail[:], p.TrainTail()); err != nil {
+	tail := make([]float64, 1+len(p.Shared()))
+	if err := sum.Values(tail, p.TrainTail()); err != nil {
 		return nil, err
 	}
-	out.Weight, out.Saturated = tail[0], tail[1]
+	out.Weight = tail[0]
+	for i, t := range p.Shared() {
+		if n := tail[1+i]; n > 0 {
+			out.Saturated += n
+			out.Clipped = append(out.Clipped, Clipped{t.Name, n})
+		}
+	}
 	s := opened{p, sum}
 	switch a.Rule {
 	case federation.FedAvg:
@@ -93,7 +99,7 @@ func (s opened) mean(weight float64, step rule) rule {
 func (s opened) nova(out *TrainResult) (rule, error) {
 	bits := s.plan.Privacy.Bits
 	digits := make([]float64, aggregation.EffortDigits(bits))
-	if err := s.sum.Values(digits, s.plan.TrainTail()+2); err != nil {
+	if err := s.sum.Values(digits, s.plan.TrainTail()+1+len(s.plan.Shared())); err != nil {
 		return nil, err
 	}
 	var err error
@@ -136,8 +142,12 @@ func (o *Outcome) train(r Round, sum Sum, base models.Snapshot) error {
 	if err != nil {
 		return err
 	}
+	clips, err := models.Clips(r.Plan, base)
+	if err != nil {
+		return err
+	}
 	from, change := 0, make([]float64, stepFields)
-	for _, t := range r.Plan.Shared() {
+	for i, t := range r.Plan.Shared() {
 		params, state := kept(next, t)
 		for at := 0; at < len(params); at += stepFields {
 			to := min(at+stepFields, len(params))
@@ -149,7 +159,15 @@ func (o *Outcome) train(r Round, sum Sum, base models.Snapshot) error {
 				return fmt.Errorf("%s: %w", t.Name, err)
 			}
 		}
+		if clips != nil {
+			if clips[i], err = nextClip(opened{r.Plan, sum}, clips[i], t, from, change, *o.Result.Train); err != nil {
+				return fmt.Errorf("%s: %w", t.Name, err)
+			}
+		}
 		from += len(params)
+	}
+	if clips != nil {
+		next.SetClips(r.Plan, clips)
 	}
 	if r.Plan.Aggregation.KeepsState() {
 		if err := next.Count(r.Plan, r.Header.Round, summed(r, sum)); err != nil {

@@ -21,9 +21,10 @@ import (
 
 // change is what one hospital sends in a train round, before it is encrypted.
 type change struct {
-	group  int
-	weight int
-	delta  []float64 // of each shared parameter
+	group   int
+	weight  int
+	delta   []float64 // of each shared parameter
+	clipped []float64 // of the last shared tensors
 }
 
 func rulePlan(a federation.Aggregation, features int) federation.Plan {
@@ -59,7 +60,9 @@ func sumOf(t *testing.T, p federation.Plan, groups int, changes ...change) (Roun
 		for _, d := range c.delta {
 			x = append(x, d*float64(c.weight)/float64(p.Privacy.WeightCap))
 		}
-		x = append(x, float64(c.weight), 0)
+		x = append(x, float64(c.weight))
+		x = append(x, make([]float64, len(p.Shared()))...)
+		copy(x[len(x)-len(c.clipped):], c.clipped)
 		fields := make([]uint32, len(x))
 		if _, err := r.Header.Format.Quantise(fields, x, fixedpoint.NewRounding([32]byte{byte(i)})); err != nil {
 			t.Fatal(err)
@@ -111,11 +114,11 @@ func TestPoisonedGroup(t *testing.T) {
 	var changes []change
 	for g := range 4 {
 		for i := range 3 {
-			changes = append(changes, change{g, 10 + 30*i, delta(0.1 + 0.01*float64(g))})
+			changes = append(changes, change{g, 10 + 30*i, delta(0.1 + 0.01*float64(g)), nil})
 		}
 	}
 	for range 3 {
-		changes = append(changes, change{4, 100, delta(-1.8)})
+		changes = append(changes, change{4, 100, delta(-1.8), nil})
 	}
 	for name, c := range map[string]struct {
 		a         federation.Aggregation
@@ -151,8 +154,8 @@ func TestPoisonedGroup(t *testing.T) {
 func TestWeightDoesNotBuyInfluence(t *testing.T) {
 	p := rulePlan(federation.Aggregation{Rule: federation.TrimmedMean, Trim: 1, LearningRate: 1}, 1)
 	of := func(weight int) float32 {
-		params, _, err := concluded(t, p, 4, change{0, weight, []float64{0.3, 0}}, change{1, 10, []float64{0.1, 0}},
-			change{2, 10, []float64{0.2, 0}}, change{3, 10, []float64{0.4, 0}})
+		params, _, err := concluded(t, p, 4, change{0, weight, []float64{0.3, 0}, nil}, change{1, 10, []float64{0.1, 0}, nil},
+			change{2, 10, []float64{0.2, 0}, nil}, change{3, 10, []float64{0.4, 0}, nil})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -168,10 +171,10 @@ func TestWeightDoesNotBuyInfluence(t *testing.T) {
 func TestTooFewGroupsHeld(t *testing.T) {
 	p := rulePlan(federation.Aggregation{Rule: federation.Median, LearningRate: 1}, 1)
 	delta := []float64{0.1, 0.1}
-	if _, _, err := concluded(t, p, 4, change{0, 10, delta}, change{2, 10, delta}, change{3, 10, delta}); err != nil {
+	if _, _, err := concluded(t, p, 4, change{0, 10, delta, nil}, change{2, 10, delta, nil}, change{3, 10, delta, nil}); err != nil {
 		t.Errorf("three of four groups: %v", err)
 	}
-	_, _, err := concluded(t, p, 4, change{0, 10, delta}, change{3, 10, delta})
+	_, _, err := concluded(t, p, 4, change{0, 10, delta, nil}, change{3, 10, delta, nil})
 	if !errors.Is(err, robust.ErrGroups) || !strings.Contains(err.Error(), "rule median on 2 of 4 groups: it needs 3") {
 		t.Errorf("two of four groups: %v", err)
 	}
@@ -182,7 +185,7 @@ func TestTooFewGroupsHeld(t *testing.T) {
 func TestLostGroupsUseUpWhatARuleStands(t *testing.T) {
 	for _, a := range []federation.Aggregation{{Rule: federation.TrimmedMean, Trim: 1}, {Rule: federation.Median}, {Rule: federation.GeometricMedian, Iterations: 9}} {
 		a.LearningRate = 1
-		params, _, err := concluded(t, rulePlan(a, 1), 3, change{0, 10, []float64{0.1, 0.2}}, change{2, 10, []float64{0.3, 0.6}})
+		params, _, err := concluded(t, rulePlan(a, 1), 3, change{0, 10, []float64{0.1, 0.2}, nil}, change{2, 10, []float64{0.3, 0.6}, nil})
 		if err != nil || math.Abs(float64(params[0])-0.2) > 1e-4 || math.Abs(float64(params[1])-0.4) > 1e-4 {
 			t.Errorf("%s: %v, %v", a.Rule, params, err)
 		}
@@ -219,7 +222,7 @@ func TestGroupsKeptApart(t *testing.T) {
 // rule kept is read from the snapshot alone.
 func TestStateIsPartOfTheSnapshot(t *testing.T) {
 	p := rulePlan(federation.Aggregation{Rule: federation.FedAvgM, LearningRate: 1, Momentum: 0.5}, 1)
-	r, sum := sumOf(t, p, 1, change{0, 10, []float64{0.5, -0.25}})
+	r, sum := sumOf(t, p, 1, change{0, 10, []float64{0.5, -0.25}, nil})
 	first, err := Conclude(r, sum, baseOf(t, p))
 	if err != nil {
 		t.Fatal(err)
@@ -245,7 +248,7 @@ func TestStateIsPartOfTheSnapshot(t *testing.T) {
 func TestCountedInTheSum(t *testing.T) {
 	p := rulePlan(federation.Aggregation{Rule: federation.FedAvg, LearningRate: 1, LocalTensors: []string{"bias"}}, 1)
 	delta := []float64{0.1}
-	r, sum := sumOf(t, p, 2, change{0, 10, delta}, change{1, 10, delta}, change{0, 10, delta})
+	r, sum := sumOf(t, p, 2, change{0, 10, delta, nil}, change{1, 10, delta, nil}, change{0, 10, delta, nil})
 	sum.Groups[1] = GroupResult{Group: 1, Reason: "noise"}
 	sum.Submitters = 2
 	out, err := Conclude(r, sum, baseOf(t, p))

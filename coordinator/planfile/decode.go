@@ -69,7 +69,11 @@ func (d decoder) wrongType(n *node, key string, want kind) {
 	case text, number, boolean:
 		is = quote(n.text)
 		if n.kind == text && want == number {
-			d.add(n.place, key, "%s: want a decimal number", is)
+			or := ""
+			if key == "privacy."+keyClip {
+				or = " or " + autoWord
+			}
+			d.add(n.place, key, "%s: want a decimal number%s", is, or)
 			return
 		}
 		if want == text {

@@ -77,11 +77,13 @@ func ParsePlan(file string, b []byte) (federation.Plan, error) {
 		return federation.Plan{}, r.err()
 	}
 	d, p := decoder{r, make(map[string]place)}, Defaults()
+	auto := readAutoClip(root)
 	d.value(root, "", reflect.ValueOf(&p).Elem())
 	if len(r.list) == 0 {
 		d.fillRule(&p.Aggregation)
 		d.fillOptimiser(&p.Local)
 		d.fillModel(&p.Model)
+		d.fillClip(auto, &p.Privacy)
 		for _, e := range planErrors(p.Validate()) {
 			d.add(d.find(e.Key), e.Key, "%s", e.Reason)
 			r.list[len(r.list)-1].Err = e

@@ -93,6 +93,11 @@ func TestParsePlanErrors(t *testing.T) {
 		"no shape":         {"label:", "model: {kind: external, tensors: [{name: a}]}\nlabel:", `p.yaml:9:35: model.tensors[0]: key shape is missing`},
 		"external":         {"label:", "model: {kind: external, tensors: [{name: A, shape: [1]}]}\nlabel:", `p.yaml:9:42: model.tensors[0].name: "A": want 1 to 64 of a-z, 0-9 and ._-`},
 		"version":          {"name: small", "v: 2\nname: small", `p.yaml:2:4: v: plan format 2: this program reads 1`},
+		"clip in words":    {"label:", "privacy: {clip: automatic}\nlabel:", `p.yaml:9:17: privacy.clip: "automatic": want a decimal number or auto`},
+		"least, fixed":     {"label:", "privacy: {clip: 1, clip_least: 0.1}\nlabel:", `p.yaml:9:32: privacy.clip_least: there is no such bound beside a fixed clip: write clip: auto`},
+		"most, fixed":      {"label:", "privacy: {clip: 1, clip_most: 2}\nlabel:", `p.yaml:9:20: privacy.clip_most: unknown key: did you mean "clip_least"?`},
+		"least 0":          {"label:", "privacy: {clip: auto, clip_least: 0}\nlabel:", `p.yaml:9:35: privacy.clip_least: 0: want more, or a fixed clip`},
+		"least above most": {"label:", "privacy: {clip: auto, clip_most: 0.1, clip_least: 0.2}\nlabel:", `p.yaml:9:51: privacy.clip_least: 0.2: want 1e-30 to the greatest clip (0.1)`},
 		"several": {"local: {learning_rate: 1e-1, steps: 10}", "privacy: {bits: 12}\nschedule: {rounds: 0}\nlocal: {steps: 10}",
 			`p.yaml:10:17: privacy.bits: 12: want 8, 16, 24 or 32
 p.yaml:11:20: schedule.rounds: 0: want 1 to 100000
@@ -247,7 +252,9 @@ func awkwardSchedules() []federation.Plan {
 
 // awkwardPlans are all of these.
 func awkwardPlans() []federation.Plan {
-	return slices.Concat(awkwardSchedules(), awkwardRules(), awkwardLocals(), awkwardModels(), []federation.Plan{awkward()})
+	auto := awkward()
+	auto.Privacy.Clip, auto.Privacy.ClipLeast = 3, 0.25
+	return slices.Concat(awkwardSchedules(), awkwardRules(), awkwardLocals(), awkwardModels(), []federation.Plan{awkward(), auto})
 }
 
 // TestOptimiserDefaults: an optimiser's own keys have their defaults, and nothing else.
@@ -265,6 +272,18 @@ func TestOptimiserDefaults(t *testing.T) {
 		}
 		if diff := cmp.Diff(want, p.Local); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", text, diff)
+		}
+	}
+}
+
+// TestClipAuto: with `clip: auto` both bounds have defaults, and neither is lost.
+func TestClipAuto(t *testing.T) {
+	for text, want := range map[string][2]float64{
+		"clip: auto": {1e-6, 1}, "clip: auto, clip_most: 4": {1e-6, 4}, "clip_most: 4, clip_least: 0.5, clip: auto": {0.5, 4}, "clip: 2": {0, 2},
+	} {
+		p, err := ParsePlan("p.yaml", []byte(small+"privacy: {"+text+"}\n"))
+		if err != nil || [2]float64{p.Privacy.ClipLeast, p.Privacy.Clip} != want || p.Privacy.AutoClip() != (want[0] > 0) {
+			t.Errorf("%s: %+v, %v", text, p.Privacy, err)
 		}
 	}
 }

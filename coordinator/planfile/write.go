@@ -34,7 +34,13 @@ func WritePlan(p federation.Plan) []byte {
 	writeRule(line, p.Aggregation)
 	w.WriteString("\nprivacy: # what leaves a hospital, and how precise\n")
 	line("  bits", p.Privacy.Bits, "of one encrypted value: 8, 16, 24 or 32")
-	line("  clip", float(p.Privacy.Clip), "greatest change of one parameter in one round")
+	if p.Privacy.AutoClip() {
+		line("  "+keyClip, autoWord, "greatest change of one parameter in one round: each tensor's follows the last sum,")
+		line("  "+keyClipLeast, float(p.Privacy.ClipLeast), "from here")
+		line("  "+keyClipMost, float(p.Privacy.Clip), "to here; the first round's")
+	} else {
+		line("  "+keyClip, float(p.Privacy.Clip), "greatest change of one parameter in one round, or auto")
+	}
 	line("  weight_cap", p.Privacy.WeightCap, "records that count at most for one hospital")
 	line("  min_records", p.Privacy.MinRecords, "a hospital with fewer declines")
 	w.WriteString("\nschedule:\n")

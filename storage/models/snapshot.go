@@ -31,6 +31,7 @@ const (
 	MetadataClasses  = "classes"  // FormatNames of what 0 and 1 mean
 	MetadataState    = "state"    // StateKey of the plan that kept the rule's own state
 	MetadataCounted  = "counted"  // canonical list of Counted, where hospitals keep state
+	MetadataClip     = "clip"     // canonical list of TensorClip, where the clip follows the aggregate
 )
 
 // ErrSnapshot: the value or the bytes are no snapshot.

@@ -61,6 +61,20 @@ func Get(ctx context.Context, b storage.Bucket, digest federation.Digest) (Snaps
 	return s, nil
 }
 
+// GetHead returns metadata, names and shapes of a stored snapshot, without values: what
+// it says is not checked against the digest.
+func GetHead(ctx context.Context, b storage.Bucket, digest federation.Digest) (Snapshot, error) {
+	object := &object{ctx: ctx, bucket: b, name: storage.ModelSegment(digest)}
+	s, _, _, err := readHeader(object, MaxSnapshotBytes)
+	if object.err != nil {
+		err = object.err
+	}
+	if err != nil {
+		return Snapshot{}, fmt.Errorf("get head of snapshot %s: %w", digest.Short(), err)
+	}
+	return s, nil
+}
+
 // object reads a stored object from its beginning to its end.
 type object struct {
 	ctx    context.Context
