@@ -4,11 +4,15 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"slices"
+
+	"atrium/coordinator/federation"
 )
 
 // Cohort is one generated hospital.
 type Cohort struct {
 	Name        string
+	Columns     []string // of its files; nil: Columns
 	Train, Test []Record
 }
 
@@ -69,10 +73,7 @@ func Generate(seed uint64, index int) Cohort {
 	}
 	rng := rand.New(rand.NewPCG(seed, cohortStream+uint64(index)))
 	p := profiles[index%len(profiles)]
-	c := Cohort{Name: fmt.Sprintf("hospital-%d", index+1)}
-	if index < len(cohortNames) {
-		c.Name = cohortNames[index]
-	}
+	c := Cohort{Name: cohortName(index)}
 	if index >= len(profiles) {
 		p = p.jitter(rng)
 	}
@@ -86,6 +87,33 @@ func Generate(seed uint64, index int) Cohort {
 	c.Train = s.draw(rng, trainPositive, p.train-trainPositive, &row)
 	c.Test = s.draw(rng, testPositive, p.test-testPositive, &row)
 	return c
+}
+
+func cohortName(index int) string {
+	if index < len(cohortNames) {
+		return cohortNames[index]
+	}
+	return fmt.Sprintf("hospital-%d", index+1)
+}
+
+// GenerateFor returns hospital number index (from 0) of a generated federation for a plan
+// with the columns of one that ships; there is none for other columns.
+func GenerateFor(plan federation.Plan, seed uint64, index int) (Cohort, error) {
+	names := append(featureNames(plan), plan.Label.Name)
+	if missing := without(names, Columns); missing != "" {
+		return Cohort{}, fmt.Errorf("plan %s: no records are made up that have column %s: name a directory of records", plan.Name, missing)
+	}
+	return Generate(seed, index), nil
+}
+
+// without is the first of names that is not in a header.
+func without(names, header []string) string {
+	for _, n := range names {
+		if !slices.Contains(header, n) {
+			return n
+		}
+	}
+	return ""
 }
 
 // jitter varies a profile within the bounds of real hospitals: 30 to 300 records,

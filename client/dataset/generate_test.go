@@ -72,7 +72,7 @@ func TestGeneratedBytesAreFixed(t *testing.T) {
 	h := sha256.New()
 	for index := range 6 {
 		c := Generate(1, index)
-		if err := writeRecords(h, append(c.Train, c.Test...)); err != nil {
+		if err := writeRecords(h, Columns, append(c.Train, c.Test...)); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -178,7 +178,7 @@ func federate(t *testing.T, seed uint64) outcome {
 func parse(t *testing.T, records []Record) *Table {
 	t.Helper()
 	var b bytes.Buffer
-	if err := writeRecords(&b, records); err != nil {
+	if err := writeRecords(&b, Columns, records); err != nil {
 		t.Fatal(err)
 	}
 	table, err := Parse("generated", &b, heartPlan(), Options{})

@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"encoding/binary"
 	"errors"
-	"fmt"
 	"math"
 	"math/rand/v2"
 	"os"
@@ -42,10 +41,7 @@ const (
 // The plan must be one over arrays; of its classes only 0 and 1 occur.
 func GenerateArrays(plan federation.Plan, seed uint64, index int) ArrayCohort {
 	rng := rand.New(rand.NewPCG(seed, arrayStream+uint64(index)))
-	c := ArrayCohort{Name: fmt.Sprintf("hospital-%d", index+1)}
-	if index < len(cohortNames) {
-		c.Name = cohortNames[index]
-	}
+	c := ArrayCohort{Name: cohortName(index)}
 	s := arraySite{shape: plan.Model.Shapes(plan.Inputs())[0], quantity: plan.Features[0], prevalence: 0.2 + 0.6*float64(index%4)/3,
 		gain: 0.8 + 0.3*rng.Float64(), noise: 0.04 + 0.03*rng.Float64()}
 	c.Train = s.draw(rng, plan.Model.Input.Shape, arrayTrain)

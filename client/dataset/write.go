@@ -18,14 +18,21 @@ func (c Cohort) WriteCSV(dir, name string) error {
 		suffix  string
 		records []Record
 	}{{"_train.csv", c.Train}, {"_test.csv", c.Test}} {
-		if err := writeFile(filepath.Join(dir, name+part.suffix), part.records); err != nil {
+		if err := writeFile(filepath.Join(dir, name+part.suffix), c.header(), part.records); err != nil {
 			return fmt.Errorf("write cohort %s: %w", name, err)
 		}
 	}
 	return nil
 }
 
-func writeFile(path string, records []Record) (err error) {
+func (c Cohort) header() []string {
+	if c.Columns == nil {
+		return Columns
+	}
+	return c.Columns
+}
+
+func writeFile(path string, header []string, records []Record) (err error) {
 	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
 	if err != nil {
 		return err
@@ -35,12 +42,12 @@ func writeFile(path string, records []Record) (err error) {
 			err = e
 		}
 	}()
-	return writeRecords(f, records)
+	return writeRecords(f, header, records)
 }
 
-func writeRecords(w io.Writer, records []Record) error {
+func writeRecords(w io.Writer, header []string, records []Record) error {
 	out := csv.NewWriter(w)
-	if err := out.Write(Columns); err != nil {
+	if err := out.Write(header); err != nil {
 		return err
 	}
 	for _, r := range records {

@@ -67,7 +67,7 @@ killed, within ten seconds.`,
 	f.StringVar(&storage, "storage", "", "`s3://BUCKET/PREFIX` of the coordinator's state; the s3.* keys are in --config or ATRIUM_S3_* (default a directory in --keep)")
 	addSettings(cmd, s3Settings)
 	f.StringVar(&o.Keep, "keep", "", "directory for state, keys and logs; one that holds an unfinished demonstration goes on (default a temporary one)")
-	f.StringVar(&o.Data, "data", "", "directory of <hospital>_train.csv and <hospital>_test.csv (default generated cohorts)")
+	f.StringVar(&o.Data, "data", "", "directory of <hospital>_train.csv and <hospital>_test.csv, or .npy, and <hospital>_columns.yaml of who has other columns (default generated cohorts)")
 	f.StringVar(&o.PlanFile, "plan", "", "plan file (default the built-in cardiology plan)")
 	f.StringVar(&o.Model, "model", "", "logistic or mlp (default the plan's)")
 	f.IntVar(&o.Hospitals, "hospitals", 0, "how many hospitals, 3 or more; 4 survive the loss of one (default all in --data, or 4)")

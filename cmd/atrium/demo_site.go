@@ -10,10 +10,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
-	"slices"
-	"strings"
 
-	"atrium/client/dataset"
 	"atrium/cmd/atrium/plans"
 	"atrium/coordinator/federation"
 	"atrium/coordinator/setup"
@@ -191,7 +188,11 @@ func planDemoSite(o demoOptions) (demoSite, error) {
 	}
 	if o.Data == "" {
 		for i := range cmp.Or(o.Hospitals, demoHospitals) {
-			site.Hospitals = append(site.Hospitals, site.generatedName(i))
+			name, _, err := generator(site.Plan, site.Seed, i)
+			if err != nil {
+				return site, err
+			}
+			site.Hospitals = append(site.Hospitals, name)
 		}
 		return site, nil
 	}
@@ -204,62 +205,18 @@ func (s *demoSite) findRecords(o demoOptions) error {
 	if s.Data, err = filepath.Abs(o.Data); err != nil {
 		return err
 	}
-	entries, err := os.ReadDir(s.Data)
-	if err != nil {
+	if s.Hospitals, err = s.records().hospitals(o.Hospitals); err != nil {
 		return err
 	}
-	for _, e := range entries {
-		if name, ok := strings.CutSuffix(e.Name(), "_train"+s.extension()); ok {
-			s.Hospitals = append(s.Hospitals, name)
-		}
-	}
-	slices.Sort(s.Hospitals)
-	switch {
-	case len(s.Hospitals) < 3:
-		return fmt.Errorf("%s: holds the records of %d hospitals (<hospital>_train%s with <hospital>_test%s): a federation needs 3", o.Data, len(s.Hospitals), s.extension(), s.extension())
-	case o.Hospitals > len(s.Hospitals):
-		return fmt.Errorf("%s: holds the records of %d hospitals, --hospitals asks for %d", o.Data, len(s.Hospitals), o.Hospitals)
-	case o.Hospitals > 0:
-		s.Hospitals = s.Hospitals[:o.Hospitals]
-	}
 	for _, name := range s.Hospitals {
-		train, test := s.records(name)
-		for _, file := range []string{train, test} {
-			if _, err := dataset.Read(file, s.Plan, dataset.Options{}); err != nil {
-				return err
-			}
+		if _, _, err := s.records().read(name); err != nil {
+			return err
 		}
 	}
 	return nil
 }
 
-func (s demoSite) records(name string) (train, test string) {
-	return filepath.Join(s.Data, name+"_train"+s.extension()), filepath.Join(s.Data, name+"_test"+s.extension())
-}
-
-// extension is that of files of records.
-func (s demoSite) extension() string {
-	if s.Plan.Arrays() {
-		return ".npy"
-	}
-	return ".csv"
-}
-
-// generatedName is the name of a generated hospital.
-func (s demoSite) generatedName(index int) string {
-	if s.Plan.Arrays() {
-		return dataset.GenerateArrays(s.Plan, s.Seed, index).Name
-	}
-	return dataset.Generate(s.Seed, index).Name
-}
-
-// generate writes the records of a generated hospital.
-func (s demoSite) generate(index int, folder, name string) error {
-	if s.Plan.Arrays() {
-		return dataset.GenerateArrays(s.Plan, s.Seed, index).WriteNPY(folder, name)
-	}
-	return dataset.Generate(s.Seed, index).WriteCSV(folder, name)
-}
+func (s demoSite) records() recordFolder { return recordFolder{s.Data, s.Plan} }
 
 // create writes records, certificates, keys, charter and log beside the directory and
 // moves it into place as a whole, so that what was interrupted is not in the way.
@@ -276,14 +233,12 @@ func (s *demoSite) create(ctx context.Context, address string, o demoOptions) er
 		if err := os.Mkdir(folder, 0o700); err != nil {
 			return err
 		}
-		for i, name := range s.Hospitals {
-			if err := s.generate(i, folder, name); err != nil {
-				return err
-			}
+		if _, err := (recordFolder{folder, s.Plan}).generate(s.Seed, len(s.Hospitals)); err != nil {
+			return err
 		}
 	}
 	_, err = setup.Init(ctx, setup.Options{Dir: filepath.Join(build, demoFederation), Federation: "demo", Hospitals: s.Hospitals, Groups: s.Groups,
-		Address: address, Plan: s.Plan, ShowNames: true, Data: s.records, RoundingSeed: &s.Seed, Storage: o.Storage, S3: o.S3})
+		Address: address, Plan: s.Plan, ShowNames: true, Data: s.records().files, Columns: s.records().columns, RoundingSeed: &s.Seed, Storage: o.Storage, S3: o.S3})
 	if err != nil {
 		return err
 	}

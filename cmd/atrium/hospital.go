@@ -11,8 +11,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"atrium/client"
-	"atrium/client/dataset"
-	"atrium/coordinator/planfile"
 	"atrium/coordinator/setup"
 )
 
@@ -133,11 +131,7 @@ func loadHospital(cmd *cobra.Command, c config) (client.Config, error) {
 		return cfg, err
 	}
 	if file := c.text("data.columns"); file != "" {
-		b, err := setup.ReadFile(file, planfile.MaxFileBytes)
-		if err != nil {
-			return cfg, err
-		}
-		if cfg.Columns, err = dataset.ParseColumns(file, b, cfg.Plan); err != nil {
+		if cfg.Columns, err = readColumns(file, cfg.Plan); err != nil {
 			return cfg, err
 		}
 	}

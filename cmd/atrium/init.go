@@ -52,7 +52,7 @@ All keys are drawn on this machine: whoever runs this could keep copies.`,
 	flags.StringVar(&f.storage, "storage", "", "`s3://BUCKET/PREFIX` for the log (default a directory in the coordinator's folder)")
 	addSettings(cmd, s3Settings)
 	flags.StringVar(&f.plan, "plan", "", "training plan `file` (default the built-in cardiology plan)")
-	flags.StringVar(&f.data, "data", "", "`directory` of NAME_train.csv and NAME_test.csv (default train.csv and test.csv in each hospital's folder)")
+	flags.StringVar(&f.data, "data", "", "`directory` of NAME_train.csv and NAME_test.csv, or .npy, and NAME_columns.yaml of who has other columns (default train.csv and test.csv in each hospital's folder)")
 	flags.IntVar(&f.options.Groups, "groups", 1, "`number` of groups that are summed apart, of at least 3 hospitals in the order named")
 	addRetentionFlags(flags, &f.options.Retention)
 	flags.BoolVar(&f.hideNames, "hide-names", false, "leave the hospitals' names out of the charter")
@@ -83,9 +83,8 @@ func (f initFlags) run(cmd *cobra.Command) error {
 		if err != nil {
 			return err
 		}
-		o.Data = func(name string) (string, string) {
-			return filepath.Join(dir, name+"_train.csv"), filepath.Join(dir, name+"_test.csv")
-		}
+		records := recordFolder{dir, o.Plan}
+		o.Data, o.Columns = records.files, records.columns
 	}
 	if o.Storage, o.S3, err = newStore(cmd, f.storage); err != nil {
 		return err

@@ -28,6 +28,15 @@ var ruleDefaults = federation.Aggregation{Momentum: 0.9, Beta1: 0.9, Beta2: 0.99
 // adaptiveRate is the learning rate of rules that divide a change by its size.
 const adaptiveRate = 0.1
 
+// Rule returns a rule with the values of keys that a plan file leaves out; ok is false for
+// an unknown one.
+func Rule(name string) (a federation.Aggregation, ok bool) {
+	a = federation.Aggregation{Rule: name, LearningRate: Defaults().Aggregation.LearningRate}
+	_, ok = a.Keys()
+	decoder{}.fillRule(&a)
+	return a, ok
+}
+
 // fillRule sets the rule's own keys that the file leaves out.
 func (d decoder) fillRule(a *federation.Aggregation) {
 	keys, _ := a.Keys()

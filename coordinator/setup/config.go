@@ -38,6 +38,12 @@ log:
 func hospitalConfig(o Options, name string) []byte {
 	host, _, _ := net.SplitHostPort(o.Address)
 	train, test := o.Data(name)
+	columns := ""
+	if o.Columns != nil {
+		if file := o.Columns(name); file != "" {
+			columns = "\n  columns: " + quote(file) + " # how they have the plan's columns"
+		}
+	}
 	var w bytes.Buffer
 	fmt.Fprintf(&w, `# Hospital %s in federation %s. Relative paths start at this file's folder.
 # Environment (ATRIUM_STATE, ATRIUM_DATA_TRAIN, ...) and flags go before it.
@@ -55,11 +61,11 @@ tls:
 state: state # journal and reports of the daemon
 data:
   train: %s # CSV with the plan's columns
-  test: %s
+  test: %s%s
 log:
   level: info # debug, info, warn or error
   format: text # or json
-`, name, o.Federation, quote(name), quote(o.Address), quote(host), quote(train), quote(test))
+`, name, o.Federation, quote(name), quote(o.Address), quote(host), quote(train), quote(test), columns)
 	if o.RoundingSeed != nil {
 		fmt.Fprintf(&w, "rounding_seed: %d # repeatable rounding, for demonstrations only\n", *o.RoundingSeed)
 	}

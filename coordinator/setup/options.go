@@ -32,6 +32,9 @@ type Options struct {
 	// Data names a hospital's training and test records, as its configuration file
 	// will: absolute, or relative to the hospital's folder.
 	Data func(hospital string) (train, test string)
+	// Columns names the file that says how a hospital's records have the plan's columns,
+	// as Data does; empty, or nil: there is none.
+	Columns func(hospital string) string
 	// RoundingSeed is for demonstrations; see client.Config.
 	RoundingSeed *uint64
 	Now          func() time.Time

@@ -1,0 +1,138 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"atrium/aggregation"
+	"atrium/client"
+	"atrium/coordinator/federation"
+	"atrium/storage/models"
+)
+
+// compareRun is what one row came to with one seed.
+type compareRun struct {
+	Row       string             `json:"row"`
+	Seed      uint64             `json:"seed"`
+	Hospitals []compareScore     `json:"hospitals"`           // in the order of the comparison
+	All       compareScore       `json:"all"`                 // of all test records together
+	Tuned     []compareScore     `json:"tuned,omitempty"`     // after fine-tuning at each hospital
+	TunedAll  *compareScore      `json:"tuned_all,omitempty"` // of all test records, each under its hospital's own
+	Snapshot  *federation.Digest `json:"snapshot,omitempty"`  // of the last version, as a store names it
+}
+
+// compareScore is on test records; AUC is null for a single class.
+type compareScore struct {
+	Accuracy float64  `json:"accuracy"`
+	AUC      *float64 `json:"auc"`
+}
+
+// run trains and scores.
+func (c contender) run(ctx context.Context, records []client.Records, groups int) (r compareRun, err error) {
+	r.Row, r.Seed = c.name, c.seed
+	rehearsal, err := client.NewRehearsal(c.seeded(), c.tampered(records), groups, c.seed)
+	if err != nil {
+		return r, err
+	}
+	defer func() { err = errors.Join(err, rehearsal.Close()) }()
+	switch c.kind {
+	case contestLocal:
+		return r, r.score(rehearsal.ScoresAlone(ctx))
+	case contestPooled:
+		return r, r.score(rehearsal.ScoresPooled(ctx))
+	}
+	c.arm(rehearsal)
+	if _, err := rehearsal.Round(ctx, federation.Statistics, nil); err != nil {
+		return r, err
+	}
+	for range c.plan.Schedule.Rounds {
+		if _, err := rehearsal.Round(ctx, federation.Train, nil); err != nil {
+			return r, err
+		}
+	}
+	digest := federation.Sum(models.Encode(rehearsal.Model))
+	r.Snapshot = &digest
+	if err := r.score(rehearsal.ScoresOf(ctx, false)); err != nil || c.plan.Local.FineTune == 0 {
+		return r, err
+	}
+	var tuned compareRun
+	if err := tuned.score(rehearsal.ScoresOf(ctx, true)); err != nil {
+		return r, err
+	}
+	r.Tuned, r.TunedAll = tuned.Hospitals, &tuned.All
+	return r, nil
+}
+
+// seeded is the plan under the name of its seed, which initial parameters follow from.
+func (c contender) seeded() federation.Plan {
+	p := c.plan
+	if c.seed > 1 {
+		suffix := fmt.Sprintf("-%d", c.seed)
+		p.Name = p.Name[:min(len(p.Name), federation.MaxName-len(suffix))] + suffix
+	}
+	return p
+}
+
+// tampered are the records that hospitals train on.
+func (c contender) tampered(records []client.Records) []client.Records {
+	if c.attack != attackLabels {
+		return records
+	}
+	records = slices.Clone(records)
+	for i, r := range records {
+		if slices.Contains(c.attackers, r.Name) {
+			records[i].Train = flipped(r.Train, c.plan)
+		}
+	}
+	return records
+}
+
+// arm has attackers send what their attack says.
+func (c contender) arm(r *client.Rehearsal) {
+	factor := map[string]float64{attackSign: -1, attackScale: -1e9}[c.attack] // the format cuts
+	if factor == 0 {
+		return
+	}
+	for _, h := range r.Hospitals {
+		if slices.Contains(c.attackers, h.Name) {
+			h.Tamper = func(values []float64) {
+				for i := range values {
+					values[i] *= factor
+				}
+			}
+		}
+	}
+}
+
+// score notes what the scores of each hospital are worth.
+func (r *compareRun) score(list []client.Scores, err error) error {
+	if err != nil {
+		return err
+	}
+	var all client.Scores
+	for _, s := range list {
+		score, err := scoreOf(s)
+		if err != nil {
+			return err
+		}
+		r.Hospitals = append(r.Hospitals, score)
+		all.Labels, all.Scores = append(all.Labels, s.Labels...), append(all.Scores, s.Scores...)
+	}
+	r.All, err = scoreOf(all)
+	return err
+}
+
+func scoreOf(s client.Scores) (compareScore, error) {
+	confusion, err := aggregation.NewConfusion(s.Labels, s.Scores)
+	if err != nil {
+		return compareScore{}, err
+	}
+	out := compareScore{}
+	out.Accuracy, _ = confusion.Accuracy()
+	if auc, ok := aggregation.AUC(s.Labels, s.Scores); ok {
+		out.AUC = &auc
+	}
+	return out, nil
+}
