@@ -311,11 +311,36 @@ func (d *Daemon) ensureManifest(ctx context.Context, w *atriumpb.Work) error {
 	if err != nil {
 		return err
 	}
-	if err := d.persist(participant.AcceptManifest(d.state, d.live.header.Round, m)); err != nil {
+	earlier, err := d.earlier(ctx, m)
+	if err != nil {
+		return err
+	}
+	if err := d.persist(participant.AcceptManifest(d.state, d.cfg.Plan, d.live.header, m, earlier)); err != nil {
 		return err
 	}
 	d.live.manifest = m
 	return nil
+}
+
+// earlier downloads and verifies the round to which a manifest is pinned; nil where it is
+// to none, or to an answer that this hospital remembers itself.
+func (d *Daemon) earlier(ctx context.Context, m federation.VerifiedManifest) (*federation.Earlier, error) {
+	if !participant.NeedsEarlier(d.state, m) {
+		return nil, nil
+	}
+	raw, err := d.link.fetch(ctx, m.Pin, federation.MaxManifestBytes)
+	if err != nil {
+		return nil, err
+	}
+	var e federation.Earlier
+	if e.Manifest, err = envelope.OpenManifest(d.cfg.Charter, raw); err != nil {
+		return nil, err
+	}
+	if raw, err = d.link.fetch(ctx, e.Manifest.Header, federation.MaxPlanBytes); err != nil {
+		return nil, err
+	}
+	e.Header, err = federation.DecodeHeader(raw)
+	return &e, err
 }
 
 func asDigest(b []byte) (federation.Digest, error) {

@@ -25,6 +25,9 @@ func Create(ctx context.Context, cfg Config, signed federation.Countersignatures
 	if err := envelope.VerifyCountersignatures(cfg.Charter, signed); err != nil {
 		return err
 	}
+	if err := federation.CheckRule(cfg.Charter, plan); err != nil {
+		return err
+	}
 	cfg = cfg.withDefaults()
 	log, err := roundlog.Create(ctx, cfg.Bucket, cfg.Key)
 	if err != nil {

@@ -158,11 +158,29 @@ func (c *checker) checkCollect(ctx context.Context, s step) error {
 	if !slices.EqualFunc(m.Groups, s.after.Round.Cohort, slices.Equal) {
 		return s.contrary("its cohort is not that of the joins")
 	}
+	if err := c.checkExplanation(s, m); err != nil {
+		return err
+	}
 	if err := c.checkCertificates(s, m); err != nil {
 		return err
 	}
 	c.now.manifest = m
 	c.asked[m.Digest] = asked{round: s.entry.Round, degree: c.now.degree}
+	return nil
+}
+
+// checkExplanation: of a cohort that was drawn it carries exactly the declines that the
+// log has, and names the manifest of the earlier draw. That the cohort is the one that was
+// drawn follows from the joins and declines of the log, and was compared above.
+func (c *checker) checkExplanation(s step, m federation.VerifiedManifest) error {
+	want := round.Explain(s.before)
+	same := slices.EqualFunc(m.Declines, want.Declines, func(d federation.VerifiedDecline, h round.Held) bool { return d.Blob == h.Blob })
+	switch {
+	case !same:
+		return s.contrary("its declines are not those in the log")
+	case m.Pin != want.Pin:
+		return s.contrary("it is pinned to manifest %s, the log gives %s", m.Pin.Short(), want.Pin.Short())
+	}
 	return nil
 }
 

@@ -9,6 +9,7 @@ import (
 	"atrium/coordinator/federation"
 	"atrium/coordinator/opening"
 	"atrium/coordinator/round"
+	"atrium/privacy/envelope"
 	"atrium/storage"
 	"atrium/storage/models"
 )
@@ -200,4 +201,37 @@ func TestEarlyEnd(t *testing.T) {
 		}
 	}
 	t.Fatal("round 6 published nothing")
+}
+
+// TestUnexplainedCohort: a manifest asks others than were drawn, carries a decline that
+// the log does not have, or is pinned to nothing.
+func TestUnexplainedCohort(t *testing.T) {
+	t.Parallel()
+	fx := honest(t)
+	e, _ := fx.find(t, is(round.Collect, 6))
+	open, _ := fx.find(t, is(round.Open, 6))
+	for _, lie := range []struct {
+		change func(*federation.Manifest)
+		want   string
+	}{
+		{func(m *federation.Manifest) { m.Groups[0] = m.Groups[0][1:] }, "its cohort is not that of the joins"},
+		{func(m *federation.Manifest) { m.Pin = federation.Sum([]byte("earlier")) }, "it is pinned to manifest"},
+		{func(m *federation.Manifest) {
+			m.Declines = []federation.Signed{envelope.SignMessage(fx.hospitals[0].key, "test", federation.Decline{V: 1, Header: open.Blob,
+				Hospital: fx.hospitals[0].id, Role: federation.RoleUpdate, Reason: "it overslept"})}
+		}, "its declines are not those in the log"},
+	} {
+		m, err := federation.DecodeManifest(fx.blob(t, e.Blob))
+		if err != nil {
+			t.Fatal(err)
+		}
+		lie.change(&m)
+		digest := fx.put(t, m)
+		store := fx.rewrite(t, edit(fx.batches(t), is(round.Collect, 6), func(e *round.Entry) { e.Blob = digest }))
+		_, err = Verify(t.Context(), store, Options{})
+		checkProblem(t, err, storage.Blob(digest))
+		if !strings.Contains(err.Error(), lie.want) {
+			t.Errorf("%v, want %q", err, lie.want)
+		}
+	}
 }

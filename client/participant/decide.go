@@ -62,8 +62,11 @@ func JoinHeader(s State, plan federation.Plan, h federation.Header) ([]Entry, er
 }
 
 // AcceptManifest decides whether to take part under a manifest: it must name the
-// header that this run joined, carry this run's own Join, and hold for the charter.
-func AcceptManifest(s State, round uint64, m federation.VerifiedManifest) ([]Entry, error) {
+// header that this run joined, carry this run's own Join, hold for the charter, and ask
+// whom the plan's draw asks. plan and h are those of JoinHeader. earlier is the round to
+// which the manifest is pinned, where there is a draw and the pin is not of an earlier
+// epoch; see NeedsEarlier.
+func AcceptManifest(s State, plan federation.Plan, h federation.Header, m federation.VerifiedManifest, earlier *federation.Earlier) ([]Entry, error) {
 	if s.Live.Header.IsZero() {
 		return nil, fmt.Errorf("manifest %s: %w", m.Digest.Short(), ErrNotJoined)
 	}
@@ -75,6 +78,9 @@ func AcceptManifest(s State, round uint64, m federation.VerifiedManifest) ([]Ent
 		return nil, fmt.Errorf("manifest %s: %w", m.Digest.Short(), ErrNotOurs)
 	}
 	if err := federation.CheckManifest(s.Charter, s.Live.Header, m); err != nil {
+		return nil, err
+	}
+	if err := s.checkCohort(plan, h, m, earlier); err != nil {
 		return nil, err
 	}
 	if known, ok := s.Recall(m.Digest); ok {
@@ -89,7 +95,7 @@ func AcceptManifest(s State, round uint64, m federation.VerifiedManifest) ([]Ent
 		return nil, fmt.Errorf("manifest %s after %s for one header: %w", m.Digest.Short(), s.Live.Manifest.Short(), ErrConflict)
 	}
 	e := entry(Verified, m.Digest)
-	e.Round, e.Questions = round, s.Live.Questions
+	e.Round, e.Questions = h.Round, s.Live.Questions
 	for _, c := range m.Certificates {
 		e.Certified = append(e.Certified, c.Manifest)
 	}

@@ -66,12 +66,12 @@ func TestManifestRefusals(t *testing.T) {
 			s, m := w.s, w.m
 			m.Joins = append([]federation.VerifiedJoin(nil), m.Joins...)
 			c.change(&s, &m)
-			if entries, err := AcceptManifest(s, 1, m); !errors.Is(err, c.want) || entries != nil {
+			if entries, err := AcceptManifest(s, testPlan(), w.h, m, nil); !errors.Is(err, c.want) || entries != nil {
 				t.Errorf("got %v, %v, want %v", entries, err, c.want)
 			}
 		})
 	}
-	if entries, err := AcceptManifest(w.s, 1, w.m); err != nil || entries != nil {
+	if entries, err := AcceptManifest(w.s, testPlan(), w.h, w.m, nil); err != nil || entries != nil {
 		t.Errorf("the same manifest again: %v, %v, want nothing", entries, err)
 	}
 }
@@ -345,7 +345,7 @@ func TestDifferences(t *testing.T) {
 			entries, err := JoinHeader(s, x.plans[i], x.headers[i])
 			s = mustApply(t, s, entries, err)
 			m := testManifest(c, x.headers[i], federation.Join{V: 1, Header: x.headers[i].Digest(), Hospital: s.Self, Counter: s.Counter, Incarnation: s.Live.Incarnation}, name+string(rune('0'+i)))
-			entries, err = AcceptManifest(s, x.headers[i].Round, m)
+			entries, err = AcceptManifest(s, testPlan(), x.headers[i], m, nil)
 			s = mustApply(t, s, entries, err)
 			entries, err = AnswerWith(s, m, submittersOf(m.Digest, x.sets[i]...), federation.Sum([]byte("answer")))
 			if i == 1 {

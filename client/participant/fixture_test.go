@@ -109,7 +109,7 @@ func joinAndAccept(t testing.TB, s State, h federation.Header, name string, adju
 	if adjust != nil {
 		adjust(&m)
 	}
-	entries, err = AcceptManifest(s, h.Round, m)
+	entries, err = AcceptManifest(s, testPlan(), h, m, nil)
 	if err != nil {
 		return s, m, err
 	}

@@ -29,6 +29,18 @@ type VerifiedManifest struct {
 	Digest Digest
 	Joins  []VerifiedJoin   // in the order of Manifest.Joins
 	Burns  [][]VerifiedBurn // in the order of Manifest.Certificates
+
+	Declines []VerifiedDecline // in the order of Manifest.Declines
+}
+
+// VerifiedDecline is a Decline whose signature was checked.
+type VerifiedDecline struct {
+	Decline
+	Blob Digest // of the Signed decline
+}
+
+func (m VerifiedManifest) declined(id HospitalID) bool {
+	return slices.ContainsFunc(m.Declines, func(d VerifiedDecline) bool { return d.Hospital == id })
 }
 
 // Custodian returns the one-round key of a custodian that joined, or nil.
@@ -95,6 +107,14 @@ func checkManifest(c Charter, header Digest, m VerifiedManifest) error {
 	}
 	if err := checkGroups(c, m.Groups, joined); err != nil {
 		return err
+	}
+	for i, d := range m.Declines {
+		switch {
+		case d.V != 1 || d.Header != header || d.Role != RoleUpdate || !joined[d.Hospital]:
+			return fmt.Errorf("decline of %s is not of an update in this round, by someone who joined", d.Hospital)
+		case i > 0 && m.Declines[i-1].Hospital >= d.Hospital:
+			return fmt.Errorf("decline of %s is repeated or out of order", d.Hospital)
+		}
 	}
 	for i, cert := range m.Certificates {
 		if err := CheckCertificate(c, cert.Manifest, m.Burns[i]); err != nil {

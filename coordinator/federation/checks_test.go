@@ -91,6 +91,19 @@ func TestManifestRefusals(t *testing.T) {
 		"short certificate":       func(m *VerifiedManifest) { m.Burns[0] = m.Burns[0][1:] },
 		"certificate of another":  func(m *VerifiedManifest) { m.Certificates[0].Manifest = other },
 		"certificate unverified":  func(m *VerifiedManifest) { m.Burns = nil },
+		"decline of a stranger": func(m *VerifiedManifest) {
+			m.Declines = []VerifiedDecline{{Decline: Decline{V: 1, Header: header, Hospital: stranger, Role: RoleUpdate}}}
+		},
+		"decline in another role": func(m *VerifiedManifest) {
+			m.Declines = []VerifiedDecline{{Decline: Decline{V: 1, Header: header, Hospital: c.Members[0].ID, Role: RoleCustodian}}}
+		},
+		"decline of another round": func(m *VerifiedManifest) {
+			m.Declines = []VerifiedDecline{{Decline: Decline{V: 1, Header: other, Hospital: c.Members[0].ID, Role: RoleUpdate}}}
+		},
+		"declines out of order": func(m *VerifiedManifest) {
+			d := VerifiedDecline{Decline: Decline{V: 1, Header: header, Hospital: c.Members[0].ID, Role: RoleUpdate}}
+			m.Declines = []VerifiedDecline{d, d}
+		},
 		"too many certificates": func(m *VerifiedManifest) {
 			m.Certificates, m.Burns = make([]BurnCertificate, MaxCertificates+1), make([][]VerifiedBurn, MaxCertificates+1)
 		},

@@ -96,6 +96,13 @@ func verified(m Manifest) (VerifiedManifest, bool) {
 		}
 		v.Joins = append(v.Joins, VerifiedJoin{Join: j, Blob: s.Digest()})
 	}
+	for _, s := range m.Declines {
+		d, err := Decode[Decline](s.Body, MaxMessageBytes)
+		if err != nil {
+			return v, false
+		}
+		v.Declines = append(v.Declines, VerifiedDecline{Decline: d, Blob: s.Digest()})
+	}
 	for _, c := range m.Certificates {
 		var burns []VerifiedBurn
 		for _, s := range c.Burns {

@@ -67,6 +67,9 @@ func FuzzDecodeManifest(f *testing.F) {
 	c := testCharter(f, 3)
 	header := Sum([]byte("header"))
 	f.Add(Encode(testManifest(f, c, header).Manifest))
+	declined := testManifest(f, c, header).Manifest
+	declined.Declines, declined.Pin = []Signed{declineOf(c.Members[0].ID, header)}, Sum([]byte("pin"))
+	f.Add(Encode(declined))
 	f.Add([]byte(`{"v":1,"header":"","groups":null,"joins":null,"certificates":null}`))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		m, err := DecodeManifest(b)
@@ -76,6 +79,11 @@ func FuzzDecodeManifest(f *testing.F) {
 		again(t, b, m)
 		v, _ := verified(m) // as far as it decodes
 		if err := CheckManifest(c, header, v); err != nil && !errors.Is(err, ErrManifest) {
+			t.Errorf("unnamed refusal: %v", err)
+		}
+		p := testPlan()
+		p.Schedule.Cohort.Size = 3
+		if err := CheckCohort(c, p, testHeader(c, p, Train), v, nil); err != nil && !errors.Is(err, ErrManifest) {
 			t.Errorf("unnamed refusal: %v", err)
 		}
 	})

@@ -36,4 +36,5 @@ const (
 	MaxDeadlineSecond = 7 * 86400           // one phase of one round
 	MaxRetentionDays  = 36_500              // a hundred years of ciphertexts
 	MaxReason         = 512                 // bytes of a reason in words
+	MaxExtra          = 4                   // hospitals asked beyond one that is wanted
 )

@@ -41,6 +41,10 @@ type Manifest struct {
 	Groups       [][]HospitalID    `json:"groups"` // the cohort within each group of the charter, sorted
 	Joins        []Signed          `json:"joins"`  // of everyone who joined, sorted by signer
 	Certificates []BurnCertificate `json:"certificates"`
+
+	// What explains a cohort that was drawn; see CheckCohort.
+	Declines []Signed `json:"declines,omitempty"` // of hospitals that joined and send no update, sorted by signer
+	Pin      Digest   `json:"pin,omitzero"`       // manifest on the same question under which the cohort was asked before
 }
 
 // BurnCertificate collects burns of one earlier manifest of the same question.

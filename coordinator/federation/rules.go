@@ -204,9 +204,12 @@ func (p Plan) ControlScale() float64 {
 	return float64(float64(p.Local.StepsOf(p.Privacy.WeightCap)) * p.Local.LearningRate)
 }
 
-// CheckRule reports whether the plan's rule can work with the charter's groups; the error
-// is a *PlanError.
+// CheckRule reports whether the plan's rule and cohort can work with the charter's groups;
+// the error is a *PlanError.
 func CheckRule(c Charter, p Plan) error {
+	if err := checkCohortSize(c, p); err != nil {
+		return err
+	}
 	a := p.Aggregation
 	if !a.Robust() {
 		return nil

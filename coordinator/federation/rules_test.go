@@ -65,6 +65,18 @@ func TestCheckRule(t *testing.T) {
 	}
 }
 
+// TestCohortOfTheCharter: a cohort below the charter's K would never be opened.
+func TestCohortOfTheCharter(t *testing.T) {
+	p, c := testPlan(), testCharter(t, 9)
+	for size, ok := range map[int]bool{0: true, c.MinCohort - 1: false, c.MinCohort: true, 9: true} {
+		p.Schedule.Cohort.Size = size
+		var refusal *PlanError
+		if err := CheckRule(c, p); (err == nil) != ok || err != nil && !errors.As(err, &refusal) {
+			t.Errorf("cohort of %d with K = %d: %v", size, c.MinCohort, err)
+		}
+	}
+}
+
 // TestRuleWithFewerGroups: a group that is left out uses up one of those that the rule
 // stands, unless enough are left.
 func TestRuleWithFewerGroups(t *testing.T) {

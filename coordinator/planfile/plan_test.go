@@ -247,7 +247,9 @@ func TestModelDefaults(t *testing.T) {
 func awkwardSchedules() []federation.Plan {
 	stop := awkward()
 	stop.Schedule.Stop = federation.Stop{Metric: "accuracy", Target: 0.875, Patience: 4, MinDelta: 0.0625}
-	return []federation.Plan{stop}
+	cohort := awkward()
+	cohort.Schedule.Cohort = federation.Cohort{Size: 17, Extra: 0.375, Seed: 5}
+	return []federation.Plan{stop, cohort}
 }
 
 // awkwardPlans are all of these.

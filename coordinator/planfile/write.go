@@ -50,8 +50,16 @@ func WritePlan(p federation.Plan) []byte {
 	line("  update_seconds", p.Schedule.UpdateSeconds, "for training and upload")
 	line("  open_seconds", p.Schedule.OpenSeconds, "for each half of opening the sum")
 	line("  grace_seconds", p.Schedule.GraceSeconds, "for a hospital whose connection is gone")
+	writeCohort(line, p.Schedule.Cohort)
 	writeStop(line, p.Schedule.Stop)
 	return w.Bytes()
+}
+
+func writeCohort(line func(key string, value any, comment string), c federation.Cohort) {
+	if c.On() {
+		line("  cohort", fmt.Sprintf("{size: %d, extra: %s, seed: %d}", c.Size, float(c.Extra), c.Seed),
+			"of each group, drawn for each train round; it ends with so many updates, and asks that share more")
+	}
 }
 
 func writeStop(line func(key string, value any, comment string), s federation.Stop) {

@@ -103,6 +103,7 @@ func applyJoin(s State, e Entry) (State, error) {
 		}
 	}
 	s.Round.Declined = slices.DeleteFunc(slices.Clone(s.Round.Declined), func(r Refusal) bool { return r.Hospital == e.Hospital })
+	s.Round.Declines = without(s.Round.Declines, e.Hospital)
 	return s, nil
 }
 
@@ -117,7 +118,7 @@ func applyCollect(s State, e Entry) (State, error) {
 	s.Round.Phase, s.Round.Manifest, s.Round.Deadline = Collecting, e.Blob, e.Deadline
 	s.Round.Pinned, s.Round.Cohort = g.pin, g.cohort
 	s.Attempts = append(slices.Clone(s.Attempts), Attempt{
-		Round: e.Round, Kind: s.Round.Kind, Questions: s.Round.Questions, Manifest: e.Blob})
+		Round: e.Round, Kind: s.Round.Kind, Questions: s.Round.Questions, Manifest: e.Blob, Pin: g.pinnedTo})
 	return s, nil
 }
 
@@ -145,7 +146,22 @@ func applyDecline(s State, e Entry) (State, error) {
 		return s, err
 	}
 	s.Round.Declined = append(slices.Clone(s.Round.Declined), Refusal{e.Hospital, e.Role})
+	if s.Round.Phase == Gathering && e.Role == federation.RoleUpdate && s.draw().On() {
+		s.Round.Declines = append(slices.Clone(s.Round.Declines), Held{e.Hospital, e.Blob})
+	}
 	return s, nil
+}
+
+// without returns the list without what is of id; nil where nothing is left.
+func without(list []Held, id federation.HospitalID) []Held {
+	if _, ok := find(list, id); !ok {
+		return list
+	}
+	list = slices.DeleteFunc(slices.Clone(list), func(h Held) bool { return h.Hospital == id })
+	if len(list) == 0 {
+		return nil
+	}
+	return list
 }
 
 func applyRefuse(s State, e Entry) (State, error) {

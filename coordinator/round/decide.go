@@ -147,6 +147,10 @@ func (ev ManifestStored) decide(s State, w When) ([]Entry, error) {
 	if !same {
 		return nil, fmt.Errorf("manifest %s: joins changed meanwhile: %w", m.Digest.Short(), ErrMismatch)
 	}
+	sameDeclines := slices.EqualFunc(m.Declines, t.Declines, func(d federation.VerifiedDecline, h Held) bool { return d.Hospital == h.Hospital && d.Blob == h.Blob })
+	if !sameDeclines || m.Pin != t.Pin {
+		return nil, fmt.Errorf("manifest %s: declines or pin changed meanwhile: %w", m.Digest.Short(), ErrMismatch)
+	}
 	if !slices.EqualFunc(m.Certificates, t.Burnt, func(c federation.BurnCertificate, a Attempt) bool { return c.Manifest == a.Manifest }) {
 		return nil, fmt.Errorf("manifest %s: burn certificates changed meanwhile: %w", m.Digest.Short(), ErrMismatch)
 	}

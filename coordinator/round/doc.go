@@ -11,6 +11,11 @@
 // becomes an event, commits entries before it answers, and performs tasks. Time and
 // the hospitals whose connection is gone are fields of events.
 //
+// A plan may draw whom a train round asks (federation.Draw). Then a round is content with as
+// many updates of each group as the plan wants, and waits neither for those who are slower
+// nor for those who would not be asked. Who joined, declined and submitted is in the log;
+// from that every reader works out the same cohort.
+//
 // It follows design §4. The phases are
 //
 //	Gathering -> Collecting -> Opening -> Publishing -> Done

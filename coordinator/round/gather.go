@@ -14,6 +14,10 @@ type gathering struct {
 	pin     [][]federation.HospitalID
 	cohort  [][]federation.HospitalID
 	burnt   []Attempt // attempts whose burn certificates the manifest carries
+
+	// What explains a cohort that is drawn.
+	pinnedTo federation.Digest
+	declines []Held // of hospitals that joined, sorted
 }
 
 // gathered works out cohort, pin and certificates. No custodian answers before S is in
@@ -27,11 +31,17 @@ func gathered(s State) gathering {
 		case a.S == nil || !a.sameQuestion(s.Round):
 		case s.open(a):
 			g.pin = a.S
+			if s.draw().On() {
+				g.pinnedTo = a.drawn()
+			}
 		default:
 			g.burnt = append(g.burnt, a)
 		}
 	}
 	g.cohort = s.joinedGroups(g.pin)
+	if g.pin == nil && s.draw().On() {
+		g.cohort, g.declines = s.draw().Pick(g.cohort, s.asked()), s.joinedDeclines()
+	}
 	if missing := missingFrom(g.pin, g.cohort); len(missing) > 0 {
 		g.waiting = fmt.Sprintf("%s must be there again: exactly the hospitals of an earlier S are needed", s.nameList(missing))
 		return g
@@ -103,11 +113,17 @@ func (s State) tooFewGroups(reaches string) string {
 	return fmt.Sprintf("no group %s the minimum cohort %d", reaches, s.Charter.MinCohort)
 }
 
-// gatherOver reports whether Gathering need not wait for anyone else.
+// gatherOver reports whether Gathering need not wait for anyone else: not for those who
+// would not be asked.
 func (s State) gatherOver(w When) bool {
-	return w.past(s.Round.Deadline) || !slices.ContainsFunc(s.Charter.Members, func(m federation.Member) bool {
+	if w.past(s.Round.Deadline) {
+		return true
+	}
+	asked := s.wouldBeAsked(w)
+	return !slices.ContainsFunc(s.Charter.Members, func(m federation.Member) bool {
 		_, joined := s.Round.Join(m.ID)
-		return !joined && !s.Round.HasDeclined(m.ID, federation.RoleUpdate) && !w.gone(m.ID)
+		_, custodian := s.Charter.Point(m.ID)
+		return !joined && !s.Round.HasDeclined(m.ID, federation.RoleUpdate) && !w.gone(m.ID) && (custodian || asked(m.ID))
 	})
 }
 
@@ -115,18 +131,24 @@ func (s State) gatherOver(w When) bool {
 type collecting struct {
 	groups  [][]federation.HospitalID // who submitted; groups below K are empty
 	waiting []federation.HospitalID   // who may still submit
+	wanted  []federation.HospitalID   // of these, in groups that have too few updates as yet
 }
 
 func collected(s State) collecting {
 	c := collecting{groups: make([][]federation.HospitalID, len(s.Round.Cohort))}
 	for g, group := range s.Round.Cohort {
 		c.groups[g] = []federation.HospitalID{}
+		var waiting []federation.HospitalID
 		for _, id := range group {
 			if _, ok := s.Round.Update(id); ok {
 				c.groups[g] = append(c.groups[g], id)
 			} else if !s.Round.HasDeclined(id, federation.RoleUpdate) {
-				c.waiting = append(c.waiting, id)
+				waiting = append(waiting, id)
 			}
+		}
+		c.waiting = append(c.waiting, waiting...)
+		if !s.content(len(c.groups[g])) {
+			c.wanted = append(c.wanted, waiting...)
 		}
 	}
 	s.dropSmall(c.groups)
@@ -153,7 +175,7 @@ func (s State) enough(groups [][]federation.HospitalID) bool {
 // collectOver reports whether the candidate can be fixed now.
 func (s State) collectOver(w When) bool {
 	c := collected(s)
-	return s.enough(c.groups) && (w.past(s.Round.Deadline) || !anyPresent(c.waiting, w))
+	return s.enough(c.groups) && (w.past(s.Round.Deadline) || !anyPresent(c.wanted, w))
 }
 
 func anyPresent(waiting []federation.HospitalID, w When) bool {

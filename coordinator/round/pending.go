@@ -43,6 +43,8 @@ type Task struct {
 	Set       [][]federation.HospitalID // TaskPropose, TaskSelect
 	Burnt     []Attempt                 // TaskManifest: attempts to certify
 	Cohort    [][]federation.HospitalID // TaskManifest
+	Declines  []Held                    // TaskManifest: to carry, sorted by hospital
+	Pin       federation.Digest         // TaskManifest: to name
 }
 
 // Pending lists what is owed at a moment: first the coordinator's own tasks, then
@@ -76,7 +78,7 @@ func OwnTasks(s State, w When) []Task {
 	case Gathering:
 		if g := gathered(s); g.waiting == "" && s.gatherOver(w) {
 			t := task(TaskManifest)
-			t.Cohort, t.Burnt = g.cohort, g.burnt
+			t.Cohort, t.Burnt, t.Declines, t.Pin = g.cohort, g.burnt, g.declines, g.pinnedTo
 			return []Task{t}
 		}
 	case Collecting:
@@ -173,7 +175,11 @@ func Waiting(s State) string {
 		}
 		return fmt.Sprintf("%d of %d hospitals joined", len(s.Round.Joined), len(s.Charter.Members))
 	case Collecting:
-		return fmt.Sprintf("%d updates, %d outstanding", len(s.Round.Updates), len(collected(s).waiting))
+		text := fmt.Sprintf("%d updates, %d outstanding", len(s.Round.Updates), len(collected(s).waiting))
+		if s.draw().On() && s.Round.Pinned == nil {
+			text += fmt.Sprintf(", content with %d of each group", s.Schedule.Cohort.Size)
+		}
+		return text
 	case Opening:
 		if s.Round.Selected.IsZero() {
 			return fmt.Sprintf("%d custodians acknowledged, %d outstanding", len(s.Round.Acks), len(s.mayAcknowledge()))

@@ -243,7 +243,11 @@ func logRoot(log [][]byte) federation.Digest {
 }
 
 func (c *coordinator) manifest(t round.Task, s round.State) round.Event {
-	m := federation.VerifiedManifest{Manifest: federation.Manifest{V: 1, Header: s.Round.Header, Groups: t.Cohort}}
+	m := federation.VerifiedManifest{Manifest: federation.Manifest{V: 1, Header: s.Round.Header, Groups: t.Cohort, Pin: t.Pin}}
+	for _, d := range t.Declines {
+		m.Declines = append(m.Declines, federation.VerifiedDecline{Decline: c.w.blobs[d.Blob].(federation.Decline), Blob: d.Blob})
+		m.Manifest.Declines = append(m.Manifest.Declines, federation.Signed{Signer: d.Hospital, Body: d.Blob[:]})
+	}
 	joined := slices.Clone(s.Round.Joined)
 	slices.SortFunc(joined, func(a, b round.Joined) int { return slices.Compare([]byte(a.Hospital), []byte(b.Hospital)) })
 	for _, j := range joined {
@@ -262,6 +266,16 @@ func (c *coordinator) manifest(t round.Task, s round.State) round.Event {
 	m.Digest = m.Manifest.Digest()
 	c.w.blobs[m.Digest] = m
 	return round.ManifestStored{Manifest: m}
+}
+
+// earlier is the round that a manifest is pinned to, as a hospital finds it in the store.
+func (w *world) earlier(m federation.VerifiedManifest) *federation.Earlier {
+	if m.Pin.IsZero() {
+		return nil
+	}
+	e := federation.Earlier{Manifest: w.blobs[m.Pin].(federation.VerifiedManifest)}
+	e.Header = w.blobs[e.Manifest.Header].(federation.Header)
+	return &e
 }
 
 func (c *coordinator) submitters(t round.Task, s round.State) federation.Digest {

@@ -139,8 +139,9 @@ func (h *hospital) send(ev round.Event) {
 }
 
 func (h *hospital) decline(header federation.Digest, role, reason string) {
-	h.send(round.DeclineVerified{Blob: h.w.digest("decline"),
-		Decline: federation.Decline{V: 1, Header: header, Hospital: h.id, Role: role, Reason: reason}})
+	ev := round.DeclineVerified{Blob: h.w.digest("decline"), Decline: federation.Decline{V: 1, Header: header, Hospital: h.id, Role: role, Reason: reason}}
+	h.w.blobs[ev.Blob] = ev.Decline
+	h.send(ev)
 }
 
 func (h *hospital) do(t round.Task, r reply) error {
@@ -214,7 +215,10 @@ func (h *hospital) joinRound(r reply) error {
 
 // accept verifies the manifest, or says that this hospital sits out.
 func (h *hospital) accept(r reply) bool {
-	entries, err := participant.AcceptManifest(h.state, r.header.Round, r.manifest)
+	entries, err := participant.AcceptManifest(h.state, h.w.plan, r.header, r.manifest, h.w.earlier(r.manifest))
+	if errors.Is(err, federation.ErrManifest) { // everyone must believe an honest coordinator
+		h.w.fail("%s: %v", h.name, err)
+	}
 	if err != nil {
 		h.decline(r.header.Digest(), federation.RoleUpdate, err.Error())
 		h.decline(r.header.Digest(), federation.RoleCustodian, err.Error())

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"atrium/client/participant"
+	"atrium/coordinator/federation"
 	"atrium/coordinator/round"
 )
 
@@ -87,7 +88,7 @@ func (w *world) stuckByRule() bool {
 // tally counts what happened over all seeds, so that a simulation in which nothing
 // happens does not pass.
 type tally struct {
-	Finished, Stuck, Done, Abandoned, Updates, Discarded, Dropped, Excused, Burns, Certified, Pinned, Declined, Leads, Wrong int
+	Finished, Stuck, Done, Abandoned, Updates, Discarded, Dropped, Excused, Burns, Certified, Pinned, Declined, Leads, Wrong, Drawn, PinnedDraw, Content int
 }
 
 func (s *tally) add(w *world, finished bool) {
@@ -96,6 +97,7 @@ func (s *tally) add(w *world, finished bool) {
 	} else {
 		s.Stuck++
 	}
+	s.replay(w)
 	for _, e := range w.coord.decoded() {
 		switch e.Kind {
 		case round.Publish:
@@ -129,9 +131,29 @@ func (s *tally) add(w *world, finished bool) {
 	}
 }
 
+// replay counts what only the states tell: cohorts that leave someone out who joined, those
+// that are pinned to one that was drawn, and rounds that were content without someone.
+func (s *tally) replay(w *world) {
+	state := round.State{Charter: w.charter}
+	for _, e := range w.coord.decoded() {
+		state, _ = round.Apply(state, e)
+		asked := len(slices.Concat(state.Round.Cohort...))
+		explained := state.Round.Kind == federation.Train && state.Schedule.Cohort.On()
+		switch {
+		case e.Kind == round.Collect && explained && state.Round.Pinned == nil && asked < len(state.Round.Joined)-len(state.Round.Declines):
+			s.Drawn++
+		case e.Kind == round.Collect && explained && state.Round.Pinned != nil:
+			s.PinnedDraw++
+		case e.Kind == round.Candidate && explained && len(state.Round.Updates) < asked:
+			s.Content++
+		}
+	}
+}
+
 func (s tally) check(t *testing.T) {
 	for name, n := range map[string]int{"done": s.Done, "abandoned": s.Abandoned, "discarded": s.Discarded, "dropped": s.Dropped,
-		"excused": s.Excused, "burns": s.Burns, "certified": s.Certified, "pinned": s.Pinned, "declined": s.Declined, "wrong": s.Wrong} {
+		"excused": s.Excused, "burns": s.Burns, "certified": s.Certified, "pinned": s.Pinned, "declined": s.Declined, "wrong": s.Wrong,
+		"drawn": s.Drawn, "pinned to a draw": s.PinnedDraw, "content": s.Content} {
 		if n == 0 {
 			t.Errorf("over all federations nothing was %s: the faults are too tame", name)
 		}

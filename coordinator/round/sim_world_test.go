@@ -133,6 +133,9 @@ func newWorld(t testing.TB, seed uint64) *world {
 		w.charter.Retention.Rounds = 1
 	}
 	w.plan = testPlan(1+rng.IntN(3), rng.IntN(3))
+	if seed%3 == 1 { // some are drawn, and there may be one more than are wanted
+		w.plan.Schedule.Cohort = federation.Cohort{Size: w.charter.MinCohort, Extra: float64(seed%2) / 3, Seed: int(seed)}
+	}
 	w.coord = &coordinator{w: w, lastPoll: map[federation.HospitalID]time.Duration{}}
 	hostile := -1
 	if rng.IntN(3) == 0 {

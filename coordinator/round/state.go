@@ -95,7 +95,8 @@ type Round struct {
 	Updates   []Held                    `json:"updates,omitempty"`   // acknowledged updates
 	Discarded []Held                    `json:"discarded,omitempty"` // updates that came too late
 	Declined  []Refusal                 `json:"declined,omitempty"`
-	Refused   []Refusal                 `json:"refused,omitempty"` // whose messages were refused, and in which role
+	Declines  []Held                    `json:"declines,omitempty"` // of updates while it gathered, where a cohort is drawn
+	Refused   []Refusal                 `json:"refused,omitempty"`  // whose messages were refused, and in which role
 	Candidate federation.Digest         `json:"candidate,omitzero"`
 	Acks      []Ack                     `json:"acks,omitempty"`
 	Selected  federation.Digest         `json:"selected,omitzero"`
@@ -145,6 +146,7 @@ type Attempt struct {
 	Burns     []Held                    `json:"burns,omitempty"`
 	Answered  []federation.HospitalID   `json:"answered,omitempty"`
 	Past      bool                      `json:"past,omitempty"` // of an earlier epoch: it can no longer be burned
+	Pin       federation.Digest         `json:"pin,omitzero"`   // what its manifest is pinned to, where a cohort is drawn
 }
 
 // Join returns the Join of id in this round.

@@ -47,7 +47,11 @@ func newGroupedStory(t testing.TB, n, groups, evaluateEvery int) *story {
 func newPlannedStory(t testing.TB, n, groups int, change func(*federation.Plan)) *story {
 	plan := testPlan(1, 0)
 	change(&plan)
-	w := &world{t: t, rng: rand.New(rand.NewPCG(1, 1)), healthy: true, charter: testCharter(t, n, groups), plan: plan,
+	return newStoryOf(t, testCharter(t, n, groups), plan)
+}
+
+func newStoryOf(t testing.TB, charter federation.Charter, plan federation.Plan) *story {
+	w := &world{t: t, rng: rand.New(rand.NewPCG(1, 1)), healthy: true, charter: charter, plan: plan,
 		blobs: map[federation.Digest]any{}}
 	s := &story{t: t, held: map[federation.HospitalID]update{}, coordinator: &coordinator{w: w, up: true, state: round.State{Charter: w.charter}}}
 	s.do("start", round.Started{Charter: w.charter.Digest()})
@@ -176,7 +180,10 @@ func (s *story) pass(seconds int) {
 func (s *story) joinEvent(letter string, counter uint64) round.JoinVerified {
 	id := s.id(letter)
 	j := federation.VerifiedJoin{Join: federation.Join{V: 1, Header: s.state.Round.Header, Hospital: id, Counter: counter,
-		Incarnation: federation.Sum(fmt.Appendf(nil, "run %d of %s", counter, letter)), Key: []byte("key")}}
+		Incarnation: federation.Sum(fmt.Appendf(nil, "run %d of %s", counter, letter))}}
+	if _, custodian := s.w.charter.Point(id); custodian {
+		j.Key = []byte("key")
+	}
 	j.Blob = federation.Sum(federation.Encode(j.Join))
 	s.w.blobs[j.Blob] = j
 	return round.JoinVerified{VerifiedJoin: j}
@@ -235,8 +242,10 @@ func (s *story) answer(letters string) {
 }
 
 func (s *story) declineEvent(letter, role string) round.DeclineVerified {
-	return round.DeclineVerified{Blob: s.w.digest("decline"), Decline: federation.Decline{V: 1, Header: s.state.Round.Header,
+	ev := round.DeclineVerified{Blob: s.w.digest("decline"), Decline: federation.Decline{V: 1, Header: s.state.Round.Header,
 		Hospital: s.id(letter), Role: role, Reason: "the policy says no"}}
+	s.w.blobs[ev.Blob] = ev.Decline
+	return ev
 }
 
 func (s *story) burnEvent(letter string, manifest federation.Digest) round.BurnVerified {

@@ -90,8 +90,8 @@ func OpenManifest(c federation.Charter, blob []byte) (federation.VerifiedManifes
 		return federation.VerifiedManifest{}, err
 	}
 	v := federation.VerifiedManifest{Manifest: m, Digest: federation.Sum(blob)}
-	if len(m.Joins) > len(c.Members) || len(m.Certificates) > federation.MaxCertificates {
-		return v, fmt.Errorf("open manifest %s: %d joins, %d certificates", v.Digest.Short(), len(m.Joins), len(m.Certificates))
+	if len(m.Joins) > len(c.Members) || len(m.Declines) > len(c.Members) || len(m.Certificates) > federation.MaxCertificates {
+		return v, fmt.Errorf("open manifest %s: %d joins, %d declines, %d certificates", v.Digest.Short(), len(m.Joins), len(m.Declines), len(m.Certificates))
 	}
 	for _, signed := range m.Joins {
 		join, err := OpenMessage[federation.Join](c, signed)
@@ -99,6 +99,13 @@ func OpenManifest(c federation.Charter, blob []byte) (federation.VerifiedManifes
 			return v, fmt.Errorf("open manifest %s: %w", v.Digest.Short(), err)
 		}
 		v.Joins = append(v.Joins, federation.VerifiedJoin{Join: join, Blob: signed.Digest()})
+	}
+	for _, signed := range m.Declines {
+		decline, err := OpenMessage[federation.Decline](c, signed)
+		if err != nil {
+			return v, fmt.Errorf("open manifest %s: %w", v.Digest.Short(), err)
+		}
+		v.Declines = append(v.Declines, federation.VerifiedDecline{Decline: decline, Blob: signed.Digest()})
 	}
 	for _, cert := range m.Certificates {
 		var burns []federation.VerifiedBurn
