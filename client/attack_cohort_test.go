@@ -4,8 +4,8 @@ import (
 	"slices"
 	"testing"
 
+	"atrium/cmd/atrium/plans"
 	"atrium/coordinator/federation"
-	"atrium/coordinator/planfile"
 )
 
 // drawn is the cohort of a header that asks n of the liar's hospitals.
@@ -20,7 +20,7 @@ func (l *liar) site(id federation.HospitalID) *site {
 // TestCohortOfChoice: a coordinator that asks other hospitals than were drawn gets an
 // update of none of them, whatever it says about who joined, declined, or was asked before.
 func TestCohortOfChoice(t *testing.T) {
-	plan := planfile.Cardiology()
+	plan := plans.Cardiology()
 	plan.Schedule.Cohort = federation.Cohort{Size: 3, Extra: 0.3} // asks 4 of 6
 	l := newLiar(t, 6, 1, plan)
 	p := l.gather(l.train(1))
