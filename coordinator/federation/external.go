@@ -57,7 +57,7 @@ func validHash(s string) bool {
 
 func (d Declared) validate(key string) error {
 	switch {
-	case len(d.Name) < 1 || len(d.Name) > MaxName || strings.Trim(d.Name, "abcdefghijklmnopqrstuvwxyz0123456789._-") != "":
+	case len(d.Name) < 1 || len(d.Name) > MaxName || d.Name == "__metadata__" || strings.Trim(d.Name, "abcdefghijklmnopqrstuvwxyz0123456789._-") != "":
 		return bad(key+".name", "%.80q: want 1 to %d of a-z, 0-9 and ._-", d.Name, MaxName)
 	case len(d.Shape) < 1 || len(d.Shape) > MaxShape:
 		return bad(key+".shape", "%d dimensions: want 1 to %d", len(d.Shape), MaxShape)
