@@ -13,6 +13,7 @@ import (
 	"atrium/client/dataset"
 	"atrium/client/policy"
 	"atrium/client/train"
+	"atrium/client/train/external"
 	"atrium/coordinator/federation"
 	"atrium/storage"
 )
@@ -31,6 +32,7 @@ type Config struct {
 	Train     string           // CSV, or NPY with labels, of training records
 	Test      string           // the same of records for evaluation
 	Columns   []dataset.Column // how both have the plan's columns, where they differ
+	Program   external.Program // that trains, where the plan's model is external
 	Logger    *slog.Logger
 
 	// RoundingSeed makes stochastic rounding repeatable, for demonstrations: the stream
@@ -75,6 +77,11 @@ func (c Config) Validate() error {
 	}
 	if err := errors.Join(c.Charter.Validate(), c.Plan.Validate(), federation.CheckRule(c.Charter, c.Plan), c.Policy.Validate()); err != nil {
 		return err
+	}
+	if c.Plan.Model.Kind == federation.External && c.Trainer == nil {
+		if err := c.Program.Check(c.Plan); err != nil {
+			return err
+		}
 	}
 	if _, ok := c.Charter.Member(c.self()); ok {
 		return nil

@@ -17,11 +17,15 @@ import (
 	"atrium/client/dataset"
 	"atrium/client/participant"
 	"atrium/client/train"
+	"atrium/client/train/external"
 	"atrium/coordinator/federation"
 	"atrium/coordinator/round"
 	"atrium/privacy/envelope"
 	"atrium/storage/local"
 )
+
+// trainerFolder of the state directory is where an external trainer works.
+const trainerFolder = "trainer"
 
 // Daemon is one hospital in one federation.
 type Daemon struct {
@@ -145,7 +149,28 @@ func (d *Daemon) newTrainer() (train.Trainer, error) {
 	if d.cfg.Trainer != nil {
 		return d.cfg.Trainer, nil
 	}
+	if d.cfg.Plan.Model.Kind == federation.External {
+		return d.openExternal()
+	}
+	if d.cfg.Program.Path != "" {
+		d.cfg.Logger.Warn("the plan's model is built in: the program is not used", "trainer.program", d.cfg.Program.Path)
+	}
 	return newTrainer(d.cfg.Plan, d.train.Rows)
+}
+
+// openExternal starts the hospital's own program. What it works on lies in a folder that no
+// backup takes up (setup.CopyTree).
+func (d *Daemon) openExternal() (train.Trainer, error) {
+	folder := filepath.Join(d.cfg.State, trainerFolder)
+	if err := local.MakeFolders(folder); err != nil {
+		return nil, err
+	}
+	t, err := external.Open(context.Background(), external.Config{Program: d.cfg.Program, Plan: d.cfg.Plan, Dir: filepath.Join(folder, ".tmp"),
+		Stderr: func(line string) { d.cfg.Logger.Info("trainer", "says", line) }})
+	if err != nil { // not a typed nil
+		return nil, err
+	}
+	return t, nil
 }
 
 // newTrainer is for a hospital with so many records.
@@ -204,6 +229,9 @@ func (d *Daemon) Run(ctx context.Context) error {
 		"rows", d.train.Rows, "test_rows", d.test.Rows)
 	if d.cfg.RoundingSeed != nil {
 		d.cfg.Logger.Warn("rounding follows from a seed: this is for demonstrations")
+	}
+	if t, ok := d.trainer.(interface{ Interrupt() }); ok {
+		defer context.AfterFunc(ctx, t.Interrupt)()
 	}
 	for ctx.Err() == nil {
 		err := d.step(ctx)

@@ -205,6 +205,15 @@ func nest(m map[string]any, path []string, v any) {
 
 func (c config) text(key string) string { return c.values.GetString(key) }
 
+// number reads a whole number.
+func (c config) number(key string, least, greatest int) (int, error) {
+	n, err := strconv.Atoi(c.text(key))
+	if err != nil || n < least || n > greatest {
+		return 0, fmt.Errorf("%s %q: want a whole number from %d to %d", key, c.text(key), least, greatest)
+	}
+	return n, nil
+}
+
 // items splits a list at its commas.
 func (c config) items(key string) []string {
 	var out []string

@@ -69,6 +69,8 @@ killed, within ten seconds.`,
 	f.StringVar(&o.Keep, "keep", "", "directory for state, keys and logs; one that holds an unfinished demonstration goes on (default a temporary one)")
 	f.StringVar(&o.Data, "data", "", "directory of <hospital>_train.csv and <hospital>_test.csv, or .npy, and <hospital>_columns.yaml of who has other columns (default generated cohorts)")
 	f.StringVar(&o.PlanFile, "plan", "", "plan file (default the built-in cardiology plan)")
+	f.StringVar(&o.Trainer, "trainer", "", "`program` of every hospital that trains a plan whose model is external")
+	f.StringVar(&o.Base, "trainer-base", "", "`file` of every hospital that such a plan builds on")
 	f.StringVar(&o.Model, "model", "", "logistic or mlp (default the plan's)")
 	f.IntVar(&o.Hospitals, "hospitals", 0, "how many hospitals, 3 or more; 4 survive the loss of one (default all in --data, or 4)")
 	f.IntVar(&o.Groups, "groups", 0, "in how many groups hospitals are summed apart, each of 3 or more; robust rules compare them (default 1)")

@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 
+	"atrium/client/train/external"
 	"atrium/cmd/atrium/plans"
 	"atrium/coordinator/federation"
 	"atrium/coordinator/setup"
@@ -33,7 +34,9 @@ type demoOptions struct {
 	Seed      uint64
 	SeedGiven bool // by a flag; else a demonstration that goes on keeps its own
 	NoRestart bool
-	Standby   bool // a second coordinator
+	Standby   bool   // a second coordinator
+	Trainer   string // program of external models; empty: none
+	Base      string // file that the plan's model builds on
 }
 
 // demoSite is the directory of one demonstration. Its file demo.json makes it possible
@@ -181,6 +184,9 @@ func planDemoSite(o demoOptions) (demoSite, error) {
 	if err := site.Plan.Validate(); err != nil {
 		return site, err
 	}
+	if site.Plan.Model.Kind == federation.External && o.Trainer == "" {
+		return site, usageError(errors.New("the plan's model is external: --trainer FILE names the program that trains it"))
+	}
 	if o.Keep != "" {
 		if site.Dir, err = filepath.Abs(o.Keep); err != nil {
 			return site, err
@@ -237,8 +243,12 @@ func (s *demoSite) create(ctx context.Context, address string, o demoOptions) er
 			return err
 		}
 	}
+	trainer, err := demoTrainer(o)
+	if err != nil {
+		return err
+	}
 	_, err = setup.Init(ctx, setup.Options{Dir: filepath.Join(build, demoFederation), Federation: "demo", Hospitals: s.Hospitals, Groups: s.Groups,
-		Address: address, Plan: s.Plan, ShowNames: true, Data: s.records().files, Columns: s.records().columns, RoundingSeed: &s.Seed, Storage: o.Storage, S3: o.S3})
+		Address: address, Plan: s.Plan, ShowNames: true, Data: s.records().files, Columns: s.records().columns, Trainer: trainer, RoundingSeed: &s.Seed, Storage: o.Storage, S3: o.S3})
 	if err != nil {
 		return err
 	}
@@ -256,6 +266,25 @@ func (s *demoSite) create(ctx context.Context, address string, o demoOptions) er
 		return err
 	}
 	return os.Rename(build, s.Dir)
+}
+
+// demoTrainer is the program that every hospital's configuration names.
+func demoTrainer(o demoOptions) (t setup.Trainer, err error) {
+	if o.Trainer == "" {
+		return t, nil
+	}
+	if t.Program, err = filepath.Abs(o.Trainer); err != nil {
+		return t, err
+	}
+	b, err := setup.ReadFile(o.Trainer, external.MaxProgramBytes)
+	if err != nil {
+		return t, err
+	}
+	t.SHA256 = federation.Sum(b).String()
+	if o.Base != "" {
+		t.Base, err = filepath.Abs(o.Base)
+	}
+	return t, err
 }
 
 // demoAddress is the address asked for, if it is free, or a free one.

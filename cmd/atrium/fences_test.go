@@ -40,6 +40,10 @@ var floors = map[string]int{
 	"client/train":        20,
 	"client/policy":       20,
 
+	"client/train/external": 21,
+
+	"client/train/external/externaltest": 21,
+
 	"storage/location":        21,
 	"storage/minio/miniotest": 21,
 
@@ -64,6 +68,7 @@ var fences = []struct {
 	{"gorgonia.org/", []string{"client/train"}, "one package knows gorgonia and its traps"},
 	{"github.com/minio/", []string{"storage/minio", "storage/minio/miniotest"}, "one package knows S3 and its traps"},
 	{"atrium/storage/minio/miniotest", nil, "servers for tests only"},
+	{"atrium/client/train/external/externaltest", nil, "a trainer for tests only"},
 	{"github.com/spf13/viper", []string{"cmd/atrium"}, "configuration is read once, at the top"},
 	{"github.com/spf13/cobra", []string{"cmd/atrium"}, "commands are at the top"},
 	{"github.com/goccy/go-yaml", []string{"coordinator/planfile"}, "one strict YAML reader, so that every file gets errors with line and column"},
@@ -71,7 +76,7 @@ var fences = []struct {
 	{"crypto/hpke", []string{"privacy/envelope"}, "one package knows how a share is sealed"},
 	{"atrium/coordinator/rpc", []string{"cmd/atrium"}, "the server is assembled at the top"},
 	{"atrium/coordinator/setup", []string{"cmd/atrium"}, "making a federation is a command's business"},
-	{"atrium/client/train", []string{"client", "cmd/atrium"}, "training happens in a hospital; coordinator and auditor never load it"},
+	{"atrium/client/train", []string{"client", "client/train/external", "cmd/atrium"}, "training happens in a hospital; coordinator and auditor never load it"},
 	{"atrium/client/dataset", []string{"client", "cmd/atrium"}, "records are read in a hospital only"},
 	{"log/slog", []string{"privacy/envelope", "privacy/he", "storage/roundlog", "storage/minio", "coordinator", "coordinator/rpc", "client", "cmd/atrium"},
 		"cores do not log; secret types print a fingerprint"},

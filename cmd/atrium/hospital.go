@@ -4,13 +4,16 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"net"
+	"path/filepath"
 	"slices"
 	"strconv"
 
 	"github.com/spf13/cobra"
 
 	"atrium/client"
+	"atrium/client/train/external"
 	"atrium/coordinator/setup"
 )
 
@@ -37,7 +40,15 @@ data.columns names a YAML file that says how; it never leaves the hospital:
     - {name: sex, from: gender, codes: [{text: m, value: 1}, {text: f, value: 0}]}
 
 With several coordinator addresses it asks the one that leads, and no other address than
-those. One daemon takes part in several federations when its atrium.yaml has, instead of
+those.
+
+A plan whose model is external is trained by a program of this hospital's, which only this
+file can name: trainer.program, and trainer.sha256 as sha256sum prints it. It runs without
+network, in namespaces of its own, within trainer.seconds and trainer.memory_mib, and is
+killed when it breaks the protocol (package client/train/external). trainer.base is the file
+that the plan's model builds on, if it names one.
+
+One daemon takes part in several federations when its atrium.yaml has, instead of
 their keys, a list of their folders:
 
   federations: [cardiology, oncology]
@@ -135,6 +146,9 @@ func loadHospital(cmd *cobra.Command, c config) (client.Config, error) {
 			return cfg, err
 		}
 	}
+	if cfg.Program, err = loadProgram(c); err != nil {
+		return cfg, err
+	}
 	if cfg.Policy, err = setup.LoadPolicy(c.text("policy")); err != nil {
 		return cfg, err
 	}
@@ -146,6 +160,31 @@ func loadHospital(cmd *cobra.Command, c config) (client.Config, error) {
 		return cfg, err
 	}
 	return cfg, loadTLS(&cfg, c)
+}
+
+// loadProgram reads what this hospital's configuration says about its trainer.
+func loadProgram(c config) (external.Program, error) {
+	p := external.Program{Path: c.text("trainer.program"), Base: c.text("trainer.base")}
+	var err error
+	if p.Seconds, err = c.number("trainer.seconds", 1, external.MaxSeconds); err != nil {
+		return p, err
+	}
+	mib, err := c.number("trainer.memory_mib", external.MinMemory>>20, math.MaxInt32)
+	if err != nil {
+		return p, err
+	}
+	p.Memory = int64(mib) << 20
+	if text := c.text("trainer.sha256"); text != "" {
+		if err := p.SHA256.UnmarshalText([]byte(text)); err != nil {
+			return p, fmt.Errorf("trainer.sha256 %.80q: want 64 digits 0-9 and a-f", text)
+		}
+	}
+	if p.Path != "" && !filepath.IsAbs(p.Path) {
+		if p.Path, err = filepath.Abs(p.Path); err != nil {
+			return p, err
+		}
+	}
+	return p, nil
 }
 
 func loadTLS(cfg *client.Config, c config) error {

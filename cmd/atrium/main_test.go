@@ -7,11 +7,14 @@ import (
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"atrium/client/train/external/externaltest"
 )
 
-// TestMain puts this test binary on the PATH as atrium, and as chaos.
+// TestMain puts this test binary on the PATH as atrium, as chaos and as external trainers.
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"atrium": main, "chaos": chaosMain})
+	testscript.Main(m, map[string]func(){"atrium": main, "chaos": chaosMain,
+		"act-honest": func() { externaltest.Main("honest") }, "act-flaky": func() { externaltest.Main("flaky") }})
 }
 
 func TestScripts(t *testing.T) {

@@ -1,6 +1,11 @@
 package main
 
-import "atrium/storage/minio"
+import (
+	"strconv"
+
+	"atrium/client/train/external"
+	"atrium/storage/minio"
+)
 
 // setting is one key that a configuration file, the environment and a flag can give.
 // Its environment variable is ATRIUM_ and the key in capitals, dots as underscores; its
@@ -67,6 +72,11 @@ var hospitalSettings = join([]setting{
 	{key: "data.train", path: true, usage: "`file` of training records, CSV or NPY as the plan says"},
 	{key: "data.test", path: true, usage: "`file` of records for evaluation"},
 	{key: "data.columns", path: true, usage: "`file` that says how these files name, measure and code the plan's columns"},
+	{key: "trainer.program", path: true, usage: "`file` that trains models of kind external: an executable, or a script"},
+	{key: "trainer.sha256", usage: "its SHA-256, in `hexadecimal`"},
+	{key: "trainer.base", path: true, usage: "`file` that the plan's model.base names by SHA-256"},
+	{key: "trainer.seconds", value: strconv.Itoa(external.DefaultSeconds), usage: "time limit of one training or evaluation, in `seconds`"},
+	{key: "trainer.memory_mib", value: strconv.Itoa(external.DefaultMemory >> 20), usage: "limit of each of its processes' address space, in `MiB`"},
 	{key: "rounding_seed", usage: "repeatable rounding from this `seed`, for demonstrations only"},
 }, tlsSettings, logSettings)
 

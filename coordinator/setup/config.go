@@ -66,6 +66,12 @@ log:
   level: info # debug, info, warn or error
   format: text # or json
 `, name, o.Federation, quote(name), quote(o.Address), quote(host), quote(train), quote(test), columns)
+	if t := o.Trainer; t.Program != "" {
+		fmt.Fprintf(&w, "trainer: # of models of kind external\n  program: %s\n  sha256: %s\n", quote(t.Program), quote(t.SHA256))
+		if t.Base != "" {
+			fmt.Fprintf(&w, "  base: %s\n", quote(t.Base))
+		}
+	}
 	if o.RoundingSeed != nil {
 		fmt.Fprintf(&w, "rounding_seed: %d # repeatable rounding, for demonstrations only\n", *o.RoundingSeed)
 	}

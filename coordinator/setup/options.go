@@ -35,9 +35,19 @@ type Options struct {
 	// Columns names the file that says how a hospital's records have the plan's columns,
 	// as Data does; empty, or nil: there is none.
 	Columns func(hospital string) string
+	// Trainer is what every hospital's configuration says about its own, for one machine that
+	// plays all hospitals; zero: nothing.
+	Trainer Trainer
 	// RoundingSeed is for demonstrations; see client.Config.
 	RoundingSeed *uint64
 	Now          func() time.Time
+}
+
+// Trainer is the program of a hospital that trains external models.
+type Trainer struct {
+	Program string // absolute, as is Base
+	SHA256  string
+	Base    string // empty: none
 }
 
 const (

@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"atrium/client/train"
+	"atrium/client/train/external/externaltest"
 	"atrium/coordinator/federation"
 )
 
@@ -380,7 +381,7 @@ func TestStderrIsBounded(t *testing.T) {
 	if err := tr.stop(); err != nil { // and all that was written is read
 		t.Fatal(err)
 	}
-	want := fmt.Sprintf("%d more lines", 10*maxStderrLines+1-maxStderrLines)
+	want := fmt.Sprintf("%d more lines", externaltest.StderrLines+1-maxStderrLines)
 	if len(lines) != maxStderrLines+1 || lines[0] != "line 0" || lines[len(lines)-1] != want {
 		t.Errorf("%d lines from %q to %q", len(lines), lines[0], lines[len(lines)-1])
 	}

@@ -1,0 +1,94 @@
+package main
+
+import (
+	"math"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"atrium/cmd/atrium/plans"
+	"atrium/coordinator/federation"
+	"atrium/coordinator/planfile"
+)
+
+// externalPlan is the cardiology plan with its logistic model declared as an external one.
+func externalPlan(rule string) federation.Plan {
+	p := plans.Cardiology()
+	p.Model = federation.Model{Kind: federation.External, Declared: []federation.Declared{
+		{Name: "weight", Shape: []int{len(p.Features)}}, {Name: "bias", Shape: []int{1}}}}
+	p.Aggregation.Rule, p.Privacy.Clip = rule, 4
+	p.Schedule.Rounds, p.Schedule.EvaluateEvery = 4, 4
+	return p
+}
+
+func writePlan(t *testing.T, p federation.Plan) string {
+	t.Helper()
+	file := filepath.Join(t.TempDir(), "plan.yaml")
+	if err := os.WriteFile(file, planfile.WritePlan(p), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return file
+}
+
+func look(t *testing.T, program string) string {
+	t.Helper()
+	path, err := exec.LookPath(program)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+// TestExternalTrainer: hospitals whose own programs compute logistic regression, with a
+// control variate, end where the built-in model ends; every version is replayed. Then what
+// the configuration names must be what is there.
+func TestExternalTrainer(t *testing.T) {
+	external := externalPlan(federation.Scaffold)
+	builtIn := external
+	builtIn.Model = federation.Model{Kind: federation.Logistic}
+	dir := filepath.Join(t.TempDir(), "demo")
+	got := startDemo(t, dir, "--plan", writePlan(t, external), "--trainer", look(t, "act-honest")).result()
+	want := startDemo(t, filepath.Join(t.TempDir(), "demo"), "--plan", writePlan(t, builtIn)).result()
+	requireVersion(t, got, 4)
+	requireAudit(t, got)
+	for i, h := range got.Hospitals {
+		w := want.Hospitals[i]
+		if h.AUC == nil || math.Abs(*h.AUC-*w.AUC) > 0.005 || math.Abs(*h.AUCAlone-*w.AUCAlone) > 0.005 {
+			t.Errorf("%s: AUC %s, alone %s; of the built-in model %s, alone %s", h.Name, number(h.AUC), number(h.AUCAlone), number(w.AUC), number(w.AUCAlone))
+		}
+	}
+	hospital := demoSite{Dir: dir}.hospitalDir(got.Hospitals[0].Name)
+	if left, err := os.ReadDir(filepath.Join(hospital, "state", "trainer")); err != nil || len(left) != 0 {
+		t.Errorf("the trainer left %v, %v", left, err)
+	}
+	for setting, words := range map[string]string{
+		"--trainer-sha256=" + strings.Repeat("1", 64): "trainer.program",
+		"--trainer-sha256=12":                         `trainer.sha256 "12": want 64 digits`,
+		"--trainer-program=/no/such/program":          "trainer.program: not the program",
+		"--trainer-base=/etc/hostname":                "trainer.base /etc/hostname: the plan's model builds on no file",
+		"--trainer-seconds=0":                         `trainer.seconds "0": want a whole number from 1`,
+		"--trainer-memory-mib=1":                      `trainer.memory_mib "1": want a whole number from 64`,
+	} {
+		if _, stderr := ran(t, 1, "hospital", "run", hospital, setting); !strings.Contains(stderr, words) {
+			t.Errorf("%s: %s does not say %q", setting, stderr, words)
+		}
+	}
+}
+
+// TestExternalTrainerThatFails: a program that breaks the protocol costs its hospital the
+// round, not the federation.
+func TestExternalTrainerThatFails(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "demo")
+	r := startDemo(t, dir, "--plan", writePlan(t, externalPlan(federation.FedAvg)), "--trainer", look(t, "act-flaky")).result()
+	requireVersion(t, r, 4)
+	if r.Abandoned == 0 {
+		t.Error("every program broke the protocol once, and no round was abandoned")
+	}
+	for _, h := range r.Hospitals {
+		if log := string(mustRead(t, demoSite{Dir: dir}.logs(), h.Name+".log")); !strings.Contains(log, "answer is not of the protocol") || !strings.Contains(log, "Traceback") {
+			t.Errorf("%s: the log does not say what was wrong:\n%s", h.Name, log)
+		}
+	}
+}
