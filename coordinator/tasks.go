@@ -68,6 +68,8 @@ func (c *Coordinator) open(ctx context.Context, t round.Task, v View) error {
 		Questions: v.Plan.Questions(t.RoundKind, s.Model.Parameters), Format: format, Ring: ring,
 		Checkpoint: v.Head,
 		GatherBy:   federation.FormatTime(c.moment(s).Clock.Add(time.Duration(s.Schedule.GatherSeconds) * time.Second)),
+
+		UpdateSeconds: t.Seconds,
 	}
 	if err := federation.CheckHeader(charter, v.Plan, h); err != nil {
 		return err

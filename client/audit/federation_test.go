@@ -115,8 +115,9 @@ func testPlan() federation.Plan {
 		Aggregation: federation.Aggregation{Rule: "fedavg", LearningRate: 1},
 		Privacy:     federation.Privacy{Bits: 16, Clip: 8, ClipLeast: 0.01, WeightCap: 100, MinRecords: 10},
 		Schedule: federation.Schedule{Rounds: 2, EvaluateEvery: 2, GatherSeconds: 3600, UpdateSeconds: 3600, OpenSeconds: 3600, GraceSeconds: 1,
-			Cohort: federation.Cohort{Size: 4, Extra: 0.25},
-			Stop:   federation.Stop{Metric: federation.MetricAccuracy, Patience: 1, MinDelta: 0.9}}}
+			Deadline: federation.Deadline{Mode: federation.DeadlineAuto, Least: 1800, Quantile: 0.5, Factor: 2},
+			Cohort:   federation.Cohort{Size: 4, Extra: 0.25},
+			Stop:     federation.Stop{Metric: federation.MetricAccuracy, Patience: 1, MinDelta: 0.9}}}
 }
 
 func newWorld(ctx context.Context, bucket storage.Bucket) (*world, error) {

@@ -58,6 +58,8 @@ func (c *checker) checkOpen(ctx context.Context, s step) error {
 		return s.contrary("the entry has other questions")
 	case h.Version != model.Number || h.Base != model.Snapshot || h.Parameters != model.Parameters:
 		return s.contrary("its base is version %d, %s: the newest is version %d, %s", h.Version, h.Base.Short(), model.Number, model.Snapshot.Short())
+	case h.UpdateSeconds != s.entry.Seconds || h.UpdateSeconds != round.UpdateSeconds(s.before, h.Kind):
+		return s.contrary("it gives updates %d seconds, the entry %d, and from the rounds before follow %d", h.UpdateSeconds, s.entry.Seconds, round.UpdateSeconds(s.before, h.Kind))
 	case h.Checkpoint.Size > s.index:
 		return s.contrary("its checkpoint of size %d is later than itself", h.Checkpoint.Size)
 	}
@@ -104,8 +106,8 @@ func (c *checker) checkJoin(ctx context.Context, s step) error {
 	switch {
 	case j.Header != c.now.digest:
 		return s.contrary("it names header %s, not %s", j.Header.Short(), c.now.digest.Short())
-	case j.Incarnation != s.entry.Instance || j.Counter != s.entry.Counter:
-		return s.contrary("the entry has another incarnation or counter")
+	case j.Incarnation != s.entry.Instance || j.Counter != s.entry.Counter || j.Capability != s.entry.Capability:
+		return s.contrary("the entry has another incarnation, counter or capability")
 	case again && j.Counter <= known.Counter:
 		return s.contrary("it is join %d after join %d", j.Counter, known.Counter)
 	case custodian != (len(j.Key) > 0):

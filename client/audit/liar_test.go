@@ -151,13 +151,15 @@ func TestEditedEntries(t *testing.T) {
 		edit  func(*round.Entry)
 		want  string
 	}{
-		{"counter of a join", is(round.Join, 7), func(e *round.Entry) { e.Counter++ }, "another incarnation or counter"},
+		{"counter of a join", is(round.Join, 7), func(e *round.Entry) { e.Counter++ }, "another incarnation, counter or capability"},
 		{"reason of a decline", is(round.Declined, 2), func(e *round.Entry) { e.Reason = "it overslept" }, "another role or reason"},
 		{"hospital of an update", is(round.Update, 7), func(e *round.Entry) { e.Hospital = fx.hospitals[0].id }, ""},
 		{"complaints", is(round.Acknowledge, 7), func(e *round.Entry) { e.Hospitals = []federation.HospitalID{fx.hospitals[0].id} }, "other complaints"},
 		{"manifest of an answer", is(round.Answer, 7), func(e *round.Entry) { e.Manifest = another }, ""},
 		{"manifest of a burn", is(round.Burn, 3), func(e *round.Entry) { e.Manifest = another }, "it names manifest"},
 		{"schedule", func(e round.Entry) bool { return e.Kind == round.PlanSet }, func(e *round.Entry) { s := *e.Schedule; s.Rounds++; e.Schedule = &s }, "another schedule"},
+		{"time for updates", is(round.Open, 6), func(e *round.Entry) { e.Seconds = 3000 }, "it gives updates 1800 seconds, the entry 3000"},
+		{"capability", is(round.Join, 7), func(e *round.Entry) { e.Capability.MemoryMiB = 1024 }, "another incarnation, counter or capability"},
 		{"questions", is(round.Open, 7), func(e *round.Entry) { e.Questions = another }, "other questions"},
 		{"kind of a round", is(round.Open, 7), func(e *round.Entry) { e.RoundKind = federation.Train }, "it opens round 7, evaluate"},
 		{"version", isPublish(6), func(e *round.Entry) { e.Version++ }, "version 4 after 2"},

@@ -94,6 +94,8 @@ func checkManifest(c Charter, header Digest, m VerifiedManifest) error {
 			return fmt.Errorf("join of %s is repeated or out of order", j.Hospital)
 		case custodian != (len(j.Key) > 0):
 			return fmt.Errorf("join of %s: a custodian brings a key, no one else does", j.Hospital)
+		case !j.Capability.Valid():
+			return fmt.Errorf("join of %s: capability %+v", j.Hospital, j.Capability)
 		case custodian:
 			custodians++
 		}

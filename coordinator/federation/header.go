@@ -42,6 +42,8 @@ type Header struct {
 	Ring         Ring              `json:"ring"`
 	Checkpoint   TreeHead          `json:"checkpoint"`
 	GatherBy     string            `json:"gather_by"` // RFC 3339, UTC
+
+	UpdateSeconds int `json:"update_seconds,omitempty"` // for updates, where the plan leaves it to the machine
 }
 
 // TreeHead is the size and root of the log that a message refers to.
@@ -107,6 +109,9 @@ func checkHeader(c Charter, p Plan, h Header) error {
 		return errors.New("checkpoint of an empty log")
 	}
 	if err := CheckRule(c, p); err != nil && h.Kind == Train {
+		return err
+	}
+	if err := p.checkUpdateTime(h); err != nil {
 		return err
 	}
 	_, err = ParseTime(h.GatherBy)

@@ -37,4 +37,7 @@ const (
 	MaxRetentionDays  = 36_500              // a hundred years of ciphertexts
 	MaxReason         = 512                 // bytes of a reason in words
 	MaxExtra          = 4                   // hospitals asked beyond one that is wanted
+	MinFactor         = 1.25                // deadline over what rounds took: with less it would cut itself short
+	MaxFactor         = 10.                 // the same
+	MaxCapability     = 1 << 20             // seconds, KiB a second and MiB that a hospital declares
 )

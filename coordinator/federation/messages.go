@@ -32,6 +32,7 @@ type Join struct {
 	Counter     uint64     `json:"counter"`     // durable, grows with every Join
 	Incarnation Digest     `json:"incarnation"` // random, fresh with every start of the daemon
 	Key         []byte     `json:"key"`         // HPKE public key of a custodian, else empty
+	Capability  Capability `json:"capability,omitzero"`
 }
 
 // Manifest is what is fixed when Collecting starts.

@@ -63,8 +63,9 @@ type Schedule struct {
 	OpenSeconds   int `json:"open_seconds"`   // deadline of each half of Opening
 	GraceSeconds  int `json:"grace_seconds"`  // how long a phase waits for a hospital whose connection is gone
 
-	Cohort Cohort `json:"cohort,omitzero"` // zero: every hospital takes part in every round
-	Stop   Stop   `json:"stop,omitzero"`   // zero: every round is trained
+	Deadline Deadline `json:"deadline,omitzero"` // zero: UpdateSeconds
+	Cohort   Cohort   `json:"cohort,omitzero"`   // zero: every hospital takes part in every round
+	Stop     Stop     `json:"stop,omitzero"`     // zero: every round is trained
 }
 
 // Digest names the plan.
@@ -204,7 +205,7 @@ func (s Schedule) validate() error {
 			return bad("schedule."+d.key+"_seconds", "%d: want 1 to %d", d.seconds, MaxDeadlineSecond)
 		}
 	}
-	return errors.Join(s.Cohort.validate(), s.Stop.validate(s.EvaluateEvery))
+	return errors.Join(s.Deadline.validate(s.UpdateSeconds), s.Cohort.validate(), s.Stop.validate(s.EvaluateEvery))
 }
 
 func finite(x float64) bool { return !math.IsNaN(x) && !math.IsInf(x, 0) }

@@ -54,6 +54,16 @@ func (d decoder) fillOptimiser(l *federation.Local) {
 	d.fill("local.", federation.OptimiserKeys(l.Optimiser), reflect.ValueOf(l).Elem(), reflect.ValueOf(optimiserDefaults))
 }
 
+// deadlineDefaults are the values of a deadline's keys that a plan file leaves out.
+var deadlineDefaults = federation.Deadline{Least: 10, Quantile: 0.8, Factor: 1.5}
+
+// fillDeadline sets the keys of a deadline that follows from earlier rounds.
+func (d decoder) fillDeadline(s *federation.Schedule) {
+	if s.Deadline.Auto() {
+		d.fill("schedule.deadline.", []string{"least_seconds", "quantile", "factor"}, reflect.ValueOf(&s.Deadline).Elem(), reflect.ValueOf(deadlineDefaults))
+	}
+}
+
 // fillModel sets what a model of arrays or of several classes leaves out.
 func (d decoder) fillModel(m *federation.Model) {
 	if _, given := d.places["model.positive"]; !given && m.Classes > 0 {
@@ -92,6 +102,7 @@ func ParsePlan(file string, b []byte) (federation.Plan, error) {
 		d.fillRule(&p.Aggregation)
 		d.fillOptimiser(&p.Local)
 		d.fillModel(&p.Model)
+		d.fillDeadline(&p.Schedule)
 		d.fillClip(auto, &p.Privacy)
 		for _, e := range planErrors(p.Validate()) {
 			d.add(d.find(e.Key), e.Key, "%s", e.Reason)

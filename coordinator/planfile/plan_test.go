@@ -249,7 +249,9 @@ func awkwardSchedules() []federation.Plan {
 	stop.Schedule.Stop = federation.Stop{Metric: "accuracy", Target: 0.875, Patience: 4, MinDelta: 0.0625}
 	cohort := awkward()
 	cohort.Schedule.Cohort = federation.Cohort{Size: 17, Extra: 0.375, Seed: 5}
-	return []federation.Plan{stop, cohort}
+	deadline := awkward()
+	deadline.Schedule.UpdateSeconds, deadline.Schedule.Deadline = 900, federation.Deadline{Mode: "auto", Least: 11, Quantile: 0.625, Factor: 2.5}
+	return []federation.Plan{stop, cohort, deadline}
 }
 
 // awkwardPlans are all of these.

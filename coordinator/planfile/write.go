@@ -50,9 +50,17 @@ func WritePlan(p federation.Plan) []byte {
 	line("  update_seconds", p.Schedule.UpdateSeconds, "for training and upload")
 	line("  open_seconds", p.Schedule.OpenSeconds, "for each half of opening the sum")
 	line("  grace_seconds", p.Schedule.GraceSeconds, "for a hospital whose connection is gone")
+	writeDeadline(line, p.Schedule.Deadline)
 	writeCohort(line, p.Schedule.Cohort)
 	writeStop(line, p.Schedule.Stop)
 	return w.Bytes()
+}
+
+func writeDeadline(line func(key string, value any, comment string), d federation.Deadline) {
+	if d.Auto() {
+		line("  deadline", fmt.Sprintf("{mode: auto, least_seconds: %d, quantile: %s, factor: %s}", d.Least, float(d.Quantile), float(d.Factor)),
+			"of train rounds: factor times what that share of hospitals took in the last ones, up to update_seconds")
+	}
 }
 
 func writeCohort(line func(key string, value any, comment string), c federation.Cohort) {

@@ -64,7 +64,7 @@ func applyPlan(s State, e Entry) (State, error) {
 	}
 	s.Plan, s.Schedule, s.Rule = e.Blob, *e.Schedule, e.Rule
 	s.Trained, s.Evaluated, s.Converged, s.Finished = 0, 0, false, ""
-	s.Scored = Scored{}
+	s.Scored, s.Took = Scored{}, nil
 	return s, nil
 }
 
@@ -73,7 +73,7 @@ func applyOpen(s State, e Entry) (State, error) {
 		return s, fmt.Errorf("round %d after round %d, which is %s", e.Round, s.Round.Number, s.Round.Phase)
 	}
 	s.Round = Round{Number: e.Round, Kind: e.RoundKind, Phase: Gathering, Header: e.Blob,
-		Questions: e.Questions, Opened: e.Time, Deadline: e.Deadline}
+		Questions: e.Questions, Opened: e.Time, Deadline: e.Deadline, Seconds: e.Seconds}
 	return s, nil
 }
 
@@ -90,7 +90,7 @@ func applyJoin(s State, e Entry) (State, error) {
 		return s, err
 	}
 	known, _ := s.Round.Join(e.Hospital)
-	j := Joined{e.Hospital, e.Blob, e.Instance, e.Counter, known.Times + 1}
+	j := Joined{e.Hospital, e.Blob, e.Instance, e.Counter, known.Times + 1, e.Capability}
 	s.Round.Joined = slices.DeleteFunc(slices.Clone(s.Round.Joined), func(j Joined) bool { return j.Hospital == e.Hospital })
 	s.Round.Joined = append(s.Round.Joined, j)
 	if s.Latest == nil {
@@ -117,6 +117,9 @@ func applyCollect(s State, e Entry) (State, error) {
 	}
 	s.Round.Phase, s.Round.Manifest, s.Round.Deadline = Collecting, e.Blob, e.Deadline
 	s.Round.Pinned, s.Round.Cohort = g.pin, g.cohort
+	if s.Round.Seconds > 0 {
+		s.Round.Collected = e.Time
+	}
 	s.Attempts = append(slices.Clone(s.Attempts), Attempt{
 		Round: e.Round, Kind: s.Round.Kind, Questions: s.Round.Questions, Manifest: e.Blob, Pin: g.pinnedTo})
 	return s, nil
@@ -130,7 +133,7 @@ func applyUpdate(s State, e Entry) (State, error) {
 		return s, fmt.Errorf("%s is not in the cohort or has submitted", e.Hospital)
 	}
 	s.Round.Updates = append(slices.Clone(s.Round.Updates), Held{e.Hospital, e.Blob})
-	return s, nil
+	return s.tookUpdate(e), nil
 }
 
 func applyDiscard(s State, e Entry) (State, error) {
@@ -176,6 +179,7 @@ func applyCandidate(s State, e Entry) (State, error) {
 	if err := current(s, e, Collecting); err != nil {
 		return s, err
 	}
+	s = s.closes(e)
 	s.Round.Phase, s.Round.Candidate, s.Round.Deadline = Opening, e.Blob, e.Deadline
 	return s, nil
 }
@@ -267,6 +271,7 @@ func applyAbandon(s State, e Entry) (State, error) {
 		return s, fmt.Errorf("round %d: no reason", e.Round)
 	}
 	manifest := s.Round.Manifest
+	s = s.closes(e)
 	s.Round.Phase, s.Round.Reason, s.Round.Deadline = Abandoned, e.Reason, ""
 	s = s.over(e.Time)
 	s.Failures++

@@ -92,11 +92,12 @@ func (ev HeaderStored) decide(s State, w When) ([]Entry, error) {
 	}
 	h := ev.Header
 	if h.Round != t.Round || h.Kind != t.RoundKind || h.Plan != s.Plan || h.Version != s.Model.Number ||
-		h.Base != s.Model.Snapshot || h.Parameters != s.Model.Parameters || h.Charter != s.Charter.Digest() || h.Digest() != ev.Blob {
+		h.Base != s.Model.Snapshot || h.Parameters != s.Model.Parameters || h.Charter != s.Charter.Digest() ||
+		h.UpdateSeconds != t.Seconds || h.Digest() != ev.Blob {
 		return nil, fmt.Errorf("open round %d: header %w", h.Round, ErrMismatch)
 	}
 	e := entry(Open, w)
-	e.Round, e.RoundKind, e.Blob = h.Round, h.Kind, ev.Blob
+	e.Round, e.RoundKind, e.Blob, e.Seconds = h.Round, h.Kind, ev.Blob, h.UpdateSeconds
 	e.Questions = federation.Sum(federation.Encode(h.Questions))
 	e.Deadline = w.after(s.Schedule.GatherSeconds)
 	return one(e)
@@ -122,11 +123,14 @@ func (ev JoinVerified) decide(s State, w When) ([]Entry, error) {
 	if known.Times >= MaxJoins {
 		return nil, fmt.Errorf("join %d of %s: %w", known.Times+1, ev.Hospital, ErrTooMany)
 	}
+	if !ev.Capability.Valid() {
+		return nil, fmt.Errorf("join of %s: capability %+v: %w", ev.Hospital, ev.Capability, ErrMismatch)
+	}
 	if _, custodian := s.Charter.Point(ev.Hospital); custodian != (len(ev.Key) > 0) {
 		return nil, fmt.Errorf("join of %s: a custodian brings a key, no one else does: %w", ev.Hospital, ErrMismatch)
 	}
 	e := s.entry(Join, w)
-	e.Hospital, e.Blob, e.Instance, e.Counter = ev.Hospital, ev.Blob, ev.Incarnation, ev.Counter
+	e.Hospital, e.Blob, e.Instance, e.Counter, e.Capability = ev.Hospital, ev.Blob, ev.Incarnation, ev.Counter, ev.Capability
 	return one(e)
 }
 
@@ -158,7 +162,7 @@ func (ev ManifestStored) decide(s State, w When) ([]Entry, error) {
 		return nil, err
 	}
 	e := s.entry(Collect, w)
-	e.Blob, e.Pinned, e.Deadline = m.Digest, gathered(s).pin != nil, w.after(s.Schedule.UpdateSeconds)
+	e.Blob, e.Pinned, e.Deadline = m.Digest, gathered(s).pin != nil, w.after(s.updateTime())
 	return one(e)
 }
 

@@ -52,6 +52,8 @@ type Entry struct {
 	Instance   federation.Digest       `json:"instance,omitzero"` // incarnation of a join
 	Counter    uint64                  `json:"counter,omitempty"` // of a join
 	Deadline   string                  `json:"deadline,omitempty"`
+	Seconds    int                     `json:"seconds,omitempty"`    // open: for updates, where the plan leaves it to the machine
+	Capability federation.Capability   `json:"capability,omitzero"`  // of a join
 	Pinned     bool                    `json:"pinned,omitempty"`     // collect: S is fixed by an earlier round on the same question
 	Hospitals  []federation.HospitalID `json:"hospitals,omitempty"`  // select: dropped; acknowledge: unreadable; publish: custodians whose share sums were used
 	Custodians []federation.HospitalID `json:"custodians,omitempty"` // select: excused; publish: custodians whose share sums were wrong

@@ -40,6 +40,7 @@ type Task struct {
 
 	// What the coordinator's tasks are about.
 	RoundKind federation.RoundKind      // TaskOpen
+	Seconds   int                       // TaskOpen: the header's UpdateSeconds
 	Set       [][]federation.HospitalID // TaskPropose, TaskSelect
 	Burnt     []Attempt                 // TaskManifest: attempts to certify
 	Cohort    [][]federation.HospitalID // TaskManifest
@@ -130,7 +131,7 @@ func following(s State, w When) []Task {
 	case s.NotBefore != "" && !w.past(s.NotBefore):
 		return nil
 	}
-	return []Task{{ID: fmt.Sprintf("%s/%d", TaskOpen, number), Kind: TaskOpen, Round: number, RoundKind: kind}}
+	return []Task{{ID: fmt.Sprintf("%s/%d", TaskOpen, number), Kind: TaskOpen, Round: number, RoundKind: kind, Seconds: UpdateSeconds(s, kind)}}
 }
 
 // Next returns the kind of the round that the schedule wants next, or why it wants none.

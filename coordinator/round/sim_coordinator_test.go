@@ -227,7 +227,7 @@ func (c *coordinator) header(t round.Task, s round.State) round.Event {
 		MaxHostile: c.w.charter.MaxHostile, MinCohort: c.w.charter.MinCohort,
 		Questions: c.w.plan.Questions(t.RoundKind, s.Model.Parameters), Format: c.w.plan.Format(t.RoundKind),
 		Checkpoint: federation.TreeHead{Size: int64(len(c.log)), Root: logRoot(c.log)},
-		GatherBy:   federation.FormatTime(start.Add(c.w.now)),
+		GatherBy:   federation.FormatTime(start.Add(c.w.now)), UpdateSeconds: t.Seconds,
 	}
 	h.Ring = federation.Ring{Count: h.Format.Count(), Bits: h.Format.Bits, GroupSize: c.w.charter.LargestGroup()}
 	c.w.blobs[h.Digest()] = h

@@ -136,6 +136,9 @@ func newWorld(t testing.TB, seed uint64) *world {
 	if seed%3 == 1 { // some are drawn, and there may be one more than are wanted
 		w.plan.Schedule.Cohort = federation.Cohort{Size: w.charter.MinCohort, Extra: float64(seed%2) / 3, Seed: int(seed)}
 	}
+	if seed%5 == 2 {
+		w.plan.Schedule.Deadline = federation.Deadline{Mode: federation.DeadlineAuto, Least: 1 + int(seed%7), Quantile: 0.6, Factor: 1.5}
+	}
 	w.coord = &coordinator{w: w, lastPoll: map[federation.HospitalID]time.Duration{}}
 	hostile := -1
 	if rng.IntN(3) == 0 {

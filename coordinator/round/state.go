@@ -62,6 +62,7 @@ type State struct {
 	Scored    Scored     `json:"scored,omitzero"`     // what the stop rule goes by
 	Finished  string     `json:"finished,omitempty"`
 	Round     Round      `json:"round"`
+	Took      []int      `json:"took,omitempty"`       // milliseconds that the deadline's share of hospitals took, in the last train rounds
 	Failures  int        `json:"failures,omitempty"`   // rounds abandoned since the last one done
 	NotBefore string     `json:"not_before,omitempty"` // earliest opening of the next round
 	Expired   uint64     `json:"expired,omitempty"`    // the ciphertexts of rounds up to it may be retired
@@ -104,6 +105,11 @@ type Round struct {
 	Able      []federation.HospitalID   `json:"able,omitempty"` // custodians that acknowledged S and are not excused
 	Answers   []Held                    `json:"answers,omitempty"`
 	Reason    string                    `json:"reason,omitempty"`
+
+	// Where the deadline follows from what rounds took.
+	Seconds   int    `json:"seconds,omitempty"`   // for updates
+	Collected string `json:"collected,omitempty"` // when it began to collect; "" before and after
+	Durations []int  `json:"durations,omitempty"` // milliseconds that each update took
 }
 
 // Joined is one hospital's latest Join.
@@ -113,6 +119,8 @@ type Joined struct {
 	Instance federation.Digest     `json:"instance,omitzero"`
 	Counter  uint64                `json:"counter,omitempty"` // of the Join; an older one never replaces it
 	Times    int                   `json:"times,omitempty"`   // Joins of the hospital in the round
+
+	Capability federation.Capability `json:"capability,omitzero"`
 }
 
 // Held is a hospital's signed message by digest.
@@ -229,6 +237,14 @@ func (w When) after(seconds int) string {
 	return federation.FormatTime(w.clock().Add(time.Duration(seconds) * time.Second))
 }
 
+// updateTime is how many seconds the round under way waits for updates.
+func (s State) updateTime() int {
+	if s.Round.Seconds > 0 {
+		return s.Round.Seconds
+	}
+	return s.Schedule.UpdateSeconds
+}
+
 // PhaseTime is the whole time of the phase under way.
 func (s State) PhaseTime() time.Duration {
 	seconds := s.Schedule.OpenSeconds
@@ -236,7 +252,7 @@ func (s State) PhaseTime() time.Duration {
 	case Gathering:
 		seconds = s.Schedule.GatherSeconds
 	case Collecting:
-		seconds = s.Schedule.UpdateSeconds
+		seconds = s.updateTime()
 	}
 	return time.Duration(seconds) * time.Second
 }
