@@ -8,6 +8,7 @@ import (
 	"io"
 	"runtime/debug"
 	"slices"
+	"time"
 
 	"atrium/aggregation"
 	"atrium/client/dataset"
@@ -170,10 +171,12 @@ func (d *Daemon) computeDelta(ctx context.Context, h federation.Header) (contrib
 	}
 	job := training{plan: plan, version: h.Version, clips: clips, records: d.train, params: params, norm: norm, control: d.model.control, own: own,
 		seed: binary.LittleEndian.Uint64(seed[:8])}
+	began := time.Now()
 	c, next, loss, err := job.run(ctx, d.trainer)
 	if err != nil {
 		return contribution{}, err
 	}
+	d.pace.trained(plan.Local.StepsOf(d.train.Rows), time.Since(began))
 	if plan.Aggregation.KeepsState() {
 		if err := d.keep(ctx, h.Round, next); err != nil {
 			return contribution{}, err

@@ -35,6 +35,11 @@ type Config struct {
 	Program   external.Program // that trains, where the plan's model is external
 	Logger    *slog.Logger
 
+	// Capability is what the hospital says about itself when it joins, where its policy
+	// allows that: any numbers, which are rounded to powers of two; 0 is what was measured,
+	// or nothing.
+	Capability federation.Capability
+
 	// RoundingSeed makes stochastic rounding repeatable, for demonstrations: the stream
 	// then follows from seed, name and question. It protects nothing and hides nothing.
 	RoundingSeed *uint64
@@ -70,6 +75,8 @@ func (c Config) Validate() error {
 		return errors.New("no TLS configuration")
 	case len(c.Identity) != ed25519.PrivateKeySize:
 		return errors.New("no identity key")
+	case min(c.Capability.TrainSeconds, c.Capability.UploadKiB, c.Capability.MemoryMiB) < 0:
+		return errors.New("a capability below 0")
 	case c.State == "":
 		return errors.New("no state directory")
 	case c.Train == "" || c.Test == "":

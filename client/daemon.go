@@ -41,6 +41,7 @@ type Daemon struct {
 	live    live
 	model   model    // the snapshot used last
 	fields  []uint32 // memory of one segment; cleared
+	pace    pace
 
 	wire       []byte            // the segment that was sealed last
 	wireDigest federation.Digest // of wire

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"runtime"
 	"slices"
+	"time"
 
 	"atrium/aggregation/fixedpoint"
 	"atrium/client/participant"
@@ -184,6 +185,7 @@ func (d *Daemon) upload(ctx context.Context, header, submission federation.Diges
 	if err != nil {
 		return err
 	}
+	began, before := time.Now(), d.link.sent.Load()
 	for index, digest := range s.Segments {
 		if slices.Contains(held.GetIndexes(), int32(index)) {
 			continue
@@ -193,6 +195,7 @@ func (d *Daemon) upload(ctx context.Context, header, submission federation.Diges
 			return err
 		}
 	}
+	d.pace.uploaded(d.link.sent.Load()-before, time.Since(began))
 	name, err := storage.Envelopes(s.Manifest, string(d.self))
 	if err != nil {
 		return err

@@ -217,7 +217,7 @@ func (d *Daemon) signJoin(h federation.Header, digest federation.Digest, checkpo
 		return err
 	}
 	join := federation.Join{V: 1, Header: digest, Hospital: d.self, Cosignature: string(line),
-		Counter: d.state.Counter, Incarnation: d.state.Live.Incarnation}
+		Counter: d.state.Counter, Incarnation: d.state.Live.Incarnation, Capability: d.capability()}
 	if d.state.IsCustodian() {
 		if d.live.key, err = envelope.NewKey(); err != nil {
 			return err

@@ -33,6 +33,9 @@ type InspectedHospital struct {
 	Joined    bool                  `json:"joined"`
 	Submitted bool                  `json:"submitted"`
 	Custodian bool                  `json:"custodian"`
+	Asked     bool                  `json:"asked"`
+
+	Capability federation.Capability `json:"capability,omitzero"`
 }
 
 // LastTrain is what the last train round found out.
@@ -75,7 +78,7 @@ func Inspect(ctx context.Context, b storage.Bucket, pinned federation.Digest) (I
 	c.publish(v)
 	out.Status, out.Entries = c.Status(), v.Size
 	for _, h := range out.Status.Hospitals {
-		out.Hospitals = append(out.Hospitals, InspectedHospital{h.ID, h.Name, h.Joined, h.Submitted, h.Custodian})
+		out.Hospitals = append(out.Hospitals, InspectedHospital{h.ID, h.Name, h.Joined, h.Submitted, h.Custodian, h.Asked, h.Capability})
 	}
 	return out, nil
 }

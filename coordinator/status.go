@@ -38,6 +38,9 @@ type HospitalStatus struct {
 	Joined    bool                  `json:"joined"`
 	Submitted bool                  `json:"submitted"`
 	Custodian bool                  `json:"custodian"`
+	Asked     bool                  `json:"asked"` // for an update, since its cohort is known
+
+	Capability federation.Capability `json:"capability,omitzero"` // that it said in its latest Join
 }
 
 // Status returns the status of the latest committed state.
@@ -56,8 +59,9 @@ func (c *Coordinator) Status() Status {
 		_, joined := s.Round.Join(m.ID)
 		_, submitted := s.Round.Update(m.ID)
 		_, custodian := s.Charter.Point(m.ID)
+		latest, _ := s.LatestJoin(m.ID)
 		out.Hospitals = append(out.Hospitals, HospitalStatus{ID: m.ID, Name: m.Name, Connected: c.presence.Present(m.ID),
-			Joined: joined, Submitted: submitted, Custodian: custodian})
+			Joined: joined, Submitted: submitted, Custodian: custodian, Asked: s.Round.InCohort(m.ID), Capability: latest.Capability})
 	}
 	return out
 }

@@ -16,6 +16,7 @@ type Policy struct {
 	MinRecords int                    // fewest own records that are used; 0: the plan's
 	MinBits    int                    // coarsest precision allowed; 0: any
 	Paused     bool                   // nothing leaves
+	Capability bool                   // whether Joins say how fast this hospital is, and its link and memory
 	Peers      []string               // hospitals that count in a sum, by pseudonym or identity-key fingerprint; none: all of the charter
 }
 

@@ -39,6 +39,10 @@ data.columns names a YAML file that says how; it never leaves the hospital:
     - {name: chol, from: cholesterol_mmol_l, scale: 38.67}   # scale * own value + offset
     - {name: sex, from: gender, codes: [{text: m, value: 1}, {text: f, value: 0}]}
 
+Where its policy says capability: true, it says with each Join how long a round's training
+takes, how fast its link is and how much memory it has, as powers of two: what it measured,
+or capability.train_seconds, capability.upload_kib and capability.memory_mib.
+
 With several coordinator addresses it asks the one that leads, and no other address than
 those.
 
@@ -134,6 +138,12 @@ func loadHospital(cmd *cobra.Command, c config) (client.Config, error) {
 			return cfg, fmt.Errorf("rounding_seed %q: want a whole number from 0 to 2^64-1", text)
 		}
 		cfg.RoundingSeed = &seed
+	}
+	for key, n := range map[string]*int{"capability.train_seconds": &cfg.Capability.TrainSeconds,
+		"capability.upload_kib": &cfg.Capability.UploadKiB, "capability.memory_mib": &cfg.Capability.MemoryMiB} {
+		if *n, err = strconv.Atoi(c.text(key)); err != nil || *n < 0 {
+			return cfg, fmt.Errorf("%s %q: want a whole number, 0 or more", key, c.text(key))
+		}
 	}
 	if cfg.Charter, err = setup.LoadCharter(c.text("charter")); err != nil {
 		return cfg, err

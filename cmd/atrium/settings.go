@@ -77,6 +77,9 @@ var hospitalSettings = join([]setting{
 	{key: "trainer.base", path: true, usage: "`file` that the plan's model.base names by SHA-256"},
 	{key: "trainer.seconds", value: strconv.Itoa(external.DefaultSeconds), usage: "time limit of one training or evaluation, in `seconds`"},
 	{key: "trainer.memory_mib", value: strconv.Itoa(external.DefaultMemory >> 20), usage: "limit of each of its processes' address space, in `MiB`"},
+	{key: "capability.train_seconds", value: "0", mute: true, usage: "seconds of a round's training, said when it joins (default what was measured)"},
+	{key: "capability.upload_kib", value: "0", mute: true, usage: "KiB a second of its link, the same"},
+	{key: "capability.memory_mib", value: "0", mute: true, usage: "MiB of memory, the same (default nothing)"},
 	{key: "rounding_seed", usage: "repeatable rounding from this `seed`, for demonstrations only"},
 }, tlsSettings, logSettings)
 

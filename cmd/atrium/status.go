@@ -189,11 +189,14 @@ func versionText(i coordinator.Inspection) string {
 
 // hospitals prints each one's part in the round under way.
 func (o *output) hospitals(list []coordinator.InspectedHospital) {
-	rows := [][]string{{"hospital", "name", "part"}}
+	rows := [][]string{{"hospital", "name", "part", "says"}}
 	for _, h := range list {
 		parts := []string{"has not joined"}
 		if h.Joined {
 			parts[0] = "joined"
+		}
+		if h.Asked {
+			parts = append(parts, "asked")
 		}
 		if h.Submitted {
 			parts = append(parts, "submitted")
@@ -201,7 +204,22 @@ func (o *output) hospitals(list []coordinator.InspectedHospital) {
 		if h.Custodian {
 			parts = append(parts, "custodian")
 		}
-		rows = append(rows, []string{string(h.ID), h.Name, strings.Join(parts, ", ")})
+		rows = append(rows, []string{string(h.ID), h.Name, strings.Join(parts, ", "), capabilityText(h.Capability)})
 	}
 	o.table(rows)
+}
+
+// capabilityText is what a hospital said about itself when it last joined.
+func capabilityText(c federation.Capability) string {
+	var list []string
+	if c.TrainSeconds > 0 {
+		list = append(list, fmt.Sprintf("trains in %ds or less", c.TrainSeconds))
+	}
+	if c.UploadKiB > 0 {
+		list = append(list, fmt.Sprintf("sends %d KiB/s", c.UploadKiB))
+	}
+	if c.MemoryMiB > 0 {
+		list = append(list, fmt.Sprintf("has %d MiB", c.MemoryMiB))
+	}
+	return strings.Join(list, ", ")
 }

@@ -91,6 +91,7 @@ func TestManifestRefusals(t *testing.T) {
 		"short certificate":       func(m *VerifiedManifest) { m.Burns[0] = m.Burns[0][1:] },
 		"certificate of another":  func(m *VerifiedManifest) { m.Certificates[0].Manifest = other },
 		"certificate unverified":  func(m *VerifiedManifest) { m.Burns = nil },
+		"odd capability":          func(m *VerifiedManifest) { m.Joins[2].Capability.UploadKiB = 3 },
 		"decline of a stranger": func(m *VerifiedManifest) {
 			m.Declines = []VerifiedDecline{{Decline: Decline{V: 1, Header: header, Hospital: stranger, Role: RoleUpdate}}}
 		},

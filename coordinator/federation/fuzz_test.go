@@ -112,6 +112,9 @@ func FuzzDecodeMessages(f *testing.F) {
 	d, id := Sum([]byte("x")), c.Members[0].ID
 	f.Add(Encode(m.Manifest.Joins[0]))
 	f.Add(Encode(m.Joins[0].Join))
+	capable := m.Joins[0].Join
+	capable.Capability = Capability{TrainSeconds: 64, UploadKiB: 1024, MemoryMiB: 1}
+	f.Add(Encode(capable))
 	f.Add(Encode(testSubmission(c, m)))
 	f.Add(Encode(Acknowledgement{V: 1, Manifest: d, Candidate: d, Custodian: id, Unreadable: []HospitalID{id}}))
 	f.Add(Encode(Answer{V: 1, Manifest: d, Submitters: d, Custodian: id, ShareSums: []Digest{d}, Checkpoint: TreeHead{3, d}, Cosignature: "line"}))

@@ -89,6 +89,7 @@ min_cohort: 0 # fewest hospitals in a sum; 0: the charter's number
 min_records: 0 # fewest own records that are used; 0: the plan's number
 min_bits: 0 # coarsest precision of an update in bits; 0: any
 paused: false # true: nothing leaves
+capability: true # say, in powers of two, how long training takes, how fast the link is and how much memory there is
 # Hospitals that this one knows, by pseudonym (h-...) or by fingerprint, the SHA-256 of
 # the identity key in hexadecimal, both as a person there read them out. With such a list
 # a sum needs as many known hospitals, this one included, as the charter's number, and

@@ -12,7 +12,7 @@ import (
 
 // policyKeys are the keys of a policy file. None is needed; a policy without plans or
 // kinds allows nothing.
-var policyKeys = []string{"plans", "kinds", "min_cohort", "min_records", "min_bits", "paused", "peers"}
+var policyKeys = []string{"plans", "kinds", "min_cohort", "min_records", "min_bits", "paused", "capability", "peers"}
 
 // LoadPolicy reads and validates a hospital's policy file. Errors name file and line.
 func LoadPolicy(file string) (policy.Policy, error) {
@@ -30,7 +30,7 @@ func parsePolicy(file string, b []byte) (policy.Policy, error) {
 	}
 	r := policyReader{file, b, values, nil}
 	p := policy.Policy{MinCohort: r.number("min_cohort"), MinRecords: r.number("min_records"),
-		MinBits: r.number("min_bits"), Paused: r.flag("paused"), Peers: r.list("peers")}
+		MinBits: r.number("min_bits"), Paused: r.flag("paused"), Capability: r.flag("capability"), Peers: r.list("peers")}
 	for _, text := range r.list("plans") {
 		d, err := federation.ParseDigest(text)
 		if err != nil {
