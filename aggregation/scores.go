@@ -53,6 +53,33 @@ func AUC(labels, scores []float64) (auc float64, ok bool) {
 	return float64(twice) / (2 * float64(pos) * float64(neg)), true
 }
 
+// MacroAUC is the mean AUC of several labels: labels and scores have width values a
+// record. ok is false when no label has both classes, or for bad scores or lengths.
+func MacroAUC(labels, scores []float64, width int) (auc float64, ok bool) {
+	if width < 1 || len(labels) != len(scores) || len(labels)%width != 0 {
+		return 0, false
+	}
+	var sum, counted float64
+	for k := range width {
+		if one, ok := AUC(Every(labels, k, width), Every(scores, k, width)); ok {
+			sum, counted = float64(sum+one), counted+1
+		}
+	}
+	if counted == 0 {
+		return 0, false
+	}
+	return float64(sum / counted), true
+}
+
+// Every returns values k, k+width and so on.
+func Every(values []float64, k, width int) []float64 {
+	out := make([]float64, 0, len(values)/width)
+	for ; k < len(values); k += width {
+		out = append(out, values[k])
+	}
+	return out
+}
+
 // Histogram counts the records of each class by score.
 type Histogram struct {
 	Positive [HistogramBins]float64

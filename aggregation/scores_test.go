@@ -122,3 +122,34 @@ func TestConfusion(t *testing.T) {
 		t.Errorf("error %v, want %v", err, ErrLength)
 	}
 }
+
+// TestMacroAUC: the mean of what each label has, of those that have both classes.
+func TestMacroAUC(t *testing.T) {
+	labels := []float64{1, 0, 1, 0, 1, 1, 1, 1, 1, 0, 0, 1}
+	scores := []float64{0.9, 0.2, 0.5, 0.4, 0.1, 0.5, 0.3, 0.8, 0.5, 0.8, 0.7, 0.5}
+	want := 0.0
+	for k := range 2 {
+		one, ok := AUC(Every(labels, k, 3), Every(scores, k, 3))
+		if !ok {
+			t.Fatal("choose other labels")
+		}
+		want += one / 2
+	}
+	if got, ok := MacroAUC(labels, scores, 3); !ok || got != want { // the third label is always 1
+		t.Errorf("%v, %v; want %v", got, ok, want)
+	}
+	one, _ := AUC(labels, scores)
+	if got, ok := MacroAUC(labels, scores, 1); !ok || got != one {
+		t.Errorf("of one label %v, %v; want %v", got, ok, one)
+	}
+	for name, ok := range map[string]bool{
+		"no label": second(MacroAUC(labels, scores, 0)), "ragged": second(MacroAUC(labels, scores, 5)), "lengths": second(MacroAUC(labels, scores[1:], 1)),
+		"one class": second(MacroAUC([]float64{1, 0}, []float64{1, 0}, 2)),
+	} {
+		if ok {
+			t.Errorf("%s has an AUC", name)
+		}
+	}
+}
+
+func second(_ float64, ok bool) bool { return ok }

@@ -39,15 +39,15 @@ func (d *Daemon) adopt(ctx context.Context, w *atriumpb.Work) error {
 	}
 	r := Report{Hospital: d.cfg.Name, Federation: d.cfg.Charter.Federation, Version: w.GetVersion(), Snapshot: snapshot.String(),
 		Reason: w.GetReason(), Rows: d.train.Rows, TestRows: d.test.Rows, BytesSent: d.link.sent.Load(), Rounds: d.state.Submitted()}
-	if r.AUC, r.Accuracy, err = measure(d.test.Y, federated); err != nil {
+	if r.AUC, r.Accuracy, err = measure(d.test.Y, federated, d.test.Labels); err != nil {
 		return err
 	}
-	if r.AUCAlone, r.AccuracyAlone, err = measure(d.test.Y, alone); err != nil {
+	if r.AUCAlone, r.AccuracyAlone, err = measure(d.test.Y, alone, d.test.Labels); err != nil {
 		return err
 	}
 	if tuned != nil {
 		r.AccuracyTuned = new(float64)
-		if r.AUCTuned, *r.AccuracyTuned, err = measure(d.test.Y, tuned); err != nil {
+		if r.AUCTuned, *r.AccuracyTuned, err = measure(d.test.Y, tuned, d.test.Labels); err != nil {
 			return err
 		}
 	}
@@ -92,8 +92,10 @@ func (d *Daemon) scoreTuned(ctx context.Context, snapshot federation.Digest) ([]
 	return scoreAll(d.trainer, tuned, norm, d.test)
 }
 
-func measure(labels, scores []float64) (auc *float64, accuracy float64, err error) {
-	if v, ok := aggregation.AUC(labels, scores); ok {
+// measure returns the mean AUC over the labels of a record and the share of right
+// decisions.
+func measure(labels, scores []float64, width int) (auc *float64, accuracy float64, err error) {
+	if v, ok := aggregation.MacroAUC(labels, scores, width); ok {
 		auc = &v
 	}
 	c, err := aggregation.NewConfusion(labels, scores)
@@ -114,15 +116,27 @@ func (d *Daemon) scoreAlone(ctx context.Context) ([]float64, error) {
 }
 
 func (d *Daemon) writePredictions(federated, alone []float64) error {
-	b := []byte("label,score,score_alone\n")
+	b := []byte("label,score,score_alone")
+	names := d.cfg.Plan.Label.Columns
+	if len(names) > 0 {
+		b = append(b, ",of"...)
+	}
+	b = append(b, '\n')
 	for i, y := range d.test.Y {
 		b = strconv.AppendFloat(b, y, 'g', -1, 64)
 		b = strconv.AppendFloat(append(b, ','), federated[i], 'g', -1, 64)
 		b = strconv.AppendFloat(append(b, ','), alone[i], 'g', -1, 64)
+		if len(names) > 0 {
+			b = append(b, ',')
+			b = append(b, csvCell(names[i%len(names)])...)
+		}
 		b = append(b, '\n')
 	}
 	return writeFile(filepath.Join(d.cfg.State, PredictionsFile), b)
 }
+
+// csvCell is a name as a CSV file has it; names of columns hold no quotes.
+func csvCell(name string) string { return `"` + name + `"` }
 
 // writeFile replaces a file of the state directory as a whole.
 func writeFile(path string, b []byte) error {

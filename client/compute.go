@@ -283,26 +283,30 @@ func (d *Daemon) computeScores(ctx context.Context, h federation.Header) ([]floa
 	if err != nil {
 		return nil, err
 	}
-	return tally(d.test.Y, scores)
+	return tally(d.test.Y, scores, d.test.Labels)
 }
 
-// tally is what an evaluate round sums of labels and scores: confusion counts, then the
-// histograms.
-func tally(labels, scores []float64) ([]float64, error) {
-	c, err := aggregation.NewConfusion(labels, scores)
-	if err != nil {
-		return nil, err
+// tally is what an evaluate round sums of labels and scores, width of each a record:
+// confusion counts of each label, then its histograms of positives, then of negatives.
+func tally(labels, scores []float64, width int) ([]float64, error) {
+	var counts, positive, negative []float64
+	for k := range width {
+		y, p := aggregation.Every(labels, k, width), aggregation.Every(scores, k, width)
+		c, err := aggregation.NewConfusion(y, p)
+		if err != nil {
+			return nil, err
+		}
+		histogram, err := aggregation.NewHistogram(y, p)
+		if err != nil {
+			return nil, err
+		}
+		counts = append(counts, c.TP, c.FP, c.TN, c.FN)
+		positive, negative = append(positive, histogram.Positive[:]...), append(negative, histogram.Negative[:]...)
 	}
-	histogram, err := aggregation.NewHistogram(labels, scores)
-	if err != nil {
-		return nil, err
-	}
-	vector := []float64{c.TP, c.FP, c.TN, c.FN}
-	vector = append(vector, histogram.Positive[:]...)
-	return append(vector, histogram.Negative[:]...), nil
+	return slices.Concat(counts, positive, negative), nil
 }
 
-// score returns the probability of each test record under a snapshot.
+// score returns the probability of each label of each test record under a snapshot.
 func (d *Daemon) score(ctx context.Context, snapshot, parameters federation.Digest) ([]float64, error) {
 	params, norm, err := d.base(ctx, snapshot, parameters)
 	if err != nil {

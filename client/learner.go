@@ -68,7 +68,7 @@ func (l *Learner) Contribute(ctx context.Context, trainer train.Trainer, h feder
 		if err != nil {
 			return nil, err
 		}
-		return tally(labels, scores)
+		return tally(labels, scores, l.test.Labels)
 	}
 	own, ok := l.kept[base.counted[l.self]]
 	if !ok && l.plan.Aggregation.KeepsState() && base.counted[l.self] > 0 {

@@ -233,8 +233,12 @@ func (h *Rehearsing) update(ctx context.Context, header federation.Header, base 
 	return fields, err
 }
 
-// Scores are what a model says of the test records of one hospital.
-type Scores struct{ Labels, Scores []float64 }
+// Scores are what a model says of the test records of one hospital: Width labels and
+// scores a record.
+type Scores struct {
+	Labels, Scores []float64
+	Width          int
+}
 
 // ScoresOf returns those of the Model at each hospital; after fine-tuning there, if tuned.
 func (r *Rehearsal) ScoresOf(ctx context.Context, tuned bool) ([]Scores, error) {
@@ -286,7 +290,7 @@ func (r *Rehearsal) each(score func(*Rehearsing) (labels, scores []float64, err 
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", h.Name, err)
 		}
-		out = append(out, Scores{labels, scores})
+		out = append(out, Scores{labels, scores, h.learner.test.Labels})
 	}
 	return out, nil
 }

@@ -1,7 +1,7 @@
 package client
 
 // Report is what a hospital knows of the last version on its own test records; it stays
-// in the hospital. AUC is null for a single class.
+// in the hospital. AUC is null for a single class; of several labels it is the mean.
 type Report struct {
 	Hospital      string   `json:"hospital"`
 	Federation    string   `json:"federation"`
@@ -23,7 +23,7 @@ type Report struct {
 // Names of the files below Config.State that others may read.
 const (
 	ReportFile      = "report.json"
-	PredictionsFile = "predictions.csv"   // label,score,score_alone of each test record
+	PredictionsFile = "predictions.csv"   // label,score,score_alone of each test record; of several labels a line each, with the label in column "of"
 	TunedFile       = "tuned.safetensors" // snapshot: the last version, trained on with this hospital's records
 	StatusFile      = "status.json"
 	checkpointFile  = "checkpoint" // the largest one seen; a copy

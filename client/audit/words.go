@@ -118,6 +118,9 @@ func (s Story) ending() []string {
 		say("result", s.outcome())
 		if e := s.Result.Evaluation; e != nil {
 			say("", fmt.Sprintf("at 0.5: %g true positives, %g false positives, %g true negatives, %g false negatives", e.TP, e.FP, e.TN, e.FN))
+			for _, l := range e.Labels {
+				say("", fmt.Sprintf("%s: AUC %s, accuracy %.4f, of %g records %g have it", l.Label, score(l.AUC), l.Accuracy, l.TP+l.FP+l.TN+l.FN, l.TP+l.FN))
+			}
 		}
 	}
 	if s.Version > 0 {

@@ -16,7 +16,8 @@ import (
 
 // readArrays reads the records of a plan over arrays: NAME.npy holds one record after
 // another, of the plan's shape; the labels are in NAME.labels.npy, one whole number a
-// record, or in NAME.labels.csv, one line a record with a column of the label's name.
+// record, or a row of several, or in NAME.labels.csv, one line a record with a column of
+// each label's name.
 func readArrays(path string, plan federation.Plan, options Options) (*Table, error) {
 	stem, ok := strings.CutSuffix(path, ".npy")
 	if !ok {
@@ -92,19 +93,25 @@ func parseNPYLabels(name string, r io.Reader, plan federation.Plan, options Opti
 	if values == nil {
 		return nil, wrap(nil)
 	}
-	if len(h.shape) != 1 || h.shape[0] > options.bounds().MaxRows {
-		return nil, wrap(fmt.Errorf("labels of shape %v: want one dimension of at most %d", h.shape, options.bounds().MaxRows))
+	k, most := plan.Model.Several, options.bounds().MaxRows
+	switch {
+	case k == 0 && (len(h.shape) != 1 || h.shape[0] > most):
+		return nil, wrap(fmt.Errorf("labels of shape %v: want one dimension of at most %d", h.shape, most))
+	case k > 0 && (len(h.shape) != 2 || h.shape[0] > most || h.shape[1] != k):
+		return nil, wrap(fmt.Errorf("labels of shape %v: want at most %d rows of %d labels", h.shape, most, k))
 	}
 	var labels []float64
-	one := make([]float64, 1)
+	row := make([]float64, plan.Model.Width())
 	for i := range h.shape[0] {
-		if err := values.next(one); err != nil {
+		if err := values.next(row); err != nil {
 			return nil, wrap(err)
 		}
-		if !isLabel(one[0], plan) {
-			return nil, wrap(fmt.Errorf("label %d is %v, not %s", i+1, one[0], labelWords(plan)))
+		for _, v := range row {
+			if !isLabel(v, plan) {
+				return nil, wrap(fmt.Errorf("label %d is %v, not %s", i+1, v, labelWords(plan)))
+			}
+			labels = append(labels, math.Abs(v))
 		}
-		labels = append(labels, math.Abs(one[0]))
 	}
 	if err := values.end(); err != nil {
 		return nil, wrap(err)
@@ -118,12 +125,12 @@ func parseArrays(name string, r io.Reader, labels []float64, plan federation.Pla
 	if values == nil {
 		return nil, wrap(nil)
 	}
-	rows := h.shape[0]
+	rows, k := h.shape[0], plan.Model.Width()
 	switch {
 	case !slices.Equal(h.shape[1:], plan.Model.Input.Shape):
 		return nil, wrap(fmt.Errorf("records of shape %v, plan %s wants %v", h.shape[1:], plan.Name, plan.Model.Input.Shape))
-	case rows != len(labels):
-		return nil, wrap(fmt.Errorf("%d records and %d labels", rows, len(labels)))
+	case rows != len(labels)/k:
+		return nil, wrap(fmt.Errorf("%d records and %d labels", rows, len(labels)/k))
 	case rows == 0:
 		return nil, wrap(errors.New("no records"))
 	case rows > options.bounds().MaxRows || rows > MaxValues/plan.Inputs():
@@ -131,7 +138,7 @@ func parseArrays(name string, r io.Reader, labels []float64, plan federation.Pla
 	}
 	quantity := plan.Features[0]
 	as := columnOf(options.Columns, quantity.Name)
-	t := &Table{Features: []string{quantity.Name}, Cols: plan.Inputs(), ByRecord: plan.Model.Input.Scaling == federation.ScaleRecord}
+	t := &Table{Features: []string{quantity.Name}, Cols: plan.Inputs(), Labels: k, ByRecord: plan.Model.Input.Scaling == federation.ScaleRecord}
 	quality := FeatureQuality{Name: quantity.Name}
 	record := make([]float64, t.Cols)
 	for i := range rows {
@@ -147,7 +154,7 @@ func parseArrays(name string, r io.Reader, labels []float64, plan federation.Pla
 			quality.see(v, quantity, i == 0 && j == 0)
 		}
 		t.X = append(t.X, record...)
-		t.addLabel(labels[i], plan)
+		t.addLabels(labels[i*k:(i+1)*k], plan)
 		t.Rows++
 		t.Quality.Rows++
 	}
@@ -170,16 +177,16 @@ func labelWords(plan federation.Plan) string {
 	return fmt.Sprintf("a whole number from 0 to %d", plan.Model.Labels()-1)
 }
 
-// addLabel counts an eligible record.
-func (t *Table) addLabel(label float64, plan federation.Plan) {
-	outcome := label
+// addLabels counts an eligible record.
+func (t *Table) addLabels(labels []float64, plan federation.Plan) {
+	outcome := labels
 	if plan.Model.Classes > 0 {
-		t.Class = append(t.Class, label)
-		outcome = indicator(label == float64(plan.Model.Positive))
+		t.Class = append(t.Class, labels...)
+		outcome = []float64{indicator(labels[0] == float64(plan.Model.Positive))}
 	}
-	t.Y = append(t.Y, outcome)
+	t.Y = append(t.Y, outcome...)
 	t.Quality.Eligible++
-	t.Quality.Positives += int(outcome)
+	t.Quality.Positives += int(slices.Max(outcome))
 }
 
 // labels are what a model is trained on.

@@ -74,7 +74,7 @@ func TestReadArrays(t *testing.T) {
 			if err != nil {
 				t.Fatalf("%s: %v", name, err)
 			}
-			want := &Table{Features: []string{"pixel"}, X: []float64{0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 300}, Y: []float64{1, 0}, Rows: 2, Cols: 6,
+			want := &Table{Features: []string{"pixel"}, X: []float64{0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 300}, Y: []float64{1, 0}, Rows: 2, Cols: 6, Labels: 1,
 				Quality: Quality{Rows: 2, Eligible: 2, Positives: 1, Features: []FeatureQuality{{Name: "pixel", OutOfRange: 1, Max: 300}}}}
 			if diff := cmp.Diff(want, got); diff != "" {
 				t.Errorf("%s: %s", name, diff)
@@ -88,6 +88,7 @@ func TestReadArraysRefuses(t *testing.T) {
 	nan := npy(t, "<f4", []int{1, 2, 3}, []float32{1, 2, 3, 4, 5, float32(math.NaN())})
 	classes := waves()
 	classes.Model.Classes, classes.Model.Positive = 3, 2
+	three := severalWaves()
 	for name, c := range map[string]struct {
 		records, labels, want string
 		plan                  federation.Plan
@@ -109,6 +110,10 @@ func TestReadArraysRefuses(t *testing.T) {
 		"label":      {good, npy(t, "<i2", []int{1}, []int16{2}), "label 1 is 2, not 0 or 1", waves(), Options{}},
 		"class":      {good, npy(t, "<i2", []int{1}, []int16{3}), "label 1 is 3, not a whole number from 0 to 2", classes, Options{}},
 		"label text": {good, npy(t, "|u1", []int{1, 1}, []uint8{1}), "labels of shape [1 1]", waves(), Options{}},
+		"one of 3":   {good, labels, "labels of shape [1]: want at most", three, Options{}},
+		"2 of 3":     {good, npy(t, "|u1", []int{1, 2}, []uint8{1, 0}), "labels of shape [1 2]", three, Options{}},
+		"not 0 or 1": {good, npy(t, "|u1", []int{1, 3}, []uint8{1, 0, 2}), "label 1 is 2, not 0 or 1", three, Options{}},
+		"count of 3": {good, npy(t, "|u1", []int{2, 3}, []uint8{1, 0, 1, 0, 0, 0}), "1 records and 2 labels", three, Options{}},
 		"bytes":      {good, labels, "larger than 100 bytes", waves(), Options{MaxBytes: 100}},
 		"rows":       {npy(t, "|u1", []int{2, 2, 3}, make([]uint8, 12)), npy(t, "|u1", []int{2}, []uint8{1, 0}), "at most 1", waves(), Options{MaxRows: 1}},
 	} {
@@ -132,6 +137,52 @@ func TestReadArraysRefuses(t *testing.T) {
 	if _, err := Read("a.npy", plans.Cardiology(), Options{}); err == nil || !strings.Contains(err.Error(), "want a CSV file") {
 		t.Errorf("NPY: %v", err)
 	}
+}
+
+// severalWaves is waves with three labels.
+func severalWaves() federation.Plan {
+	p := waves()
+	p.Model.Several, p.Label.Columns = 3, []string{"u", "v", "w"}
+	return p
+}
+
+// Several labels are a row each in NPY, or columns in CSV.
+func TestReadArraysOfSeveralLabels(t *testing.T) {
+	records := npy(t, "|u1", []int{2, 2, 3}, make([]uint8, 12))
+	for name, text := range map[string]string{"a.labels.npy": npy(t, "<i4", []int{2, 3}, []int32{1, 0, 1, 0, 0, 1}), "a.labels.csv": "w,who,u,v\n1,x,1,0\n1,y,0,0\n"} {
+		got, err := Read(writeFiles(t, map[string]string{"a.npy": records, name: text}), severalWaves(), Options{})
+		if err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		if !cmp.Equal(got.Y, []float64{1, 0, 1, 0, 0, 1}) || got.Labels != 3 || got.Quality.Positives != 2 {
+			t.Errorf("%s: %+v", name, got)
+		}
+	}
+}
+
+// FuzzLabels: what is read as labels is of whole rows of 0 and 1, and reads back.
+func FuzzLabels(f *testing.F) {
+	f.Add(npy(f, "|u1", []int{2, 3}, make([]uint8, 6)))
+	f.Add(npy(f, "<f8", []int{1, 3}, []float64{1, 0, 1}))
+	f.Add(npy(f, "<i2", []int{6}, make([]int16, 6)))
+	f.Fuzz(func(t *testing.T, text string) {
+		labels, err := parseNPYLabels("f", strings.NewReader(text), severalWaves(), Options{})
+		if err != nil {
+			if e := (*Error)(nil); !errors.As(err, &e) {
+				t.Errorf("error %v is not typed", err)
+			}
+			return
+		}
+		for _, v := range labels {
+			if v != 0 && v != 1 {
+				t.Errorf("label %v", v)
+			}
+		}
+		again, err := parseNPYLabels("f", strings.NewReader(npy(t, "<f8", []int{len(labels) / 3, 3}, labels)), severalWaves(), Options{})
+		if diff := cmp.Diff(labels, again); err != nil || diff != "" {
+			t.Errorf("%v: %s", err, diff)
+		}
+	})
 }
 
 // Several classes are trained on as they are and evaluated as one against the others.

@@ -48,7 +48,7 @@ func ParseColumns(file string, b []byte, plan federation.Plan) ([]Column, error)
 
 // check returns the key that is wrong and why, or nothing.
 func (c Column) check(plan federation.Plan, before []Column) (key, reason string) {
-	names := append(featureNames(plan), plan.Label.Name)
+	names := append(featureNames(plan), plan.Label.Names()...)
 	known, twice := false, false
 	for _, n := range names {
 		known = known || n == c.Name

@@ -66,7 +66,7 @@ func Parse(name string, r io.Reader, plan federation.Plan, options Options) (*Ta
 	if err := p.header(); err != nil {
 		return nil, p.tooLarge(err, options)
 	}
-	t := &Table{Cols: len(plan.Features)}
+	t := &Table{Cols: len(plan.Features), Labels: plan.Model.Width()}
 	for _, f := range plan.Features {
 		t.Features = append(t.Features, f.Name)
 		t.Quality.Features = append(t.Quality.Features, FeatureQuality{Name: f.Name})
@@ -86,8 +86,8 @@ type parser struct {
 	own     []Column
 	columns []int    // of each feature
 	as      []Column // the same
-	label   int      // column
-	labelAs Column
+	labels  []int    // columns
+	labelAs []Column // the same
 }
 
 func (p *parser) fail(line int, column, format string, args ...any) error {
@@ -154,14 +154,20 @@ func (p *parser) header() error {
 		}
 		p.columns, p.as = append(p.columns, i), append(p.as, as)
 	}
-	p.labelAs = columnOf(p.own, p.plan.Label.Name)
-	p.label, err = find(p.labelAs.From)
-	return err
+	for _, name := range p.plan.Label.Names() {
+		as := columnOf(p.own, name)
+		i, err := find(as.From)
+		if err != nil {
+			return err
+		}
+		p.labels, p.labelAs = append(p.labels, i), append(p.labelAs, as)
+	}
+	return nil
 }
 
 // records reads all lines behind the header into t.
 func (p *parser) records(t *Table) error {
-	row := make([]float64, t.Cols)
+	row, labels := make([]float64, t.Cols), make([]float64, t.Labels)
 	for {
 		cells, err := p.read()
 		if err == io.EOF {
@@ -174,7 +180,7 @@ func (p *parser) records(t *Table) error {
 			line, _ := p.csv.FieldPos(0)
 			return p.fail(line, "", "more than %d records", p.maxRows)
 		}
-		label, eligible, err := p.record(cells, row, &t.Quality)
+		eligible, err := p.record(cells, row, labels, &t.Quality)
 		if err != nil {
 			return err
 		}
@@ -183,7 +189,7 @@ func (p *parser) records(t *Table) error {
 			continue
 		}
 		t.X = append(t.X, row...)
-		t.addLabel(label, p.plan)
+		t.addLabels(labels, p.plan)
 		t.Rows++
 	}
 	if t.Quality.Rows == 0 {
@@ -192,12 +198,12 @@ func (p *parser) records(t *Table) error {
 	return nil
 }
 
-// record reads one line into row and counts it in q.
-func (p *parser) record(cells []string, row []float64, q *Quality) (label float64, eligible bool, err error) {
+// record reads one line into row and labels and counts it in q.
+func (p *parser) record(cells []string, row, labels []float64, q *Quality) (eligible bool, err error) {
 	eligible = true
 	for j, f := range p.plan.Features {
 		if row[j], err = p.number(cells, p.columns[j], p.as[j]); err != nil {
-			return 0, false, err
+			return false, err
 		}
 		fq := &q.Features[j]
 		if math.IsNaN(row[j]) {
@@ -207,18 +213,28 @@ func (p *parser) record(cells []string, row []float64, q *Quality) (label float6
 		}
 		fq.see(row[j], f, fq.Missing == q.Rows)
 	}
-	name := p.labelAs.From
-	if label, err = p.number(cells, p.label, p.labelAs); err != nil {
-		return 0, false, err
+	for k, i := range p.labels {
+		if labels[k], err = p.readLabel(cells, i, p.labelAs[k]); err != nil {
+			return false, err
+		}
 	}
-	line, _ := p.csv.FieldPos(p.label)
+	return eligible, nil
+}
+
+// readLabel reads cell i as a label.
+func (p *parser) readLabel(cells []string, i int, as Column) (float64, error) {
+	label, err := p.number(cells, i, as)
+	if err != nil {
+		return 0, err
+	}
+	line, _ := p.csv.FieldPos(i)
 	switch {
 	case math.IsNaN(label):
-		return 0, false, p.fail(line, name, "the label is missing")
+		return 0, p.fail(line, as.From, "the label is missing")
 	case !isLabel(label, p.plan):
-		return 0, false, p.fail(line, name, "%s is not %s", quote(strings.TrimSpace(cells[p.label])), labelWords(p.plan))
+		return 0, p.fail(line, as.From, "%s is not %s", quote(strings.TrimSpace(cells[i])), labelWords(p.plan))
 	}
-	return math.Abs(label), eligible, nil // -0 is 0
+	return math.Abs(label), nil // -0 is 0
 }
 
 // number reads cell i: a finite decimal number or a code, in the plan's unit, or NaN when

@@ -34,7 +34,7 @@ func TestParse(t *testing.T) {
 		Features: []string{"a", "b"},
 		X:        []float64{3, 0.5, nan, -2, nan, 1, nan, 0.5},
 		Y:        []float64{1, 1, 0, 0},
-		Rows:     4, Cols: 2,
+		Rows:     4, Cols: 2, Labels: 1,
 		Quality: Quality{Rows: 5, Eligible: 4, Positives: 2, Features: []FeatureQuality{
 			{Name: "a", Missing: 3, Min: 3, Max: 4},
 			{Name: "b", Missing: 1, OutOfRange: 1, Min: -2, Max: 1},
@@ -149,5 +149,38 @@ func TestInputs(t *testing.T) {
 	}
 	if _, _, err := table.Inputs(aggregation.Normalisation{Mean: []float64{1}, SD: []float64{2}}); !errors.Is(err, aggregation.ErrLength) {
 		t.Errorf("error %v, want %v", err, aggregation.ErrLength)
+	}
+}
+
+// severalPlan is smallPlan with two labels.
+func severalPlan() federation.Plan {
+	p := smallPlan()
+	p.Model = federation.Model{Kind: federation.Layers, Several: 2}
+	p.Label = federation.Label{Name: "findings", Columns: []string{"u", "v"}}
+	return p
+}
+
+// Several labels are read in the plan's order, each 0 or 1, under the names and codes of
+// the hospital's own files.
+func TestParseSeveralLabels(t *testing.T) {
+	own := []Column{{Name: "v", From: "vee", Codes: []Code{{Text: "no"}, {Text: "yes", Value: 1}}}}
+	got, err := Parse("f.csv", strings.NewReader("vee,a,u,b\nyes,1,0,1\nno,,0,1\nyes,2,1,1\n"), severalPlan(), Options{Columns: own})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !cmp.Equal(got.Y, []float64{0, 1, 0, 0, 1, 1}) || got.Labels != 2 || got.Rows != 3 || got.Quality.Positives != 2 {
+		t.Errorf("%+v", got)
+	}
+	_, y, err := got.Inputs(aggregation.Normalisation{Mean: []float64{0, 0}, SD: []float64{1, 1}})
+	if err != nil || !cmp.Equal(y, []float32{0, 1, 0, 0, 1, 1}) {
+		t.Errorf("%v, %v", y, err)
+	}
+	for file, want := range map[string]string{
+		"a,b,u\n1,1,1\n": "f.csv:1: column v: missing in the header", "a,b,u,v\n1,1,1,2\n": `f.csv:2: column v: "2" is not 0 or 1`,
+		"a,b,u,v\n1,1,,0\n": "f.csv:2: column u: the label is missing",
+	} {
+		if _, err := Parse("f.csv", strings.NewReader(file), severalPlan(), Options{}); err == nil || err.Error() != want {
+			t.Errorf("%q: %v, want %s", file, err, want)
+		}
 	}
 }

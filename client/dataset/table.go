@@ -11,10 +11,11 @@ import (
 type Table struct {
 	Features []string  // in plan order
 	X        []float64 // Rows × Cols, row-major; NaN where a value is missing; never infinite
-	Y        []float64 // 0 or 1: the label, or whether it is the plan's positive class
+	Y        []float64 // Rows × Labels of 0 or 1: the label, each of several, or whether it is the plan's positive class
 	Class    []float64 // the label, of a plan with several classes; else nil
 	Rows     int
 	Cols     int // len(Features), or the values of an array
+	Labels   int // of a record; 1 unless the plan has several
 	Quality  Quality
 
 	ByRecord bool // each record is normalised by its own mean and deviation
@@ -24,7 +25,7 @@ type Table struct {
 type Quality struct {
 	Rows      int              `json:"rows"`      // records read
 	Eligible  int              `json:"eligible"`  // records that the missing policies keep
-	Positives int              `json:"positives"` // eligible records with label 1
+	Positives int              `json:"positives"` // eligible records with label 1, or one of several
 	Features  []FeatureQuality `json:"features"`  // in plan order, over all records read
 }
 
@@ -60,7 +61,7 @@ func (t *Table) columns() int {
 
 // Append adds the records of another table of the same plan; Quality is not looked at.
 func (t *Table) Append(o *Table) {
-	t.Features, t.Cols, t.ByRecord = o.Features, o.Cols, o.ByRecord
+	t.Features, t.Cols, t.Labels, t.ByRecord = o.Features, o.Cols, o.Labels, o.ByRecord
 	t.X, t.Y, t.Class = append(t.X, o.X...), append(t.Y, o.Y...), append(t.Class, o.Class...)
 	t.Rows += o.Rows
 }

@@ -45,6 +45,7 @@ func (r *round) holdBack() (order []int, w *watch) {
 // look judges the parameters behind an epoch; stop says that the round ends.
 func (w *watch) look(r *round, trained float64) (stop bool, err error) {
 	var sum float64
+	labels, weights := make([]float32, r.head.width()), make([]float32, r.head.width())
 	for from := 0; from < len(w.held); {
 		m := min(r.engine.capacity(), len(w.held)-from)
 		logits, err := r.engine.logits(r.engine.parameters(), w.x[from*r.inputs:(from+m)*r.inputs], m)
@@ -52,12 +53,10 @@ func (w *watch) look(r *round, trained float64) (stop bool, err error) {
 			return false, err
 		}
 		for i := range m {
-			label := r.y[w.held[from+i]]
-			own, err := r.classWeight(label)
-			if err != nil {
+			if err := r.label(labels, weights, w.held[from+i], 1); err != nil {
 				return false, err
 			}
-			sum += own * r.head.loss(logits[i*r.head.outputs:(i+1)*r.head.outputs], label)
+			sum += r.head.loss(logits[i*r.head.outputs:(i+1)*r.head.outputs], labels, weights)
 		}
 		from += m
 	}

@@ -7,7 +7,8 @@ type engine interface {
 	capacity() int
 	// parameters is the flat vector that learn uses and that an optimiser changes.
 	parameters() []float32
-	// batch are the slices that the caller fills: x capacity × inputs, y and weight.
+	// batch are the slices that the caller fills: x capacity × inputs, y and weight
+	// capacity × labels.
 	batch() (x, y, weight []float32)
 	// learn adds the gradients of Σ weight·loss over the first rows records of the batch
 	// and returns that sum. draw is the source of dropout.

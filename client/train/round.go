@@ -136,16 +136,37 @@ func (r *round) fill(records []int, weight float64) error {
 	x, y, weights := r.engine.batch()
 	for i, k := range records {
 		copy(x[i*r.inputs:(i+1)*r.inputs], r.x[k*r.inputs:(k+1)*r.inputs])
-		own, err := r.classWeight(r.y[k])
-		if err != nil {
+		w := r.head.width()
+		if err := r.label(y[i*w:(i+1)*w], weights[i*w:(i+1)*w], k, weight); err != nil {
 			return err
 		}
-		y[i], weights[i] = r.y[k], float32(weight*own)
 	}
 	return nil
 }
 
-// classWeight is what a record of a label counts.
+// label puts the labels of record k and what each counts, of a weight, into y and weights.
+func (r *round) label(y, weights []float32, k int, weight float64) error {
+	w := len(y)
+	copy(y, r.y[k*w:(k+1)*w])
+	if w == 1 {
+		own, err := r.classWeight(y[0])
+		weights[0] = float32(weight * own)
+		return err
+	}
+	for j, label := range y {
+		if label != 0 && label != 1 {
+			return fmt.Errorf("label %v of %d: want 0 or 1: %w", label, j+1, ErrShape)
+		}
+		own := 1.0
+		if label == 1 && r.local.ClassWeights != nil {
+			own = r.local.ClassWeights[j]
+		}
+		weights[j] = float32(weight * own / float64(w))
+	}
+	return nil
+}
+
+// classWeight is what a record of a label counts, where it has one.
 func (r *round) classWeight(label float32) (float64, error) {
 	if r.local.ClassWeights == nil {
 		return 1, nil

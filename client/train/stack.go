@@ -31,7 +31,8 @@ func newStack(model federation.Model, inputs, rows int) *stack {
 	shapes := model.Shapes(inputs)
 	n := model.ParameterCount(inputs)
 	s := &stack{inputs: inputs, head: headOf(model), rows: rows, params: make([]float32, n), slope: make([]float32, n),
-		x: make([]float32, rows*inputs), y: make([]float32, rows), weight: make([]float32, rows)}
+		x: make([]float32, rows*inputs)}
+	s.y, s.weight = make([]float32, rows*s.head.width()), make([]float32, rows*s.head.width())
 	at := 0
 	take := func(size int) block {
 		b := block{s.params[at : at+size], s.slope[at : at+size]}
@@ -69,7 +70,7 @@ func newStack(model federation.Model, inputs, rows int) *stack {
 }
 
 func headOf(model federation.Model) head {
-	return head{outputs: model.Outputs(), positive: model.Positive}
+	return head{outputs: model.Outputs(), classes: model.Classes > 0, positive: model.Positive}
 }
 
 // block is a tensor's parameters and their gradients.
@@ -99,11 +100,11 @@ func (s *stack) learn(rows int, draw draw) (float64, error) {
 	s.learned = true
 	logits := s.forward(s.x, rows, draw)
 	var loss float64
-	last, n := len(s.stages)-1, s.head.outputs
+	last, n, w := len(s.stages)-1, s.head.outputs, s.head.width()
 	for i := range rows {
-		z, d := logits[i*n:(i+1)*n], s.slopes[last][i*n:(i+1)*n]
-		loss += float64(s.weight[i]) * s.head.loss(z, s.y[i])
-		s.head.slope(d, z, s.y[i], s.weight[i])
+		z, y, weight := logits[i*n:(i+1)*n], s.y[i*w:(i+1)*w], s.weight[i*w:(i+1)*w]
+		loss += s.head.loss(z, y, weight)
+		s.head.slope(s.slopes[last][i*n:(i+1)*n], z, y, weight)
 	}
 	for i := last; i > 0; i-- {
 		s.stages[i].backward(s.values[i-1], s.values[i], s.slopes[i], s.slopes[i-1], rows)

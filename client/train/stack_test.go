@@ -1,6 +1,7 @@
 package train
 
 import (
+	"errors"
 	"math"
 	"math/rand/v2"
 	"testing"
@@ -16,6 +17,8 @@ type twin struct {
 	model  federation.Model
 	inputs int
 	drop   func() float64 // nil: scoring
+
+	positive [3]float64 // of several labels: what each counts where it is 1
 }
 
 // logits of all records: dropout draws for a whole batch, layer by layer.
@@ -146,6 +149,17 @@ func naiveNorm(s federation.Shape, in []float64, groups int, scale, shift []floa
 func (w twin) loss(params []float64, x, y []float32) float64 {
 	var sum float64
 	for i, z := range w.logits(params, x) {
+		if k := w.model.Several; k > 0 {
+			for j, v := range z {
+				p := 1 / (1 + math.Exp(-v))
+				if y[i*k+j] == 1 {
+					sum -= w.positive[j] * math.Log(p) / float64(k)
+				} else {
+					sum -= math.Log(1-p) / float64(k)
+				}
+			}
+			continue
+		}
 		p := 1 / (1 + math.Exp(-z[0]))
 		if y[i] == 0 {
 			p = 1 - p
@@ -159,7 +173,7 @@ func (w twin) loss(params []float64, x, y []float32) float64 {
 		}
 		sum -= math.Log(p)
 	}
-	return sum / float64(len(y))
+	return sum / float64(len(y)/w.model.Width())
 }
 
 func listed(classes int, shape []int, layers ...federation.Layer) federation.Model {
@@ -192,6 +206,8 @@ func listedModels() []listedModel {
 	return []listedModel{
 		{"logistic", 5, listed(0, nil)},
 		{"softmax", 5, listed(3, nil)},
+		{"labels", 5, several(listed(0, nil))},
+		{"cnn2d labels", 63, several(listed(0, []int{9, 7}, bare, pool, drop, units))},
 		{"mlp", 5, listed(0, nil, units, federation.Layer{Kind: federation.GroupNorm, Groups: 2}, drop, units, drop)},
 		{"cnn1d", 13, listed(0, []int{13}, conv(3, 5), pool, bare, norm, units)},
 		{"cnn2d", 63, listed(4, []int{9, 7}, bare, norm, pool, conv(2, 3), drop, units)},
@@ -199,8 +215,14 @@ func listedModels() []listedModel {
 	}
 }
 
+func several(m federation.Model) federation.Model {
+	m.Several = 3
+	return m
+}
+
 func listedRecords(rng *rand.Rand, m listedModel, rows int) (x, y []float32) {
 	x, y = records(rng, rows, m.inputs)
+	y = make([]float32, rows*m.model.Width())
 	for i := range y {
 		y[i] = float32(rng.IntN(m.model.Labels()))
 	}
@@ -221,22 +243,28 @@ func TestListedLayersAgreeWithFiniteDifferences(t *testing.T) {
 	const rows, h, seed = 5, 1e-6, 3
 	for _, m := range listedModels() {
 		rng := rand.New(rand.NewPCG(31, 0))
+		local, k := federation.Local{LearningRate: 1, Steps: 1}, m.model.Width()
+		positive := [3]float64{1, 1, 1}
+		if m.name == "cnn2d labels" {
+			positive = [3]float64{0.5, 3, 1.25}
+			local.ClassWeights = positive[:]
+		}
 		x, y := listedRecords(rng, m, rows)
 		base := listedStart(rng, m)
 		wide := widen(base)
 		for _, capacity := range []int{2, 9} {
 			pieces := capacity
 			tr := mustNew(t, m.model, m.inputs, capacity)
-			delta, loss, err := tr.Train(background, base, nil, x, y, rows, federation.Local{LearningRate: 1, Steps: 1}, seed)
+			delta, loss, err := tr.Train(background, base, nil, x, y, rows, local, seed)
 			if err != nil {
 				t.Fatal(err)
 			}
 			at := func(params []float64) float64 { // dropout draws piece by piece
-				w := twin{m.model, m.inputs, rand.New(rand.NewPCG(seed, dropStream)).Float64}
+				w := twin{m.model, m.inputs, rand.New(rand.NewPCG(seed, dropStream)).Float64, positive}
 				var sum float64
 				for from := 0; from < rows; from += pieces {
 					to := min(from+pieces, rows)
-					sum += w.loss(params, x[from*m.inputs:to*m.inputs], y[from:to]) * float64(to-from)
+					sum += w.loss(params, x[from*m.inputs:to*m.inputs], y[from*k:to*k]) * float64(to-from)
 				}
 				return sum / rows
 			}
@@ -254,7 +282,16 @@ func TestListedLayersAgreeWithFiniteDifferences(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
+			if len(scores) != rows*k {
+				t.Fatalf("%s: %d scores of %d records", m.name, len(scores), rows)
+			}
 			for i, z := range (twin{model: m.model, inputs: m.inputs}).logits(wide, x) {
+				if m.model.Several > 0 {
+					for j, v := range z {
+						near(t, m.name+" score", []float64{scores[i*k+j]}, []float64{1 / (1 + math.Exp(-v))}, 1e-5)
+					}
+					continue
+				}
 				want := 1 / (1 + math.Exp(-z[0]))
 				if m.model.Classes > 0 {
 					sum := 0.0
@@ -323,5 +360,59 @@ func TestListedLayersRefuseOtherLabels(t *testing.T) {
 		if _, _, err := tr.Train(background, make([]float32, 9), nil, []float32{1, 2}, []float32{label}, 1, federation.Local{LearningRate: 1, Steps: 1}, 1); err == nil {
 			t.Errorf("label %v is trained on", label)
 		}
+		if label != 3 {
+			continue
+		}
+		tr := mustNew(t, several(listed(0, nil)), 2, 4)
+		if _, _, err := tr.Train(background, make([]float32, 9), nil, []float32{1, 2}, []float32{0, 1, label}, 1, federation.Local{LearningRate: 1, Steps: 1}, 1); !errors.Is(err, ErrShape) {
+			t.Errorf("label %v of several: %v", label, err)
+		}
+		if _, _, err := tr.Train(background, make([]float32, 9), nil, []float32{1, 2}, []float32{0}, 1, federation.Local{LearningRate: 1, Steps: 1}, 1); !errors.Is(err, ErrShape) {
+			t.Errorf("one label of three: %v", err)
+		}
 	}
+}
+
+// TestEarlyStopOfSeveralLabels: the loss on records held back counts every label.
+func TestEarlyStopOfSeveralLabels(t *testing.T) {
+	m := listedModel{"labels", 4, several(listed(0, nil))}
+	rng := rand.New(rand.NewPCG(33, 0))
+	x, y := listedRecords(rng, m, 20)
+	local := federation.Local{LearningRate: 0.3, Epochs: 60, EarlyStop: federation.EarlyStop{Share: 0.3, Patience: 2}}
+	base := make([]float32, m.model.ParameterCount(4))
+	r := &round{inputs: 4, x: x, y: y, rows: 20, local: local, head: headOf(m.model)}
+	order, watch := r.holdBack()
+	pick := func(list []int) (px, py []float32) {
+		for _, k := range list {
+			px, py = append(px, x[k*4:(k+1)*4]...), append(py, y[k*3:(k+1)*3]...)
+		}
+		return px, py
+	}
+	tx, ty := pick(order)
+	hx, hy := pick(watch.held)
+	w := twin{model: m.model, inputs: 4, positive: [3]float64{1, 1, 1}}
+	params, best, least, waited := base, base, math.Inf(1), 0
+	tr := mustNew(t, m.model, 4, 7)
+	for epoch := 0; epoch < local.Epochs && waited < 2; epoch++ {
+		delta, _, err := tr.Train(background, params, nil, tx, ty, len(order), federation.Local{LearningRate: 0.3, Steps: 1}, 1)
+		if err != nil {
+			t.Fatal(err)
+		}
+		params = append([]float32(nil), params...)
+		for i, d := range delta {
+			params[i] += d
+		}
+		waited++
+		if loss := w.loss(widen(params), hx, hy); loss < least {
+			best, least, waited = params, loss, 0
+		}
+	}
+	if waited < 2 {
+		t.Fatal("the twin never stops: choose other records")
+	}
+	got, _, err := tr.Train(background, base, nil, x, y, 20, local, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	near(t, "parameter", widen(got), widen(best), 1e-5)
 }

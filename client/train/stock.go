@@ -12,7 +12,7 @@ import (
 // NewStock returns a Trainer that computes what New's computes, with gorgonia's own
 // operations: one each for convolution, bias, activation and pooling. It is what the
 // fused stages are measured against and checked with; no hospital trains with it. The
-// error is ErrModel for several classes, group normalisation and dropout too: gorgonia
+// error is ErrModel for several classes or labels, group normalisation and dropout too: gorgonia
 // has none that is right.
 func NewStock(model federation.Model, inputs, rows int) (Trainer, error) {
 	if err := check(model, inputs, rows); err != nil {
@@ -37,8 +37,8 @@ func NewStock(model federation.Model, inputs, rows int) (Trainer, error) {
 
 // forwardListed adds listed layers.
 func (g *graph) forwardListed(e *G.ExprGraph, model federation.Model) (*G.Node, error) {
-	if model.Classes > 0 {
-		return nil, fmt.Errorf("%d classes: %w", model.Classes, ErrModel)
+	if model.Outputs() > 1 {
+		return nil, fmt.Errorf("%d outputs: %w", model.Outputs(), ErrModel)
 	}
 	shapes := model.Shapes(g.inputs)
 	s := shapes[0]

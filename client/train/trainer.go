@@ -27,13 +27,13 @@ type Trainer interface {
 	Parameters() []federation.Tensor
 
 	// Train starts at base and returns the change of each parameter after one round of
-	// local training on rows records: x row-major and normalised, y of 0 and 1 or of the
-	// model's classes. seed
+	// local training on rows records: x row-major and normalised, y of 0 and 1, so many a
+	// record as the model has labels, or of the model's classes. seed
 	// orders the records when local.Batch divides them and draws dropout; local.LearningRate is the round's,
 	// its schedule is not looked at. Tensors that local does not train do not change. correction, unless nil, is added
 	// to the gradient of each step, a number a parameter.
 	//
-	// loss is the mean log-loss per record, times its class weight, of the last step (with
+	// loss is the mean log-loss per record and label, times its class weight, of the last step (with
 	// epochs: of the last epoch; with early stopping: of the one chosen), each before its
 	// update, without the proximal term. No records: no change
 	// and loss 0. Nothing given is changed.
@@ -42,7 +42,7 @@ type Trainer interface {
 	Train(ctx context.Context, base, correction []float32, x []float32, y []float32, rows int, local federation.Local, seed uint64) (delta []float32, loss float64, err error)
 
 	// Score returns the probability of label 1, or of the positive class, for each of rows
-	// records, from 0 to 1.
+	// records and each label of it, from 0 to 1.
 	// Errors are ErrShape, ErrNotFinite and ErrClosed.
 	Score(params []float32, x []float32, rows int) ([]float64, error)
 
@@ -105,8 +105,8 @@ func (n *network) Train(ctx context.Context, base, correction, x, y []float32, r
 	if err := n.checkArguments(base, x, rows); err != nil {
 		return nil, 0, err
 	}
-	if len(y) != rows {
-		return nil, 0, fmt.Errorf("%d labels for %d records: %w", len(y), rows, ErrShape)
+	if len(y) != rows*n.head.width() {
+		return nil, 0, fmt.Errorf("%d labels for %d records of %d: %w", len(y), rows, n.head.width(), ErrShape)
 	}
 	if correction != nil && len(correction) != len(base) {
 		return nil, 0, fmt.Errorf("correction of %d for %d parameters: %w", len(correction), len(base), ErrShape)
@@ -139,21 +139,22 @@ func (n *network) Score(params, x []float32, rows int) ([]float64, error) {
 	if err := n.checkArguments(params, x, rows); err != nil {
 		return nil, err
 	}
-	out := make([]float64, 0, rows)
-	for len(out) < rows {
-		from := len(out)
+	out := make([]float64, 0, rows*n.head.width())
+	for from := 0; from < rows; {
 		m := min(n.engine.capacity(), rows-from)
 		logits, err := n.engine.logits(params, x[from*n.inputs:(from+m)*n.inputs], m)
 		if err != nil {
 			return nil, err
 		}
 		for i := range m {
-			p := n.head.score(logits[i*n.head.outputs : (i+1)*n.head.outputs])
-			if math.IsNaN(p) {
-				return nil, fmt.Errorf("score of record %d: %w", from+i, ErrNotFinite)
+			out = n.head.scores(out, logits[i*n.head.outputs:(i+1)*n.head.outputs])
+			for _, p := range out[len(out)-n.head.width():] {
+				if math.IsNaN(p) {
+					return nil, fmt.Errorf("score of record %d: %w", from+i, ErrNotFinite)
+				}
 			}
-			out = append(out, p)
 		}
+		from += m
 	}
 	return out, nil
 }

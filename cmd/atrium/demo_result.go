@@ -62,7 +62,7 @@ func collectResult(site demoSite, f *follower, head demoLog, lost func(string) s
 	if n := len(f.evaluations); n > 0 && f.evaluations[n-1].Trained == s.Trained {
 		r.PooledAUCEncrypted = f.evaluations[n-1].AUC
 	}
-	var labels, scores []float64
+	var all predictions
 	for _, name := range site.Hospitals {
 		state := filepath.Join(site.hospitalDir(name), "state")
 		report, err := client.ReadReport(state)
@@ -76,41 +76,43 @@ func collectResult(site demoSite, f *follower, head demoLog, lost func(string) s
 		r.Hospitals = append(r.Hospitals, demoHospital{Name: name, Rows: report.Rows, TestRows: report.TestRows, AUC: report.AUC,
 			Accuracy: &report.Accuracy, AUCAlone: report.AUCAlone, AccuracyAlone: &report.AccuracyAlone,
 			AUCTuned: report.AUCTuned, AccuracyTuned: report.AccuracyTuned, BytesSent: report.BytesSent})
-		y, p, err := readPredictions(filepath.Join(state, client.PredictionsFile))
-		if err != nil {
+		if err := all.read(filepath.Join(state, client.PredictionsFile)); err != nil {
 			return r, err
 		}
-		labels, scores = append(labels, y...), append(scores, p...)
 	}
-	if auc, ok := aggregation.AUC(labels, scores); ok {
+	if auc, ok := aggregation.MacroAUC(all.labels, all.scores, site.Plan.Model.Width()); ok {
 		r.PooledAUC = &auc
 	}
-	confusion, err := aggregation.NewConfusion(labels, scores)
+	confusion, err := aggregation.NewConfusion(all.labels, all.scores)
 	r.PooledAccuracy, _ = confusion.Accuracy()
 	r.WallSeconds = time.Since(started).Seconds()
 	return r, err
 }
 
-// readPredictions reads label and score of each test record of one hospital.
-func readPredictions(path string) (labels, scores []float64, err error) {
+// predictions are labels and scores of test records; of several labels all of a record
+// follow one another.
+type predictions struct{ labels, scores []float64 }
+
+// read adds those of one hospital.
+func (all *predictions) read(path string) error {
 	f, err := os.Open(path)
 	if err != nil {
-		return nil, nil, err
+		return err
 	}
 	defer f.Close()
 	rows, err := csv.NewReader(f).ReadAll()
 	if err != nil {
-		return nil, nil, fmt.Errorf("%s: %w", path, err)
+		return fmt.Errorf("%s: %w", path, err)
 	}
 	for i, row := range rows[min(1, len(rows)):] {
 		y, err1 := strconv.ParseFloat(row[0], 64)
 		p, err2 := strconv.ParseFloat(row[1], 64)
 		if err := errors.Join(err1, err2); err != nil {
-			return nil, nil, fmt.Errorf("%s:%d: %w", path, i+2, err)
+			return fmt.Errorf("%s:%d: %w", path, i+2, err)
 		}
-		labels, scores = append(labels, y), append(scores, p)
+		all.labels, all.scores = append(all.labels, y), append(all.scores, p)
 	}
-	return labels, scores, nil
+	return nil
 }
 
 // gains sorts hospitals by what the federation brought them, for honest words.

@@ -90,6 +90,9 @@ type planCheck struct {
 }
 
 func (c planCheck) labels() string {
+	if len(c.Label.Columns) > 0 {
+		return "in columns of 0 or 1: " + strings.Join(c.Label.Columns, ", ")
+	}
 	if c.Classes == 0 {
 		return "0 or 1"
 	}
@@ -211,6 +214,9 @@ func layerWords(m federation.Model) string {
 	}
 	if m.Classes > 0 {
 		return fmt.Sprintf("%sand softmax over %d classes", text, m.Classes)
+	}
+	if m.Several > 0 {
+		return fmt.Sprintf("%sand a sigmoid for each of %d labels", text, m.Several)
 	}
 	return text + "and sigmoid"
 }

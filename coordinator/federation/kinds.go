@@ -26,9 +26,9 @@ const (
 	SegmentWeight    = "weight"    // train: the hospital's weight
 	SegmentSaturated = "saturated" // train: for each tensor, coordinates that met the clip, or the greatest that a field holds
 	SegmentEffort    = "effort"    // train with fednova: digits of the weighted effort (aggregation.Effort)
-	SegmentConfusion = "confusion" // evaluate: TP, FP, TN, FN at 0.5
-	SegmentPositives = "positives" // evaluate: scores of positives by bin
-	SegmentNegatives = "negatives" // evaluate: scores of negatives by bin
+	SegmentConfusion = "confusion" // evaluate: TP, FP, TN, FN at 0.5, of each label
+	SegmentPositives = "positives" // evaluate: scores of positives by bin, of each label
+	SegmentNegatives = "negatives" // evaluate: scores of negatives by bin, of each label
 )
 
 // Tensor is one named block of a flat parameter vector.
@@ -62,8 +62,9 @@ func (p Plan) FormatAt(kind RoundKind, clips []float64) fixedpoint.Format {
 		return fixedpoint.Format{Bits: 32, Segments: []fixedpoint.Segment{
 			{Name: SegmentSums, Count: 3 * len(p.Features), Encoding: fixedpoint.Unit, Clip: float64(p.Privacy.WeightCap)}}}
 	case Evaluate:
+		k := p.Model.Width()
 		return fixedpoint.Format{Bits: 24, Segments: []fixedpoint.Segment{
-			count(SegmentConfusion, 4), count(SegmentPositives, HistogramBins), count(SegmentNegatives, HistogramBins)}}
+			count(SegmentConfusion, 4*k), count(SegmentPositives, k*HistogramBins), count(SegmentNegatives, k*HistogramBins)}}
 	}
 	f := fixedpoint.Format{Bits: p.Privacy.Bits}
 	shared := p.Shared()
@@ -103,7 +104,14 @@ func (p Plan) Questions(kind RoundKind, parameters Digest) []string {
 		if p.Model.Classes > 0 {
 			question += fmt.Sprintf("/%d", p.Model.Positive)
 		}
-		return []string{question}
+		if len(p.Label.Columns) == 0 {
+			return []string{question}
+		}
+		var list []string
+		for _, name := range p.Label.Columns {
+			list = append(list, question+"/label/"+name)
+		}
+		return sorted(list)
 	}
 	var list []string
 	for _, f := range p.Features {

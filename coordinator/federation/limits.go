@@ -12,6 +12,7 @@ const (
 	MaxParameters     = 16 << 20 // parameters of listed layers, and of declared tensors that are trained
 	MaxFilters        = 512      // filters of one convolution
 	MaxClasses        = 256      // labels of one plan
+	MaxLabels         = 64       // labels of a record
 	MaxInputs         = 1 << 16  // values of one array
 	MaxActivations    = 4 << 20  // values behind one layer, for one record
 	MaxRounds         = 100_000  // training rounds of one plan

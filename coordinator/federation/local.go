@@ -35,7 +35,7 @@ type Local struct {
 	Epsilon      float64   `json:"epsilon,omitempty"`       // added to the root of the latter
 	WeightDecay  float64   `json:"weight_decay,omitempty"`  // adamw: share of a parameter that a step of rate 1 takes away
 	Rate         Rate      `json:"rate,omitzero"`           // LearningRate over rounds; zero: constant
-	ClassWeights []float64 `json:"class_weights,omitempty"` // times the loss of a record, by its label; none: 1
+	ClassWeights []float64 `json:"class_weights,omitempty"` // times the loss of a record, by its label, or of several labels of those that are 1; none: 1
 	EarlyStop    EarlyStop `json:"early_stop,omitzero"`     // zero: every epoch is trained
 	Trained      []string  `json:"trained,omitempty"`       // patterns, * and ?, of the tensors that are trained; none: all
 	FineTune     int       `json:"fine_tune,omitempty"`     // steps on a hospital's own records after the plan's last version, for itself alone
@@ -185,8 +185,13 @@ func (l Local) validateEarlyStop() error {
 	return nil
 }
 
-// validateClasses checks the weights of as many classes as the model tells apart.
-func (l Local) validateClasses(classes int) error {
+// validateClasses checks the weights of the classes that the model tells apart, or of its
+// labels.
+func (l Local) validateClasses(m Model) error {
+	classes := m.Labels()
+	if m.Several > 0 {
+		classes = m.Several
+	}
 	if n := len(l.ClassWeights); n != 0 && n != classes {
 		return bad("local.class_weights", "%d weights: want one for each of %d labels", n, classes)
 	}

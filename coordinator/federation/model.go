@@ -21,6 +21,7 @@ type Model struct {
 	Layers   []Layer    `json:"layers,omitempty"`   // before the output layer, Layers only; none: softmax or logistic regression
 	Classes  int        `json:"classes,omitempty"`  // Layers and External: labels 0 to Classes−1; 0: labels 0 and 1
 	Positive int        `json:"positive,omitempty"` // with Classes: the label that scores and evaluations are about
+	Several  int        `json:"labels,omitempty"`   // Layers only: so many labels, each 0 or 1, sigmoid each; 0: one
 	Declared []Declared `json:"tensors,omitempty"`  // External only: all parameters that the plan knows of
 	Base     string     `json:"base,omitempty"`     // External only: SHA-256, in hexadecimal, of a file that every hospital has; empty: none
 }
@@ -123,11 +124,14 @@ func (m Model) inputShape(inputs int) Shape {
 	return Shape{1, 1, inputs}
 }
 
-// Labels is how many labels the model tells apart.
+// Labels is how many values a label may have.
 func (m Model) Labels() int { return max(2, m.Classes) }
 
+// Width is how many labels a record has.
+func (m Model) Width() int { return max(1, m.Several) }
+
 // Outputs is how many logits the model has.
-func (m Model) Outputs() int { return max(1, m.Classes) }
+func (m Model) Outputs() int { return max(1, m.Classes, m.Several) }
 
 // Tensors lists a model's parameters, all of them, in the order of the flat vector: weight [inputs]
 // and bias [1] of a logistic model; layerN.weight [inputs of the layer, units] and
@@ -216,6 +220,9 @@ func (m Model) validateKeys() error {
 	if m.Kind != Layers && len(m.Layers) > 0 {
 		return bad("model.layers", "kind %s has no such key: want kind %s", m.Kind, Layers)
 	}
+	if m.Kind != Layers && m.Several != 0 {
+		return bad("model.labels", "kind %s has no such key: want kind %s", m.Kind, Layers)
+	}
 	if m.Kind != Layers && m.Kind != External {
 		switch {
 		case len(m.Input.Shape) > 0 || m.Input.Scaling != "":
@@ -279,6 +286,12 @@ func (m Model) validateEnds() error {
 		return bad("model.classes", "%d: want 2 to %d, or 0 for labels 0 and 1", m.Classes, MaxClasses)
 	case m.Positive < 0 || m.Positive > 0 && m.Positive >= m.Classes:
 		return bad("model.positive", "%d: want one of the classes, from 0", m.Positive)
+	}
+	if m.Several != 0 && (m.Several < 2 || m.Several > MaxLabels) {
+		return bad("model.labels", "%d: want 2 to %d, each 0 or 1, or 0 for one label", m.Several, MaxLabels)
+	}
+	if m.Several != 0 && m.Classes != 0 {
+		return bad("model.labels", "a label has %d classes: several are each 0 or 1", m.Classes)
 	}
 	return m.Input.validate()
 }

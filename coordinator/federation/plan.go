@@ -41,8 +41,17 @@ type Feature struct {
 
 // Label is the outcome column: 0 or 1, or one of the model's classes.
 type Label struct {
-	Name string `json:"name"`
-	Note string `json:"note,omitempty"`
+	Name    string   `json:"name"`
+	Note    string   `json:"note,omitempty"`
+	Columns []string `json:"columns,omitempty"` // of a model of several labels: one each, 0 or 1
+}
+
+// Names lists the columns of the outcome.
+func (l Label) Names() []string {
+	if len(l.Columns) == 0 {
+		return []string{l.Name}
+	}
+	return l.Columns
 }
 
 // Privacy fixes what leaves a hospital and in which precision.
@@ -82,6 +91,9 @@ func (p Plan) Continues(before Plan) error {
 	}
 	if before.Label.Name != p.Label.Name {
 		return fmt.Errorf("label %s, was %s", p.Label.Name, before.Label.Name)
+	}
+	if !slices.Equal(before.Label.Columns, p.Label.Columns) {
+		return fmt.Errorf("labels %q, were %q", p.Label.Columns, before.Label.Columns)
 	}
 	same := func(a, b Feature) bool { return a.Name == b.Name }
 	if !slices.EqualFunc(before.Features, p.Features, same) {
@@ -134,7 +146,7 @@ func (p Plan) Validate() error {
 	if !validName(p.Name) {
 		return bad("name", "%q: want 1 to %d of a-z, 0-9 and -", p.Name, MaxName)
 	}
-	return errors.Join(p.Model.Validate(p.Inputs()), p.validateFeatures(), p.Local.validate(), p.Local.validateClasses(p.Model.Labels()), p.Aggregation.validate(),
+	return errors.Join(p.Model.Validate(p.Inputs()), p.validateFeatures(), p.validateLabel(), p.Local.validate(), p.Local.validateClasses(p.Model), p.Aggregation.validate(),
 		p.Privacy.validate(), p.Schedule.validate(), p.validateRule(), p.validateTensors())
 }
 
@@ -148,9 +160,9 @@ func (p Plan) validateFeatures() error {
 	if p.Arrays() && p.Features[0].Missing != MissingReject {
 		return bad("features[0].missing", "%q: an array has no missing values, want %s", p.Features[0].Missing, MissingReject)
 	}
-	seen := map[string]bool{p.Label.Name: true}
-	if !validColumn(p.Label.Name) {
-		return bad("label.name", "%q: want 1 to %d printable characters without / or \"", p.Label.Name, MaxName)
+	seen := map[string]bool{}
+	for _, name := range p.Label.Names() {
+		seen[name] = true
 	}
 	for i, f := range p.Features {
 		key := fmt.Sprintf("features[%d]", i)
@@ -165,6 +177,25 @@ func (p Plan) validateFeatures() error {
 			return bad(key+".missing", "%q: want %s or %s", f.Missing, MissingMean, MissingReject)
 		}
 		seen[f.Name] = true
+	}
+	return nil
+}
+
+func (p Plan) validateLabel() error {
+	if !validColumn(p.Label.Name) {
+		return bad("label.name", "%q: want 1 to %d printable characters without / or \"", p.Label.Name, MaxName)
+	}
+	if n := len(p.Label.Columns); n != p.Model.Several {
+		return bad("label.columns", "%d columns for %d labels (model.labels)", n, p.Model.Several)
+	}
+	for i, name := range p.Label.Columns {
+		key := fmt.Sprintf("label.columns[%d]", i)
+		switch {
+		case !validColumn(name):
+			return bad(key, "%q: want 1 to %d printable characters without / or \"", name, MaxName)
+		case slices.Contains(p.Label.Columns[:i], name):
+			return bad(key, "%q appears twice", name)
+		}
 	}
 	return nil
 }

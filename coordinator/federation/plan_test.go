@@ -28,6 +28,16 @@ func TestPlanRefusals(t *testing.T) {
 		{"model.layers", func(p *Plan) { p.Model.Layers = []Layer{{Kind: Dense, Units: 1}} }},
 		{"model.input", func(p *Plan) { p.Model.Input.Shape = []int{2} }},
 		{"model.classes", func(p *Plan) { p.Model.Classes = 2 }},
+		{"model.labels", func(p *Plan) { p.Model.Several = 2 }},
+		{"model.labels", func(p *Plan) { *p = severalPlan("u"); p.Model.Several = 1 }},
+		{"model.labels", func(p *Plan) { *p = severalPlan("u", "v"); p.Model.Several = MaxLabels + 1 }},
+		{"model.labels", func(p *Plan) { *p = severalPlan("u", "v"); p.Model.Classes = 2 }},
+		{"label.columns", func(p *Plan) { *p = severalPlan("u", "v"); p.Model.Several = 3 }},
+		{"label.columns", func(p *Plan) { p.Label.Columns = []string{"u"} }},
+		{"label.columns[1]", func(p *Plan) { *p = severalPlan("u", "u") }},
+		{"label.columns[0]", func(p *Plan) { *p = severalPlan("a/b", "u") }},
+		{"features[0].name", func(p *Plan) { *p = severalPlan("u", "age") }},
+		{"local.class_weights", func(p *Plan) { *p = severalPlan("u", "v", "w"); p.Local.ClassWeights = []float64{1, 1} }},
 		{"model.hidden", func(p *Plan) { p.Model.Kind = Layers }},
 		{"model.layers", func(p *Plan) { p.Model = Model{Kind: Layers, Layers: make([]Layer, MaxLayers+1)} }},
 		{"model.layers[0].kind", func(p *Plan) { p.Model = listed(Layer{Kind: "lstm"}) }},
@@ -220,6 +230,40 @@ func TestQuestions(t *testing.T) {
 		if same := equal(testPlan().Questions(kind, base), testPlan().Questions(kind, other)); same != (kind == Statistics) {
 			t.Errorf("%s: questions on another base are the same: %v", kind, same)
 		}
+	}
+}
+
+// severalPlan has so many labels.
+func severalPlan(names ...string) Plan {
+	p := testPlan()
+	p.Model, p.Label.Columns = Model{Kind: Layers, Several: len(names)}, names
+	return p
+}
+
+// TestSeveralLabels: each label is a question of its own and has its own counts; a model
+// is not trained on with other labels.
+func TestSeveralLabels(t *testing.T) {
+	p := severalPlan("v", "u", "w")
+	p.Local.ClassWeights = []float64{1, 2, 3}
+	if err := p.Validate(); err != nil {
+		t.Fatal(err)
+	}
+	base := Sum([]byte("base"))
+	prefix := "evaluate/" + base.String() + "/disease/label/"
+	if got := p.Questions(Evaluate, base); !equal(got, []string{prefix + "u", prefix + "v", prefix + "w"}) {
+		t.Errorf("questions %v", got)
+	}
+	if f := p.Format(Evaluate); f.Count() != 3*(4+2*HistogramBins) || f.Validate() != nil {
+		t.Errorf("%d values", f.Count())
+	}
+	if n := p.ParameterCount(); n != 3*(2+1) {
+		t.Errorf("%d parameters", n)
+	}
+	if err := severalPlan("u", "v", "w").Continues(p); err == nil {
+		t.Error("another order of labels goes on")
+	}
+	if err := p.Continues(p); err != nil {
+		t.Error(err)
 	}
 }
 

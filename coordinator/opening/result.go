@@ -79,6 +79,20 @@ type Evaluation struct {
 	FN       float64  `json:"fn"`
 	Accuracy float64  `json:"accuracy"`
 	AUC      *float64 `json:"auc"` // from the histograms; null with a single class
+
+	// Of several labels these are sums over them, and AUC the mean of theirs.
+	Labels []LabelEvaluation `json:"labels,omitempty"`
+}
+
+// LabelEvaluation is the cohort's score of one of several labels.
+type LabelEvaluation struct {
+	Label    string   `json:"label"`
+	TP       float64  `json:"tp"`
+	FP       float64  `json:"fp"`
+	TN       float64  `json:"tn"`
+	FN       float64  `json:"fn"`
+	Accuracy float64  `json:"accuracy"`
+	AUC      *float64 `json:"auc"`
 }
 
 // Metric is the value that a stop rule looks at; nil where it is not defined.
@@ -117,7 +131,7 @@ func Conclude(r Round, sum Sum, base models.Snapshot) (Outcome, error) {
 	case federation.Train:
 		err = out.train(r, sum, base)
 	case federation.Evaluate:
-		err = out.evaluate(sum)
+		err = out.evaluate(r.Plan, sum)
 	}
 	if err != nil {
 		return Outcome{}, fmt.Errorf("conclude round %d: %w", r.Header.Round, err)
@@ -143,20 +157,38 @@ func (o *Outcome) statistics(p federation.Plan, sum Sum) error {
 	return o.keep(models.ForPlan(p, models.InitialParameters(p), norm))
 }
 
-func (o *Outcome) evaluate(sum Sum) error {
-	v := make([]float64, 4+2*federation.HistogramBins)
+func (o *Outcome) evaluate(p federation.Plan, sum Sum) error {
+	const bins = federation.HistogramBins
+	names := p.Label.Names()
+	k := len(names)
+	v := make([]float64, k*(4+2*bins))
 	if err := sum.Values(v, 0); err != nil {
 		return err
 	}
-	c := aggregation.Confusion{TP: v[0], FP: v[1], TN: v[2], FN: v[3]}
-	e := &Evaluation{TP: c.TP, FP: c.FP, TN: c.TN, FN: c.FN}
+	positives, negatives := v[4*k:][:k*bins], v[k*(4+bins):]
+	all, e := aggregation.Confusion{}, &Evaluation{}
+	var auc, scored float64
+	for i, name := range names {
+		c := aggregation.Confusion{TP: v[4*i], FP: v[4*i+1], TN: v[4*i+2], FN: v[4*i+3]}
+		all = aggregation.Confusion{TP: all.TP + c.TP, FP: all.FP + c.FP, TN: all.TN + c.TN, FN: all.FN + c.FN}
+		one := LabelEvaluation{Label: name, TP: c.TP, FP: c.FP, TN: c.TN, FN: c.FN}
+		one.Accuracy, _ = c.Accuracy()
+		if x, ok := aggregation.HistogramAUC(positives[i*bins:(i+1)*bins], negatives[i*bins:(i+1)*bins]); ok {
+			one.AUC = &x
+			auc, scored = float64(auc+x), scored+1
+		}
+		if k > 1 {
+			e.Labels = append(e.Labels, one)
+		}
+	}
 	var ok bool
-	if e.Accuracy, ok = c.Accuracy(); !ok {
+	if e.Accuracy, ok = all.Accuracy(); !ok {
 		return fmt.Errorf("no record was evaluated")
 	}
-	positives := v[4 : 4+federation.HistogramBins]
-	if auc, ok := aggregation.HistogramAUC(positives, v[4+federation.HistogramBins:]); ok {
-		e.AUC = &auc
+	e.TP, e.FP, e.TN, e.FN = all.TP, all.FP, all.TN, all.FN
+	if scored > 0 {
+		mean := float64(auc / scored)
+		e.AUC = &mean
 	}
 	o.Result.Evaluation = e
 	return nil

@@ -64,8 +64,12 @@ func (d decoder) fillDeadline(s *federation.Schedule) {
 	}
 }
 
-// fillModel sets what a model of arrays or of several classes leaves out.
-func (d decoder) fillModel(m *federation.Model) {
+// fillModel sets what a model of arrays, of several classes or of so many labels leaves
+// out.
+func (d decoder) fillModel(m *federation.Model, labels int) {
+	if _, given := d.places["model.labels"]; !given {
+		m.Several = labels
+	}
 	if _, given := d.places["model.positive"]; !given && m.Classes > 0 {
 		m.Positive = 1
 	}
@@ -101,7 +105,7 @@ func ParsePlan(file string, b []byte) (federation.Plan, error) {
 	if len(r.list) == 0 {
 		d.fillRule(&p.Aggregation)
 		d.fillOptimiser(&p.Local)
-		d.fillModel(&p.Model)
+		d.fillModel(&p.Model, len(p.Label.Columns))
 		d.fillDeadline(&p.Schedule)
 		d.fillClip(auto, &p.Privacy)
 		for _, e := range planErrors(p.Validate()) {

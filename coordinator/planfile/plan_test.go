@@ -53,7 +53,7 @@ func TestParsePlanErrors(t *testing.T) {
 		"unknown key":      {"label:", "lable:", `p.yaml:9:1: lable: unknown key: did you mean "label"?`},
 		"unknown nested":   {"learning_rate:", "learnign_rate:", `p.yaml:10:9: local.learnign_rate: unknown key: did you mean "learning_rate"?`},
 		"case":             {"missing:", "Missing:", `p.yaml:8:5: features[1].Missing: unknown key: did you mean "missing"?`},
-		"far key":          {"name: disease", "zzz: disease", `p.yaml:9:9: label.zzz: unknown key: want one of name, note`},
+		"far key":          {"name: disease", "zzz: disease", `p.yaml:9:9: label.zzz: unknown key: want one of name, note, columns`},
 		"many keys":        {"steps:", "zzz:", `p.yaml:10:30: local.zzz: unknown key`},
 		"twice":            {"max: 100", "max: 100, max: 101", `p.yaml:4:36: features[0].max: key appears twice, first in line 4`},
 		"text for number":  {"min: 18", "min: eighteen", `p.yaml:4:22: features[0].min: "eighteen": want a decimal number`},
@@ -213,7 +213,11 @@ func awkwardModels() []federation.Plan {
 		Input: federation.Input{Shape: []int{3, 8, 9}, Scaling: "record"}}
 	arrays.Features = arrays.Features[:1]
 	rows.Model = federation.Model{Kind: "layers", Classes: 3}
-	return []federation.Plan{arrays, rows, awkwardExternal()}
+	labels := awkward()
+	labels.Model = federation.Model{Kind: "layers", Several: 2}
+	labels.Label.Columns = []string{"on", "b#c"}
+	labels.Local.ClassWeights = []float64{2, 0.5}
+	return []federation.Plan{arrays, rows, labels, awkwardExternal()}
 }
 
 // awkwardExternal is a plan of an external model with every key of its own.
@@ -223,6 +227,24 @@ func awkwardExternal() federation.Plan {
 		{Name: "null", Shape: []int{1 << 20, 1 << 16}}, {Name: "1e5", Shape: []int{2, 3, 4}, Spread: 0.1}, {Name: "-", Shape: []int{7}, Value: -1e-7}}}
 	p.Local.Trained = []string{"1*", "?"}
 	return p
+}
+
+// TestSeveralLabels: how many there are follows from their columns, and is not changed.
+func TestSeveralLabels(t *testing.T) {
+	const text = "name: a\nmodel: {kind: layers}\nfeatures: [{name: mv, min: 0, max: 1}]\n" +
+		"label: {name: y, columns: [u, v]}\nlocal: {learning_rate: 1, steps: 1}\n"
+	p, err := ParsePlan("p.yaml", []byte(text))
+	if err != nil || p.Model.Several != 2 {
+		t.Errorf("%+v, %v", p.Model, err)
+	}
+	for old, c := range map[string][2]string{
+		"kind: layers":          {"kind: layers, labels: 3", "p.yaml:4:27: label.columns: 2 columns for 3 labels (model.labels)"},
+		"model: {kind: layers}": {"model: {kind: logistic}", "p.yaml:2:8: model.labels: kind logistic has no such key: want kind layers"},
+	} {
+		if _, err := ParsePlan("p.yaml", []byte(strings.Replace(text, old, c[0], 1))); err == nil || err.Error() != c[1] {
+			t.Errorf("%s: %v, want %s", c[0], err, c[1])
+		}
+	}
 }
 
 // TestModelDefaults: arrays and classes have theirs.

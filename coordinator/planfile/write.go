@@ -92,6 +92,9 @@ func writeModel(w *bytes.Buffer, line func(key string, value any, comment string
 		line("  classes", m.Classes, "labels 0 to classes - 1")
 		line("  positive", m.Positive, "the label that scores and evaluations are about")
 	}
+	if m.Several > 0 {
+		line("  labels", m.Several, "of a record, each 0 or 1 (label.columns)")
+	}
 	writeDeclared(w, line, m)
 	if len(m.Layers) == 0 {
 		return
@@ -172,7 +175,7 @@ func writeLocal(line func(key string, value any, comment string), l federation.L
 		line("  rate", rateText(l.Rate), "the learning rate over rounds: constant, step or cosine")
 	}
 	if len(l.ClassWeights) > 0 {
-		line("  class_weights", floats(l.ClassWeights), "times the loss of a record, by its label")
+		line("  class_weights", floats(l.ClassWeights), "times the loss of a record, by its label; of several labels, where one is 1")
 	}
 	if l.EarlyStop.On() {
 		line("  early_stop", fmt.Sprintf("{share: %s, patience: %d}", float(l.EarlyStop.Share), l.EarlyStop.Patience),
@@ -258,9 +261,15 @@ func writeColumns(w *bytes.Buffer, p federation.Plan) {
 	if p.Label.Note != "" {
 		fmt.Fprintf(w, "  note: %s\n", scalar(p.Label.Note))
 	}
+	if len(p.Label.Columns) > 0 {
+		fmt.Fprintf(w, "  columns: %s\n", texts(p.Label.Columns))
+	}
 }
 
 func labelsText(m federation.Model) string {
+	if m.Several > 0 {
+		return "each column 0 or 1"
+	}
 	if m.Classes == 0 {
 		return "0 or 1"
 	}

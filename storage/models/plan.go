@@ -124,9 +124,11 @@ func assemble(p federation.Plan, tensors []Tensor, norm aggregation.Normalisatio
 	for i, f := range p.Features {
 		names[i] = f.Name
 	}
-	classes := make([]string, p.Model.Labels())
-	for i := range classes {
-		classes[i] = strconv.Itoa(i)
+	classes := p.Label.Columns
+	if len(classes) == 0 {
+		for i := range p.Model.Labels() {
+			classes = append(classes, strconv.Itoa(i))
+		}
 	}
 	features := []int{len(p.Features)}
 	s := Snapshot{Metadata: map[string]string{

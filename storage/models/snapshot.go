@@ -28,7 +28,7 @@ const (
 const (
 	MetadataFeatures = "features" // FormatNames of the features, in the order of the model's inputs
 	MetadataLabel    = "label"    // the outcome column
-	MetadataClasses  = "classes"  // FormatNames of what 0 and 1 mean
+	MetadataClasses  = "classes"  // FormatNames of the values of the label, or of the labels that are each 0 or 1
 	MetadataState    = "state"    // StateKey of the plan that kept the rule's own state
 	MetadataCounted  = "counted"  // canonical list of Counted, where hospitals keep state
 	MetadataClip     = "clip"     // canonical list of TensorClip, where the clip follows the aggregate
