@@ -100,6 +100,9 @@ func cohortName(index int) string {
 // with the columns of one that ships; there is none for other columns.
 func GenerateFor(plan federation.Plan, seed uint64, index int) (Cohort, error) {
 	names := append(featureNames(plan), plan.Label.Name)
+	if without(names, LiverColumns) == "" {
+		return GenerateLiver(seed, index), nil
+	}
 	if missing := without(names, Columns); missing != "" {
 		return Cohort{}, fmt.Errorf("plan %s: no records are made up that have column %s: name a directory of records", plan.Name, missing)
 	}

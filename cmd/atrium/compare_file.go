@@ -29,6 +29,8 @@ type comparison struct {
 	Seeds      int               `json:"seeds"`
 	Hospitals  []compareHospital `json:"hospitals"`
 	Runs       []compareRun      `json:"runs"` // by row, then seed
+
+	doubts []string // about records
 }
 
 type compareHospital struct {
@@ -55,6 +57,7 @@ func openComparison(o compareOptions, plan federation.Plan, records []client.Rec
 	for _, r := range records {
 		c.Hospitals = append(c.Hospitals, compareHospital{Name: r.Name, Rows: r.Train.Rows, Test: r.Test.Rows, Attacks: slices.Contains(o.Attackers, r.Name)})
 	}
+	c.doubts = doubts(plan, records)
 	if o.JSON == "" {
 		return c, nil
 	}

@@ -3,6 +3,9 @@ package main
 import (
 	"fmt"
 	"math"
+
+	"atrium/client"
+	"atrium/coordinator/federation"
 )
 
 // compared prints a table of accuracies and one of AUC.
@@ -39,6 +42,7 @@ func (o *output) compared(c comparison, list []contender, left []string) {
 	for _, text := range left {
 		o.line("left out: %s", text)
 	}
+	o.lines(c.doubts)
 	for _, h := range c.Hospitals {
 		if h.Attacks {
 			o.line("%s attacks, and is not in the means", h.Name)
@@ -115,4 +119,25 @@ func meanOf(values []float64) (mean, sd float64) {
 		sd += (v - mean) * (v - mean)
 	}
 	return mean, math.Sqrt(sd / float64(max(1, len(values)-1)))
+}
+
+// doubtful is the share of values outside a plausible range from which a unit is doubted.
+const doubtful = 0.1
+
+// doubts names columns of hospitals that look like those of another unit.
+func doubts(plan federation.Plan, records []client.Records) []string {
+	var list []string
+	for _, r := range records {
+		for i, f := range r.Train.Quality.Features {
+			outside, all := f.OutOfRange, r.Train.Quality.Rows-f.Missing
+			if plan.Arrays() {
+				all *= r.Train.Cols
+			}
+			if want := plan.Features[i]; float64(outside) > doubtful*float64(all) {
+				list = append(list, fmt.Sprintf("%s: %s is %v to %v and %d of %d values lie outside %v to %v %s: is its unit another?",
+					r.Name, f.Name, f.Min, f.Max, outside, all, want.Min, want.Max, want.Unit))
+			}
+		}
+	}
+	return list
 }

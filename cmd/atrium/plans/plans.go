@@ -49,6 +49,10 @@ func ECG() federation.Plan { return named("ecg") }
 // convolutional network.
 func Chest() federation.Plan { return named("chest") }
 
+// Liver is liver disease from eight values of a laboratory, by logistic regression that each
+// hospital fine-tunes: what is normal at a laboratory of blood donors is not at a clinic.
+func Liver() federation.Plan { return named("liver") }
+
 func named(name string) federation.Plan {
 	b, ok := File(name)
 	if !ok {
