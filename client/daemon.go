@@ -48,6 +48,7 @@ type Daemon struct {
 
 	checkpoint []byte // the largest one seen, as it was signed
 
+	task    string // under way
 	skip    map[string]time.Time
 	adopted uint64
 	status  Status
@@ -308,6 +309,7 @@ func (d *Daemon) step(ctx context.Context) error {
 		return nil
 	}
 	d.note(work.GetKind(), nil)
+	d.task = work.GetId()
 	err = d.perform(ctx, work)
 	if work.GetKind() == string(round.TaskJoin) {
 		if frozen := d.freeze(err); frozen != nil {
@@ -317,6 +319,9 @@ func (d *Daemon) step(ctx context.Context) error {
 	var stop fatal
 	switch {
 	case err == nil, ctx.Err() != nil:
+		return nil
+	case errors.Is(err, errMovedOn):
+		d.cfg.Logger.Info("gave up", "task", work.GetKind(), "round", work.GetRound(), "reason", err)
 		return nil
 	case errors.As(err, &stop), status.Code(err) == codes.Unavailable, status.Code(err) == codes.DeadlineExceeded:
 		return err

@@ -23,5 +23,7 @@ const (
 	maxJournalLine = 2 << 20
 	compactAfter   = 256 << 10        // bytes by which a journal grows, besides doubling, before it is compacted
 	maxKept        = 8                // rounds that may still have been summed, of which something is kept
-	pollSlack      = 15 * time.Second // beyond the coordinator's 25 s before a poll counts as lost
+	pollTime       = 25 * time.Second // that a coordinator lets a poll wait
+	wantedAfter    = 3 * time.Second  // of work before the coordinator is asked whether it is wanted still: most takes less
+	pollSlack      = 15 * time.Second // beyond pollTime before a poll counts as lost
 )

@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"runtime"
 	"slices"
@@ -37,8 +38,12 @@ func (d *Daemon) update(ctx context.Context, w *atriumpb.Work) error {
 	if err := d.judge(d.live.header); err != nil {
 		return err
 	}
-	values, err := d.compute(ctx, d.live.header)
-	if err != nil && ctx.Err() == nil && grpcStatus(err) == nil {
+	var values contribution
+	err = d.whileWanted(ctx, func(ctx context.Context) (err error) {
+		values, err = d.compute(ctx, d.live.header)
+		return err
+	})
+	if err != nil && ctx.Err() == nil && grpcStatus(err) == nil && !errors.Is(err, errMovedOn) {
 		return fmt.Errorf("%w: %w", errNotComputed, err)
 	}
 	if err != nil {
@@ -186,14 +191,20 @@ func (d *Daemon) upload(ctx context.Context, header, submission federation.Diges
 		return err
 	}
 	began, before := time.Now(), d.link.sent.Load()
-	for index, digest := range s.Segments {
-		if slices.Contains(held.GetIndexes(), int32(index)) {
-			continue
+	err = d.whileWanted(ctx, func(ctx context.Context) error {
+		for index, digest := range s.Segments {
+			if slices.Contains(held.GetIndexes(), int32(index)) {
+				continue
+			}
+			if err := d.uploadSegment(ctx, header, root, digest, index); err != nil {
+				d.wire, d.wireDigest = nil, federation.Digest{} // the connection may still read it
+				return err
+			}
 		}
-		if err := d.uploadSegment(ctx, header, root, digest, index); err != nil {
-			d.wire, d.wireDigest = nil, federation.Digest{} // the connection may still read it
-			return err
-		}
+		return nil
+	})
+	if err != nil {
+		return err
 	}
 	d.pace.uploaded(d.link.sent.Load()-before, time.Since(began))
 	name, err := storage.Envelopes(s.Manifest, string(d.self))

@@ -26,7 +26,7 @@ import (
 // poll waits for work, at the longest until a skipped task may be tried again.
 func (d *Daemon) poll(ctx context.Context) (*atriumpb.Work, error) {
 	skip, until := d.skipped()
-	deadline := time.Now().Add(25*time.Second + pollSlack)
+	deadline := time.Now().Add(pollTime + pollSlack)
 	if !until.IsZero() && until.Before(deadline) {
 		deadline = until
 	}
@@ -36,9 +36,7 @@ func (d *Daemon) poll(ctx context.Context) (*atriumpb.Work, error) {
 	}
 	waiting, cancel := context.WithDeadline(ctx, deadline)
 	defer cancel()
-	incarnation, charter := d.state.Live.Incarnation, d.cfg.Charter.Digest()
-	work, err := d.link.api.Poll(waiting, &atriumpb.PollRequest{Federation: d.cfg.Charter.Federation, Incarnation: incarnation[:],
-		SeenSize: d.state.Seen.Size, Checkpoint: d.checkpoint, Adopted: d.adopted, Skip: skip, Charter: charter[:], Wait: wait})
+	work, err := d.link.api.Poll(waiting, d.pollRequest(skip, wait))
 	if status.Code(err) == codes.DeadlineExceeded && len(skip) > 0 {
 		return &atriumpb.Work{}, nil
 	}
@@ -46,6 +44,12 @@ func (d *Daemon) poll(ctx context.Context) (*atriumpb.Work, error) {
 		err = errStoodBy
 	}
 	return work, err
+}
+
+func (d *Daemon) pollRequest(skip []string, wait bool) *atriumpb.PollRequest {
+	incarnation, charter := d.state.Live.Incarnation, d.cfg.Charter.Digest()
+	return &atriumpb.PollRequest{Federation: d.cfg.Charter.Federation, Incarnation: incarnation[:],
+		SeenSize: d.state.Seen.Size, Checkpoint: d.checkpoint, Adopted: d.adopted, Skip: skip, Charter: charter[:], Wait: wait}
 }
 
 // perform does one task.
