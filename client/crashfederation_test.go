@@ -161,12 +161,13 @@ type fed struct {
 	logs  *lockedBuffer
 	until federation.RoundKind // the coordinator dies once a round of this kind is published
 
-	slow   time.Duration               // that every call to a disk takes
-	writes []func(*storagetest.Memory) // what the coordinator's disk was told to keep, in order
-	wall   func() time.Time            // the coordinator's wall clock, if set
-	train  func(context.Context, int)  // called where a hospital trains, if set
-	stored func(name string)           // called after each object that the coordinator stores, one at a time, if set
-	hook   sync.Mutex                  // held while it is
+	slow   time.Duration                                                    // that every call to a disk takes
+	writes []func(*storagetest.Memory)                                      // what the coordinator's disk was told to keep, in order
+	wall   func() time.Time                                                 // the coordinator's wall clock, if set
+	train  func(context.Context, int)                                       // called where a hospital trains, if set
+	shift  func(context.Context, int) (context.Context, context.CancelFunc) // waits until a hospital's machine is on, and ends when it is switched off, if set
+	stored func(name string)                                                // called after each object that the coordinator stores, one at a time, if set
+	hook   sync.Mutex                                                       // held while it is
 
 	mu       sync.Mutex
 	listener *bufconn.Listener
@@ -384,6 +385,11 @@ func (f *fed) config(i int, b *storagetest.Faulty) client.Config {
 // attend is a hospital's process.
 func (f *fed) attend(i int) func(context.Context, *storagetest.Faulty) error {
 	return func(ctx context.Context, b *storagetest.Faulty) error {
+		if f.shift != nil {
+			var off context.CancelFunc
+			ctx, off = f.shift(ctx, i)
+			defer off()
+		}
 		d, err := client.Open(f.config(i, b))
 		if err != nil {
 			return err

@@ -30,8 +30,8 @@ func (d *Daemon) whileWanted(ctx context.Context, work func(context.Context) err
 		}
 	}()
 	err := work(working)
-	if moved := context.Cause(working); err != nil && errors.Is(moved, errMovedOn) {
-		err = moved
+	if errors.Is(context.Cause(working), errMovedOn) { // also of work that has just ended
+		err = errMovedOn
 	}
 	giveUp(nil)
 	<-done
