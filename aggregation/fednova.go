@@ -20,10 +20,20 @@ const maxEffort = 1 << 48
 // ErrEffort says that a hospital took more steps than can be counted.
 var ErrEffort = errors.New("effort is out of range")
 
-// EffectiveSteps is ‖a‖₁ of local descent: steps for plain gradient descent, and
-// (1−(1−α)^steps)/α with a proximal term, α = learning rate · μ (section 4.1 of the
-// paper). α at or above 1, where the term would make steps oscillate, counts as 1.
-func EffectiveSteps(steps int, alpha float64) float64 {
+// EffectiveSteps is ‖a‖₁ of local descent: steps for plain gradient descent; with a
+// proximal term (1−(1−α)^steps)/α, α = learning rate · μ; with momentum ρ instead
+// [steps − ρ(1−ρ^steps)/(1−ρ)]/(1−ρ), since a gradient enters with 1 + ρ + ρ² and so on
+// (section 4.1 of the paper). α at or above 1, where the term would make steps
+// oscillate, counts as 1. With both, a is not positive any more, and nothing is defined.
+func EffectiveSteps(steps int, alpha, momentum float64) float64 {
+	if momentum > 0 {
+		sum, enters := 0.0, 0.0
+		for range steps {
+			enters = float64(float64(momentum*enters) + 1)
+			sum = float64(sum + enters)
+		}
+		return sum
+	}
 	if !(alpha > 0) {
 		return float64(steps)
 	}

@@ -236,7 +236,7 @@ func TestNovaAgreesWithItsFormula(t *testing.T) {
 		for i, w := range weights {
 			total += float64(w)
 			own := make([]float64, len(digits))
-			if err := Effort(own, w, EffectiveSteps(steps[i], alpha), bits); err != nil {
+			if err := Effort(own, w, EffectiveSteps(steps[i], alpha, 0), bits); err != nil {
 				t.Fatal(err)
 			}
 			for j, d := range own {
@@ -284,8 +284,28 @@ func TestEffectiveSteps(t *testing.T) {
 		steps       int
 		alpha, want float64
 	}{{10, 0, 10}, {0, 0.1, 0}, {1, 0.5, 1}, {3, 0.5, 1.75}, {5, 1, 1}, {5, 7, 1}, {1_000_000, 0.001, 1000}} {
-		if got := EffectiveSteps(c.steps, c.alpha); math.Abs(got-c.want) > 1e-9*c.want {
+		if got := EffectiveSteps(c.steps, c.alpha, 0); math.Abs(got-c.want) > 1e-9*c.want {
 			t.Errorf("%d steps, α %v: %v, want %v", c.steps, c.alpha, got, c.want)
+		}
+	}
+}
+
+// TestEffectiveStepsWithMomentum: against the formula of the paper, and against how far
+// descent with momentum goes along a gradient of 1, step by step.
+func TestEffectiveStepsWithMomentum(t *testing.T) {
+	for _, rho := range []float64{0.1, 0.5, 0.9, 0.99} {
+		for _, steps := range []int{0, 1, 2, 7, 100, 5000} {
+			n := float64(steps)
+			formula := (n - rho*(1-math.Pow(rho, n))/(1-rho)) / (1 - rho)
+			var x, v float64
+			for range steps {
+				v = rho*v + 1
+				x -= v
+			}
+			got := EffectiveSteps(steps, 0, rho)
+			if math.Abs(got-formula) > 1e-9*max(1, formula) || math.Abs(got+x) > 1e-9*max(1, formula) {
+				t.Errorf("%d steps, ρ %v: %v, the formula gives %v, descent %v", steps, rho, got, formula, -x)
+			}
 		}
 	}
 }
@@ -316,29 +336,30 @@ func TestEffortRefuses(t *testing.T) {
 // remain the weighted mean of the hospitals' cᵢ.
 func TestScaffoldStopsDrift(t *testing.T) {
 	a, b, w := []float64{1, 4, 0.5}, []float64{-3, 2, 10}, []float64{10, 40, 25}
-	const rate, steps = 0.1, 30
+	const rate, steps = 0.05, 30
 	var top, bottom float64
 	for i := range a {
 		top, bottom = top+w[i]*a[i]*b[i], bottom+w[i]*a[i]
 	}
 	optimum := top / bottom
-	run := func(corrected bool) (float64, float64) {
+	run := func(corrected bool, momentum float64) (float64, float64) {
 		x, c, own := []float32{0}, []float32{0}, make([]float64, 3)
 		for range 200 {
 			var sum, controls, weight float64
 			for i := range a {
-				y := float64(x[0])
+				y, v := float64(x[0]), 0.0
 				for range steps {
 					g := a[i] * (y - b[i])
 					if corrected {
 						g += float64(c[0]) - own[i]
 					}
-					y -= rate * g
+					v = momentum*v + g
+					y -= rate * v
 				}
 				change := []float32{float32(y - float64(x[0]))}
 				sum += w[i] * float64(change[0])
 				weight += w[i]
-				if err := ControlChange(change, c, steps, rate); err != nil {
+				if err := ControlChange(change, c, EffectiveSteps(steps, 0, momentum), rate); err != nil {
 					t.Fatal(err)
 				}
 				own[i] += float64(change[0])
@@ -351,9 +372,11 @@ func TestScaffoldStopsDrift(t *testing.T) {
 		mean := (w[0]*own[0] + w[1]*own[1] + w[2]*own[2]) / (w[0] + w[1] + w[2])
 		return float64(x[0]), mean - float64(c[0])
 	}
-	plain, _ := run(false)
-	got, apart := run(true)
-	if math.Abs(plain-optimum) < 0.1 || math.Abs(got-optimum) > 1e-4 || math.Abs(apart) > 1e-3 {
-		t.Errorf("optimum %v: FedAvg %v, SCAFFOLD %v, c differs from the mean of cᵢ by %v", optimum, plain, got, apart)
+	for _, momentum := range []float64{0, 0.5, 0.9} {
+		plain, _ := run(false, momentum)
+		got, apart := run(true, momentum)
+		if math.Abs(plain-optimum) < 0.1 || math.Abs(got-optimum) > 1e-4 || math.Abs(apart) > 1e-3 {
+			t.Errorf("momentum %v, optimum %v: FedAvg %v, SCAFFOLD %v, c differs from the mean of cᵢ by %v", momentum, optimum, plain, got, apart)
+		}
 	}
 }

@@ -240,7 +240,7 @@ func contribute(p federation.Plan, clips []float64, change, control []float32, r
 		c.vectors = v.tensors(p, clips)
 	case federation.Scaffold:
 		second := slices.Clone(change)
-		if err := aggregation.ControlChange(second, control, p.Local.StepsOf(rows), p.Local.LearningRate); err != nil {
+		if err := aggregation.ControlChange(second, control, p.FullEffort(rows), p.Local.LearningRate); err != nil {
 			return c, err
 		}
 		w := vector{change: second, scale: p.ControlScale(), clip: federation.ControlClip, share: share}

@@ -17,6 +17,7 @@ const (
 	MaxActivations    = 4 << 20  // values behind one layer, for one record
 	MaxRounds         = 100_000  // training rounds of one plan
 	MaxLocalSteps     = 100_000  // local steps or epochs of one round
+	MaxCountedSteps   = 1 << 24  // steps of one round that a rule counts
 	MaxSegments       = 4096     // ciphertext segments of one update
 	MaxSegmentBytes   = 16 << 20
 	MaxCertificates   = 4096                // burn certificates in one manifest

@@ -203,19 +203,6 @@ func (l Local) validateClasses(m Model) error {
 	return nil
 }
 
-// validateCounted checks what a rule that counts steps of gradient descent asks.
-func (l Local) validateCounted(rule string) error {
-	switch {
-	case l.Optimiser != SGD || l.Momentum != 0:
-		return bad("local.optimiser", "rule %s counts plain gradient steps: want %s without momentum", rule, SGD)
-	case l.Rate.Schedule != "" && l.Rate.Schedule != Constant:
-		return bad("local.rate.schedule", "rule %s wants the same rate in every round", rule)
-	case l.EarlyStop.On():
-		return bad("local.early_stop", "rule %s wants every hospital's steps to follow from its records", rule)
-	}
-	return nil
-}
-
 // keyRule is a key that only some kinds of its section have.
 type keyRule struct {
 	name  string

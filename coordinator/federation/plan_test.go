@@ -124,7 +124,16 @@ func TestPlanRefusals(t *testing.T) {
 		{"local.early_stop.share", func(p *Plan) { p.Local.EarlyStop.Patience = 1 }},
 		{"local.early_stop.patience", func(p *Plan) { p.Local.EarlyStop.Share = 0.5 }},
 		{"local.early_stop", func(p *Plan) { p.Local.EarlyStop = EarlyStop{0.2, 1} }},
-		{"local.optimiser", func(p *Plan) { p.Aggregation.Rule, p.Local.Momentum = FedNova, 0.5 }},
+		{"local.momentum", func(p *Plan) { p.Aggregation.Rule, p.Local.Momentum, p.Local.ProxMu = FedNova, 0.5, 0.1 }},
+		{"local.optimiser", func(p *Plan) {
+			p.Aggregation.Rule, p.Local.Optimiser, p.Local.Epsilon = FedNova, AdamW, 1e-8
+		}},
+		{"local.steps", func(p *Plan) {
+			p.Aggregation.Rule, p.Local.Steps, p.Local.Epochs, p.Local.Batch, p.Local.ProxMu = FedNova, 0, MaxLocalSteps, 1, 1e-9
+		}},
+		{"local.steps", func(p *Plan) {
+			p.Aggregation.Rule, p.Local.Steps, p.Local.Momentum = FedNova, MaxLocalSteps, 0.99999999
+		}},
 		{"local.optimiser", func(p *Plan) { p.Aggregation.Rule, p.Local.Optimiser, p.Local.Epsilon = Scaffold, Adam, 1e-8 }},
 		{"local.rate.schedule", func(p *Plan) { p.Aggregation.Rule, p.Local.Rate = Scaffold, Rate{Schedule: Cosine} }},
 		{"local.early_stop", func(p *Plan) {

@@ -169,7 +169,7 @@ func ruleNames() string {
 func (p Plan) validateRule() error {
 	a := p.Aggregation
 	if a.Rule == Scaffold || a.Rule == FedNova {
-		if err := p.Local.validateCounted(a.Rule); err != nil {
+		if err := p.validateCounted(); err != nil {
 			return err
 		}
 	}
@@ -178,8 +178,32 @@ func (p Plan) validateRule() error {
 		return bad("local.prox_mu", "%v: %s corrects gradients itself, want 0", p.Local.ProxMu, a.Rule)
 	case a.Rule == Scaffold && p.Privacy.Bits < 16:
 		return bad("privacy.bits", "%d: rounding adds up in the control variate of %s, want 16 or more", p.Privacy.Bits, a.Rule)
-	case (a.Rule == Scaffold || a.Rule == FedNova) && p.Local.Optimiser != "sgd":
-		return bad("local.optimiser", "%q: %s is defined for sgd", p.Local.Optimiser, a.Rule)
+	}
+	return nil
+}
+
+// validateCounted checks what a rule asks that divides a change by the steps behind it: a
+// change must be the learning rate times a sum of gradients, with weights that are known
+// and not negative, and the steps must be few enough to be counted.
+func (p Plan) validateCounted() error {
+	l, rule := p.Local, p.Aggregation.Rule
+	switch {
+	case l.Optimiser != SGD:
+		return bad("local.optimiser", "rule %s divides a change by the steps behind it, and a step of %s is no sum of gradients: want %s", rule, l.Optimiser, SGD)
+	case l.Momentum != 0 && l.ProxMu != 0:
+		return bad("local.momentum", "rule %s with momentum and prox_mu: gradients would enter with weights of both signs, want one of them", rule)
+	case l.Rate.Schedule != "" && l.Rate.Schedule != Constant:
+		return bad("local.rate.schedule", "rule %s wants the same rate in every round", rule)
+	case l.EarlyStop.On():
+		return bad("local.early_stop", "rule %s wants every hospital's steps to follow from its records", rule)
+	}
+	if p.Local.validate() != nil || p.Privacy.validate() != nil {
+		return nil // which says so itself
+	}
+	steps := l.StepsOf(p.Privacy.WeightCap)
+	digits := make([]float64, aggregation.EffortDigits(p.Privacy.Bits))
+	if steps > MaxCountedSteps || aggregation.Effort(digits, p.Privacy.WeightCap, p.FullEffort(p.Privacy.WeightCap), p.Privacy.Bits) != nil {
+		return bad("local.steps", "rule %s cannot count the %d steps of a hospital with weight_cap records: want a larger batch, fewer epochs or less momentum", rule, steps)
 	}
 	return nil
 }
@@ -195,13 +219,13 @@ func (p Plan) TrainTail() int {
 
 // FullEffort is ‖a‖₁ of n records' local descent (aggregation.EffectiveSteps).
 func (p Plan) FullEffort(n int) float64 {
-	return aggregation.EffectiveSteps(p.Local.StepsOf(n), float64(p.Local.LearningRate*p.Local.ProxMu))
+	return aggregation.EffectiveSteps(p.Local.StepsOf(n), float64(p.Local.LearningRate*p.Local.ProxMu), p.Local.Momentum)
 }
 
 // ControlScale multiplies a change of control variate before it is encrypted: it is then
 // of the size of a change of parameters over a full round of weight_cap records.
 func (p Plan) ControlScale() float64 {
-	return float64(float64(p.Local.StepsOf(p.Privacy.WeightCap)) * p.Local.LearningRate)
+	return float64(p.FullEffort(p.Privacy.WeightCap) * p.Local.LearningRate)
 }
 
 // CheckRule reports whether the plan's rule and cohort can work with the charter's groups;

@@ -44,6 +44,14 @@ func TestRulesThroughAFederation(t *testing.T) {
 		"fednova": {4, 1, func(p *federation.Plan) { // unequal steps, with a proximal term
 			p.Aggregation.Rule, p.Local.Steps, p.Local.Epochs, p.Local.Batch, p.Local.ProxMu = federation.FedNova, 0, 2, 32, 0.3
 		}},
+		"fednova with momentum": {4, 1, func(p *federation.Plan) {
+			p.Aggregation.Rule, p.Local.Steps, p.Local.Epochs, p.Local.Batch, p.Local.Momentum = federation.FedNova, 0, 2, 32, 0.8
+			p.Privacy.Clip = 4
+		}},
+		"scaffold with momentum": {4, 1, func(p *federation.Plan) {
+			p.Aggregation.Rule, p.Local.Steps, p.Local.Epochs, p.Local.Batch, p.Local.Momentum = federation.Scaffold, 0, 2, 64, 0.8
+			p.Privacy.Clip, p.Privacy.ClipLeast = 16, 0.5
+		}},
 		"scaffold": {4, 1, func(p *federation.Plan) {
 			p.Aggregation.Rule, p.Local.Steps, p.Local.Epochs, p.Local.Batch, p.Privacy.Clip = federation.Scaffold, 0, 2, 64, 4
 		}},
@@ -304,6 +312,9 @@ func (tw *twin) round(base models.Snapshot, summed []federation.HospitalID) []fl
 		if alpha := p.Local.LearningRate * p.Local.ProxMu; alpha > 0 {
 			norms[h] = (1 - math.Pow(1-alpha, float64(steps))) / alpha
 		}
+		if rho := p.Local.Momentum; rho > 0 {
+			norms[h] = (float64(steps) - rho*(1-math.Pow(rho, float64(steps)))/(1-rho)) / (1 - rho)
+		}
 		for i, d := range change {
 			if !shared[i] {
 				m.local[i] = start[i] + d // of what is not trained, the base's
@@ -311,7 +322,7 @@ func (tw *twin) round(base models.Snapshot, summed []federation.HospitalID) []fl
 			}
 			deltas[h][i] = float64(d)
 			if a.Rule == federation.Scaffold {
-				next := m.control[i] - tw.control[i] - float64(d)/(float64(steps)*p.Local.LearningRate)
+				next := m.control[i] - tw.control[i] - float64(d)/(norms[h]*p.Local.LearningRate)
 				controls[i] += weights[h] * (next - m.control[i])
 				m.control[i] = next
 			}
