@@ -62,19 +62,26 @@ func (s arraySite) draw(rng *rand.Rand, shape []int, n int) Arrays {
 	a := Arrays{Shape: shape}
 	for range n {
 		label := uint8(chance(rng, s.prevalence))
-		for range s.shape.Channels {
-			record := s.image
-			if s.shape.Height == 1 {
-				record = s.beat
-			}
-			for _, v := range record(rng, label == 1) { // 0 to 1, but for noise
-				v = clamp(v*s.gain+s.noise*normal(rng), 0, 1)
-				a.Values = append(a.Values, float32(s.quantity.Min+v*(s.quantity.Max-s.quantity.Min)))
-			}
-		}
+		a.Values = append(a.Values, s.record(rng, label == 1)...)
 		a.Labels = append(a.Labels, label)
 	}
 	return a
+}
+
+// record draws one, with what label 1 adds or without.
+func (s arraySite) record(rng *rand.Rand, sick bool) []float32 {
+	var out []float32
+	for range s.shape.Channels {
+		draw := s.image
+		if s.shape.Height == 1 {
+			draw = s.beat
+		}
+		for _, v := range draw(rng, sick) { // 0 to 1, but for noise
+			v = clamp(v*s.gain+s.noise*normal(rng), 0, 1)
+			out = append(out, float32(s.quantity.Min+v*(s.quantity.Max-s.quantity.Min)))
+		}
+	}
+	return out
 }
 
 // beat has a narrow complex between two waves, or a wide one alone and an inverted wave.

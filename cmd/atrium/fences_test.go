@@ -44,6 +44,8 @@ var floors = map[string]int{
 
 	"client/train/external/externaltest": 21,
 
+	"coordinator/simulate": 21,
+
 	"storage/location":        21,
 	"storage/minio/miniotest": 21,
 
@@ -80,7 +82,7 @@ var fences = []struct {
 	{"atrium/client/dataset", []string{"client", "cmd/atrium"}, "records are read in a hospital only"},
 	{"log/slog", []string{"privacy/envelope", "privacy/he", "storage/roundlog", "storage/minio", "coordinator", "coordinator/rpc", "client", "cmd/atrium"},
 		"cores do not log; secret types print a fingerprint"},
-	{"math/rand", []string{"client", "client/dataset", "client/train", "storage/models"},
+	{"math/rand", []string{"client", "client/dataset", "client/train", "storage/models", "coordinator/simulate"},
 		"seeded generators only where repeatable numbers are wanted, never for secrets"},
 }
 

@@ -30,9 +30,19 @@ func (r *resultFile) write(v any) error {
 	if r.file == nil {
 		return nil
 	}
-	e := json.NewEncoder(r.file)
-	e.SetIndent("", "  ")
-	if err := e.Encode(v); err != nil {
+	b, err := json.MarshalIndent(v, "", "  ")
+	if err != nil {
+		return err
+	}
+	return r.writeBytes(append(b, '\n'))
+}
+
+// writeBytes puts b in place.
+func (r *resultFile) writeBytes(b []byte) error {
+	if r.file == nil {
+		return nil
+	}
+	if _, err := r.file.Write(b); err != nil {
 		return err
 	}
 	name := r.file.Name()

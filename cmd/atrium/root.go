@@ -33,7 +33,7 @@ func isUsage(err error) bool {
 
 func newRootCommand() *cobra.Command {
 	root := group("atrium", "Train models together, keep every record at home",
-		newVersionCommand(), newCoordinatorCommand(), newHospitalCommand(), newAuditCommand(), newPlanCommand(), newDemoCommand(), newCompareCommand(), newBenchCommand())
+		newVersionCommand(), newCoordinatorCommand(), newHospitalCommand(), newAuditCommand(), newPlanCommand(), newDemoCommand(), newSimulateCommand(), newCompareCommand(), newBenchCommand())
 	root.Long = `Atrium trains models over the records of several hospitals that never leave them.
 Each hospital encrypts its update; a coordinator adds the ciphertexts and learns only
 the sum; a signed log lets an auditor re-derive every version of the model.`

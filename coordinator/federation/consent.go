@@ -99,7 +99,7 @@ func (c Charter) Next(ch Change) (Charter, error) {
 		next.Retention = *ch.Retention
 	}
 	if len(ch.Custodians) > 0 {
-		next = next.withCustodians(ch.Custodians)
+		next = next.WithCustodians(ch.Custodians)
 	}
 	for _, n := range []struct {
 		to   *int
@@ -119,8 +119,8 @@ func (c Charter) Next(ch Change) (Charter, error) {
 	return next, nil
 }
 
-// withCustodians names other custodians, with t, f and K as by NewCharter.
-func (c Charter) withCustodians(ids []HospitalID) Charter {
+// WithCustodians names other custodians, with t, f and K as by NewCharter.
+func (c Charter) WithCustodians(ids []HospitalID) Charter {
 	c.Custodians = slices.Clone(ids)
 	m := len(ids)
 	c.Threshold = min(2*m/3+1, m)

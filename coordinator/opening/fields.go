@@ -67,7 +67,8 @@ type Sum struct {
 	Wrong      []federation.HospitalID // custodians whose share sums do not
 
 	format fixedpoint.Format
-	fields []fields // one, or one a group where groups are kept apart
+	fields []fields    // one, or one a group where groups are kept apart
+	exact  [][]float64 // the same of a sum of real numbers; nil: fields
 }
 
 // newSum makes room for what the round's rule needs: one vector, or one a group.
@@ -92,7 +93,7 @@ func newSum(r Round) Sum {
 }
 
 // apart reports whether each group has a vector of its own.
-func (s Sum) apart() bool { return len(s.fields) > 1 }
+func (s Sum) apart() bool { return max(len(s.fields), len(s.exact)) > 1 }
 
 // of is the vector that a group is added to.
 func (s Sum) of(group int) fields {
@@ -105,6 +106,10 @@ func (s Sum) of(group int) fields {
 // Values writes the real numbers from an index on into dst: sums over Submitters, in the
 // layout of the plan's Format for the kind.
 func (s Sum) Values(dst []float64, from int) error {
+	if s.exact != nil {
+		s.addExact(dst, from)
+		return nil
+	}
 	words := make([]uint64, len(dst))
 	if !s.apart() {
 		s.fields[0].read(from, words)
@@ -125,6 +130,10 @@ func (s Sum) Values(dst []float64, from int) error {
 
 // group writes the real numbers of one group that held, where groups are kept apart.
 func (s Sum) group(g int, dst []float64, from int) error {
+	if s.exact != nil {
+		copy(dst, s.exact[g][from:])
+		return nil
+	}
 	words := make([]uint64, len(dst))
 	s.fields[g].read(from, words)
 	return s.format.Range(from, from+len(dst)).Dequantise(dst, words, s.Groups[g].Submitters)
