@@ -7,7 +7,7 @@ PROTO := coordinator/atriumpb
 MINIO := github.com/minio/minio@v0.0.0-20260212201848-7aac2a2c5b7c
 VERSITYGW := github.com/versity/versitygw/cmd/versitygw@v1.8.0
 
-.PHONY: build test check unit race slow chaos crash fuzz bench proto servers
+.PHONY: build test check unit race slow tables chaos crash fuzz bench proto servers
 
 build:
 	$(GO) build -trimpath -o atrium ./cmd/atrium
@@ -51,6 +51,10 @@ chaos: $(if $(filter minio%,$(STORAGE)),servers)
 # is dead. As root.
 slow: servers
 	SLOW_TESTS=1 $(GO) test -v -timeout 30m -run 'ECGByPatient|ChestOver|OnFourNodes' ./cmd/atrium
+
+# The tables of the README, on real records.
+tables:
+	SLOW_TESTS=1 $(GO) test -v -count=1 -timeout 3h -run 'TestTables' ./cmd/atrium
 
 # Every write of coordinator and daemons, in a round of each kind, fails in every way: about
 # 3,000 cases, in fake time. The tests do a sample of them.

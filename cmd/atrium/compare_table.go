@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"math"
+	"slices"
 
 	"atrium/client"
 	"atrium/coordinator/federation"
@@ -23,11 +24,7 @@ func (o *output) compared(c comparison, list []contender, left []string) {
 			return *s.AUC, true
 		}},
 	} {
-		head := []string{measure.name}
-		for _, h := range c.Hospitals {
-			head = append(head, h.Name)
-		}
-		rows := [][]string{append(head, "mean", "all records")}
+		rows := [][]string{append([]string{measure.name}, c.heads()...)}
 		for _, x := range list {
 			plain, tuned := c.row(x.name)
 			rows = append(rows, append([]string{x.name}, c.cells(plain, measure.of)...))
@@ -70,27 +67,46 @@ func (c comparison) row(name string) (plain, tuned []scored) {
 	return plain, tuned
 }
 
-// cells are those of a row: each hospital, their mean, and all records.
+// maxColumns is how many hospitals have a column of their own; of more the least and the
+// greatest value are shown.
+const maxColumns = 8
+
+func (c comparison) heads() []string {
+	var heads []string
+	for _, h := range c.Hospitals {
+		heads = append(heads, h.Name)
+	}
+	if len(heads) > maxColumns {
+		heads = []string{"least", "greatest"}
+	}
+	return append(heads, "mean", "all records")
+}
+
+// cells are those of a row, by heads.
 func (c comparison) cells(seeds []scored, of func(compareScore) (float64, bool)) []string {
-	columns := make([][]float64, len(c.Hospitals)+2)
+	columns := make([][]float64, len(c.heads()))
+	put := func(column int, v float64, ok bool) {
+		if ok {
+			columns[column] = append(columns[column], v)
+		}
+	}
 	for _, s := range seeds {
-		sum, n := 0.0, 0.0
+		var honest []float64 // who does not attack
 		for i, h := range s.hospitals {
 			v, ok := of(h)
-			if !ok {
-				continue
+			if ok && !c.Hospitals[i].Attacks {
+				honest = append(honest, v)
 			}
-			columns[i] = append(columns[i], v)
-			if !c.Hospitals[i].Attacks {
-				sum, n = sum+v, n+1
-			}
+			put(min(i, len(columns)-3), v, ok && len(c.Hospitals) <= maxColumns)
 		}
-		if n > 0 {
-			columns[len(c.Hospitals)] = append(columns[len(c.Hospitals)], sum/n)
+		if len(c.Hospitals) > maxColumns && len(honest) > 0 {
+			put(0, slices.Min(honest), true)
+			put(1, slices.Max(honest), true)
 		}
-		if v, ok := of(s.all); ok {
-			columns[len(c.Hospitals)+1] = append(columns[len(c.Hospitals)+1], v)
-		}
+		mean, _ := meanOf(honest)
+		put(len(columns)-2, mean, len(honest) > 0)
+		v, ok := of(s.all)
+		put(len(columns)-1, v, ok)
 	}
 	var cells []string
 	for _, values := range columns {

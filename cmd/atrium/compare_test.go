@@ -138,3 +138,38 @@ func TestCompareHeart(t *testing.T) {
 		t.Logf("\n%s", tables)
 	}
 }
+
+// TestTables makes the tables of the README, with every rule; `make tables`.
+func TestTables(t *testing.T) {
+	if os.Getenv("SLOW_TESTS") == "" {
+		t.Skip("trains for half an hour: make tables")
+	}
+	requireRecords(t)
+	const arrays = "--rules fedavg,fedadam:learning_rate=0.01 --seeds 3"
+	const robust = "--hospitals 15 --groups 5 --rules fedavg,trimmed_mean,median,geometric_median,krum --seeds 1 --attack sign-flip,scale,label-flip --attackers "
+	for _, x := range []struct {
+		name string
+		plan federation.Plan
+		data string
+		args string
+	}{
+		{"heart", plans.Cardiology(), split43, "--rules all --seeds 5 --fine-tune 20"},
+		{"heart, FLamby's steps", flamby(), split43, "--rules all --seeds 5"},
+		{"liver", plans.Liver(), liverSites(t, true), "--rules fedavg --seeds 1"},
+		{"liver, in other units", plans.Liver(), liverSites(t, false), "--rules fedavg --seeds 1"},
+		{"one of fifteen attacks", plans.Cardiology(), "", robust + "northgate"},
+		{"three of fifteen attack, in three groups of five", plans.Cardiology(), "", robust + "northgate,eastbrook,ashgrove"},
+		{"ecg, linear", linear(plans.ECG()), writeSites(t, ecgSites(t)), "--rules fedavg --seeds 3"},
+		{"ecg", plans.ECG(), writeSites(t, ecgSites(t)), arrays},
+		{"chest", plans.Chest(), writeSites(t, chestSites(t)), arrays},
+	} {
+		t.Run(x.name, func(t *testing.T) {
+			args := strings.Fields(x.args)
+			if x.data != "" {
+				args = append(args, "--data", x.data)
+			}
+			_, tables := compared(t, x.plan, args...)
+			t.Logf("\n%s", tables)
+		})
+	}
+}

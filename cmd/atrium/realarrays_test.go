@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"encoding/binary"
 	"encoding/json"
 	"os"
@@ -9,13 +8,10 @@ import (
 	"slices"
 	"testing"
 
-	"atrium/aggregation"
 	"atrium/client/dataset"
-	"atrium/client/train"
 	"atrium/cmd/atrium/plans"
 	"atrium/coordinator/federation"
 	"atrium/coordinator/planfile"
-	"atrium/storage/models"
 )
 
 // realData is the directory of a real data set; the test is skipped without it, and
@@ -110,9 +106,10 @@ func chestSites(t *testing.T) []realSite {
 	return sites
 }
 
-// runSites runs the demonstration, everything encrypted, and returns the exact AUC on all
-// sites' test records together.
-func runSites(t *testing.T, plan federation.Plan, data string) float64 {
+// runSites runs the demonstration, everything encrypted, and the same in one process, with
+// the seed of the demonstration and no other; it returns the AUC on all sites' test records
+// together of the shared model and of one trained on pooled records.
+func runSites(t *testing.T, plan federation.Plan, data string) (shared, pooled float64) {
 	t.Helper()
 	file := filepath.Join(t.TempDir(), "plan.yaml")
 	if err := os.WriteFile(file, planfile.WritePlan(plan), 0o600); err != nil {
@@ -123,69 +120,20 @@ func runSites(t *testing.T, plan federation.Plan, data string) float64 {
 	if r.PooledAUC == nil || r.PooledAUCEncrypted == nil {
 		t.Fatal("no AUC")
 	}
-	t.Logf("%s, %d rounds: AUC %.4f, from encrypted histograms %.4f, accuracy %.4f", modelWords(plan.Model), plan.Schedule.Rounds, *r.PooledAUC, *r.PooledAUCEncrypted, r.PooledAccuracy)
-	return *r.PooledAUC
-}
-
-// pooledAUC trains the plan's model on all records in one place, as many passes.
-func pooledAUC(t *testing.T, plan federation.Plan, data string) float64 {
-	t.Helper()
-	var x, y, testX []float32
-	var labels []float64
-	var all dataset.Table
-	var parts []*dataset.Table
-	for _, suffix := range []string{"_train.npy", "_test.npy"} {
-		for i := range 4 {
-			table, err := dataset.Read(filepath.Join(data, "site-"+string(rune('1'+i))+suffix), plan, dataset.Options{})
-			if err != nil {
-				t.Fatal(err)
+	c, tables := compared(t, plan, "--data", data, "--rules", "fedavg", "--seeds", "1")
+	t.Logf("AUC %.4f, from encrypted histograms %.4f\n%s", *r.PooledAUC, *r.PooledAUCEncrypted, tables)
+	for _, run := range c.Runs {
+		switch run.Row {
+		case "fedavg":
+			if run.Snapshot.String() != filepath.Base(r.Snapshot) {
+				t.Errorf("the last version in one process is %s, of processes %s", run.Snapshot, r.Snapshot)
 			}
-			parts = append(parts, table)
-			if suffix == "_train.npy" {
-				all.Features, all.Cols = table.Features, table.Cols
-				all.X, all.Rows = append(all.X, table.X...), all.Rows+table.Rows
-			} else {
-				labels = append(labels, table.Y...)
-			}
+			shared = *run.All.AUC
+		case "pooled":
+			pooled = *run.All.AUC
 		}
 	}
-	norm, err := aggregation.FromSums(dataset.Sums(&all, plan, all.Rows), dataset.Ranges(plan))
-	if err != nil {
-		t.Fatal(err)
-	}
-	for i, p := range parts {
-		px, py, err := p.Inputs(norm)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if i < 4 {
-			x, y = append(x, px...), append(y, py...)
-		} else {
-			testX = append(testX, px...)
-		}
-	}
-	tr, err := train.New(plan.Model, plan.Inputs(), plan.Local.Batch)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer tr.Close()
-	params := models.InitialParameters(plan)
-	for round := range plan.Schedule.Rounds {
-		delta, _, err := tr.Train(context.Background(), params, nil, x, y, len(y), plan.LocalAt(uint64(round+1)), uint64(round))
-		if err != nil {
-			t.Fatal(err)
-		}
-		for i, d := range delta {
-			params[i] += d
-		}
-	}
-	scores, err := tr.Score(params, testX, len(labels))
-	if err != nil {
-		t.Fatal(err)
-	}
-	auc, _ := aggregation.AUC(labels, scores)
-	t.Logf("%s on pooled records: AUC %.4f", modelWords(plan.Model), auc)
-	return auc
+	return shared, pooled
 }
 
 // linear is the plan with its layers left out: logistic regression.
@@ -198,7 +146,8 @@ func linear(p federation.Plan) federation.Plan {
 func TestECGByPatient(t *testing.T) {
 	plan := plans.ECG()
 	data := writeSites(t, ecgSites(t))
-	got, straight := runSites(t, plan, data), runSites(t, linear(plan), data)
+	got, _ := runSites(t, plan, data)
+	straight, _ := runSites(t, linear(plan), data)
 	if got < 0.88 || got <= straight {
 		t.Errorf("AUC %v, want .88 and more than the linear model's %v", got, straight)
 	}
@@ -206,9 +155,7 @@ func TestECGByPatient(t *testing.T) {
 
 // TestChestOverSkewedSites: the official test images.
 func TestChestOverSkewedSites(t *testing.T) {
-	plan := plans.Chest()
-	data := writeSites(t, chestSites(t))
-	got, pooled := runSites(t, plan, data), pooledAUC(t, plan, data)
+	got, pooled := runSites(t, plans.Chest(), writeSites(t, chestSites(t)))
 	if got < 0.93 || got < pooled-0.01 {
 		t.Errorf("AUC %v, want .93 and no less than the pooled model's %v - .01", got, pooled)
 	}

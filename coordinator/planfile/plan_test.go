@@ -330,6 +330,12 @@ func TestRuleDefaults(t *testing.T) {
 		if diff := cmp.Diff(want, p.Aggregation); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", rule, diff)
 		}
+		if got, ok := Rule(rule); !ok || cmp.Diff(want, got) != "" {
+			t.Errorf("Rule(%s): %+v, %v", rule, got, ok)
+		}
+	}
+	if _, ok := Rule("fedprox"); ok {
+		t.Error("fedprox is a rule")
 	}
 	p, err := ParsePlan("p.yaml", []byte(small+"aggregation: {rule: fedadam, beta1: 0, learning_rate: 1}\n"))
 	if err != nil || p.Aggregation.Beta1 != 0 || p.Aggregation.LearningRate != 1 {
