@@ -11,6 +11,7 @@ import (
 	"atrium/cmd/atrium/plans"
 	"atrium/coordinator/federation"
 	"atrium/coordinator/planfile"
+	"atrium/coordinator/setup"
 )
 
 // externalPlan is the cardiology plan with its logistic model declared as an external one.
@@ -90,5 +91,57 @@ func TestExternalTrainerThatFails(t *testing.T) {
 		if log := string(mustRead(t, demoSite{Dir: dir}.logs(), h.Name+".log")); !strings.Contains(log, "answer is not of the protocol") || !strings.Contains(log, "Traceback") {
 			t.Errorf("%s: the log does not say what was wrong:\n%s", h.Name, log)
 		}
+	}
+}
+
+// exampleDir holds the trainer in PyTorch and its plans.
+const exampleDir = "../../client/train/external/example"
+
+func examplePlan(t *testing.T, name string) federation.Plan {
+	t.Helper()
+	p, err := setup.LoadPlan(filepath.Join(exampleDir, name))
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.Schedule.Rounds, p.Schedule.EvaluateEvery = 3, 3
+	return p
+}
+
+// TestPyTorchTrainer: heartbeats by patient, trained by PyTorch in each hospital: the whole
+// network, which must come near the built-in one, and an adapter of low rank over a version
+// of a federation that went before, which must be better than that version.
+func TestPyTorchTrainer(t *testing.T) {
+	data := writeSites(t, ecgSites(t))
+	trainer, err := filepath.Abs(filepath.Join(exampleDir, "trainer.py"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if out, err := exec.Command("/usr/bin/python3", "-I", "-c", "import torch; print(torch.__version__)").CombinedOutput(); err != nil {
+		t.Fatalf("this test needs PyTorch: apt-get install python3-torch: %v\n%s", err, out)
+	} else {
+		t.Logf("PyTorch %s", out)
+	}
+	run := func(p federation.Plan, args ...string) demoResult {
+		r := startDemo(t, filepath.Join(t.TempDir(), "demo"), append(args, "--plan", writePlan(t, p), "--data", data)...).result()
+		requireVersion(t, r, p.Schedule.Rounds)
+		requireAudit(t, r)
+		t.Logf("%s, %d rounds: AUC %.4f, %d bytes sent by each, %.0f s", p.Name, p.Schedule.Rounds, *r.PooledAUC, r.Hospitals[0].BytesSent, r.WallSeconds)
+		return r
+	}
+	first := plans.ECG()
+	first.Schedule.Rounds, first.Schedule.EvaluateEvery = 1, 0
+	base := run(first)
+	builtIn := plans.ECG()
+	builtIn.Schedule.Rounds, builtIn.Local.Rate = 3, federation.Rate{}
+	want := run(builtIn)
+	whole := run(examplePlan(t, "ecg.yaml"), "--trainer", trainer)
+	if *whole.PooledAUC < *want.PooledAUC-0.03 {
+		t.Errorf("AUC %.4f with PyTorch, %.4f built in", *whole.PooledAUC, *want.PooledAUC)
+	}
+	adapter := examplePlan(t, "ecg-adapter.yaml")
+	adapter.Model.Base = filepath.Base(base.Snapshot) // it is named by its SHA-256
+	tuned := run(adapter, "--trainer", trainer, "--trainer-base", base.Snapshot)
+	if *tuned.PooledAUC <= *base.PooledAUC {
+		t.Errorf("AUC %.4f with the adapter, %.4f without", *tuned.PooledAUC, *base.PooledAUC)
 	}
 }
