@@ -47,10 +47,10 @@ chaos: $(if $(filter minio%,$(STORAGE)),servers)
 	$(GO) test -c -o .tools/chaos/chaos ./cmd/atrium
 	@.tools/chaos/chaos run --rounds $(ROUNDS) --seed $(SEED) --storage $(STORAGE)
 
-# What takes minutes: learning on real arrays, a takeover on four MinIO nodes of which one
-# is dead. As root.
+# What takes minutes: learning on real arrays, here and with PyTorch (Debian: python3-torch),
+# a takeover on four MinIO nodes of which one is dead. As root.
 slow: servers
-	SLOW_TESTS=1 $(GO) test -v -timeout 30m -run 'ECGByPatient|ChestOver|OnFourNodes' ./cmd/atrium
+	SLOW_TESTS=1 $(GO) test -v -timeout 30m -run 'ECGByPatient|ChestOver|OnFourNodes|PyTorch' ./cmd/atrium ./client/train/external
 
 # The tables of the README, on real records.
 tables:

@@ -37,6 +37,7 @@ killed, within ten seconds.`,
   atrium demo --hospitals 6 --model mlp --rounds 20 --seed 7
   ATRIUM_S3_ENDPOINT=http://127.0.0.1:9000 atrium demo --storage s3://atrium/demo
   atrium demo --hospitals 9 --groups 3 --plan median.yaml
+  atrium demo --plan external.yaml --trainer trainer.py
   atrium demo --keep /tmp/federation      # later the same again: it goes on where it stopped`,
 		Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {

@@ -21,7 +21,7 @@ type Model struct {
 	Layers   []Layer    `json:"layers,omitempty"`   // before the output layer, Layers only; none: softmax or logistic regression
 	Classes  int        `json:"classes,omitempty"`  // Layers and External: labels 0 to Classes−1; 0: labels 0 and 1
 	Positive int        `json:"positive,omitempty"` // with Classes: the label that scores and evaluations are about
-	Several  int        `json:"labels,omitempty"`   // Layers only: so many labels, each 0 or 1, sigmoid each; 0: one
+	Several  int        `json:"labels,omitempty"`   // Layers and External: so many labels, each 0 or 1, sigmoid each; 0: one
 	Declared []Declared `json:"tensors,omitempty"`  // External only: all parameters that the plan knows of
 	Base     string     `json:"base,omitempty"`     // External only: SHA-256, in hexadecimal, of a file that every hospital has; empty: none
 }
@@ -220,13 +220,12 @@ func (m Model) validateKeys() error {
 	if m.Kind != Layers && len(m.Layers) > 0 {
 		return bad("model.layers", "kind %s has no such key: want kind %s", m.Kind, Layers)
 	}
-	if m.Kind != Layers && m.Several != 0 {
-		return bad("model.labels", "kind %s has no such key: want kind %s", m.Kind, Layers)
-	}
 	if m.Kind != Layers && m.Kind != External {
 		switch {
 		case len(m.Input.Shape) > 0 || m.Input.Scaling != "":
 			return bad("model.input", "kind %s has no such key: want kind %s or %s", m.Kind, Layers, External)
+		case m.Several != 0:
+			return bad("model.labels", "kind %s has no such key: want kind %s or %s", m.Kind, Layers, External)
 		case m.Classes != 0 || m.Positive != 0:
 			return bad("model.classes", "kind %s has no such key: want kind %s or %s", m.Kind, Layers, External)
 		}

@@ -239,7 +239,7 @@ func TestSeveralLabels(t *testing.T) {
 	}
 	for old, c := range map[string][2]string{
 		"kind: layers":          {"kind: layers, labels: 3", "p.yaml:4:27: label.columns: 2 columns for 3 labels (model.labels)"},
-		"model: {kind: layers}": {"model: {kind: logistic}", "p.yaml:2:8: model.labels: kind logistic has no such key: want kind layers"},
+		"model: {kind: layers}": {"model: {kind: logistic}", "p.yaml:2:8: model.labels: kind logistic has no such key: want kind layers or external"},
 	} {
 		if _, err := ParsePlan("p.yaml", []byte(strings.Replace(text, old, c[0], 1))); err == nil || err.Error() != c[1] {
 			t.Errorf("%s: %v, want %s", c[0], err, c[1])

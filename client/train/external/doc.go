@@ -25,7 +25,7 @@
 //
 // hello comes first. inputs is the shape of one record, classes how many labels there are,
 // from 0, positive the one that scores are about; tensors are the parameters that are
-// trained; base, if the plan has one, is a file with the SHA-256 that the plan gives. The
+// trained; labels, if there, is how many labels a record has, each 0 or 1; base, if the plan has one, is a file with the SHA-256 that the plan gives. The
 // answer names the tensors that the program trains, which must be the same in the same order,
 // and says whether it can add a correction to gradients.
 //
@@ -35,7 +35,7 @@
 //	{"id":2,"loss":0.31}
 //
 // Files are in the working directory. parameters has the tensors; records has x, of shape
-// [records, inputs…], normalised, and y, labels, of shape [records]. The program trains as
+// [records, inputs…], normalised, and y, labels, of shape [records] or [records, labels]. The program trains as
 // local says, with the names of the plan's keys (prox_mu pulls towards parameters), adds
 // correction, if it is there, to the gradient of each step, draws everything random from
 // seed, and writes the trained tensors to result. loss is the mean loss of the last step or
@@ -45,8 +45,8 @@
 //	 "result":"result.safetensors"}
 //	{"id":3}
 //
-// records has no y. The program writes one tensor, scores, of shape [records]: the
-// probability of label positive, from 0 to 1, F32 or F64. The daemon counts with them.
+// records has no y. The program writes one tensor, scores, of the shape of y: the
+// probability of label positive, or of each label, from 0 to 1, F32 or F64. The daemon counts with them.
 //
 // Files are safetensors as its library writes them: 8 bytes with the header's length,
 // little-endian; a header of JSON without blanks, padded with blanks to a multiple of 8, with

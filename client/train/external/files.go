@@ -115,15 +115,15 @@ func (d directory) readParameters(want []federation.Tensor) ([]float32, error) {
 	return params, nil
 }
 
-// readScores returns the scores of the result.
-func (d directory) readScores(rows int) ([]float64, error) {
-	s, err := d.read(8 * rows)
+// readScores returns the scores of the result, of a shape.
+func (d directory) readScores(shape []int) ([]float64, error) {
+	s, err := d.read(8 * federation.Tensor{Shape: shape}.Size())
 	if err != nil {
 		return nil, err
 	}
 	have, ok := s.Tensor(scoresTensor)
-	if !ok || len(s.Tensors) != 1 || !slices.Equal(have.Shape, []int{rows}) {
-		return nil, fmt.Errorf("%s: %w: want the one tensor %s of shape [%d]", resultFile, ErrProtocol, scoresTensor, rows)
+	if !ok || len(s.Tensors) != 1 || !slices.Equal(have.Shape, shape) {
+		return nil, fmt.Errorf("%s: %w: want the one tensor %s of shape %v", resultFile, ErrProtocol, scoresTensor, shape)
 	}
 	scores := have.F64
 	for _, v := range have.F32 {
@@ -148,7 +148,7 @@ func (j job) write(d directory, p federation.Plan, q *request) error {
 	q.Parameters, q.Records, q.Result = parametersFile, recordsFile, resultFile
 	records := []models.Tensor{{Name: inputsTensor, Shape: append([]int{j.rows}, inputShape(p)...), F32: j.x}}
 	if j.y != nil {
-		records = append(records, models.Tensor{Name: labelsTensor, Shape: []int{j.rows}, F32: j.y})
+		records = append(records, models.Tensor{Name: labelsTensor, Shape: labelShape(p, j.rows), F32: j.y})
 	}
 	err := errors.Join(d.write(parametersFile, parts(p, j.params)...), d.write(recordsFile, records...))
 	if err == nil && j.correction != nil {

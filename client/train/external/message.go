@@ -23,6 +23,7 @@ type request struct {
 	Inputs   []int               `json:"inputs,omitempty"`
 	Classes  int                 `json:"classes,omitempty"`
 	Positive int                 `json:"positive,omitempty"`
+	Labels   int                 `json:"labels,omitempty"`
 	Tensors  []federation.Tensor `json:"tensors,omitempty"`
 	Base     string              `json:"base,omitempty"`
 

@@ -90,7 +90,7 @@ func (t *Trainer) stop() error {
 
 func (t *Trainer) hello(ctx context.Context) error {
 	plan := t.cfg.Plan
-	q := request{Do: "hello", Protocol: protocolVersion, Inputs: inputShape(plan), Classes: plan.Model.Labels(), Positive: 1, Tensors: plan.Tensors()}
+	q := request{Do: "hello", Protocol: protocolVersion, Inputs: inputShape(plan), Classes: plan.Model.Labels(), Positive: 1, Labels: plan.Model.Several, Tensors: plan.Tensors()}
 	if plan.Model.Classes > 0 {
 		q.Positive = plan.Model.Positive
 	}
@@ -136,6 +136,14 @@ func inputShape(p federation.Plan) []int {
 	return []int{p.Inputs()}
 }
 
+// labelShape is the shape of the labels, and of the scores, of records.
+func labelShape(p federation.Plan, rows int) []int {
+	if n := p.Model.Several; n > 0 {
+		return []int{rows, n}
+	}
+	return []int{rows}
+}
+
 // Parameters implements train.Trainer.
 func (t *Trainer) Parameters() []federation.Tensor { return t.cfg.Plan.Tensors() }
 
@@ -145,7 +153,7 @@ func (t *Trainer) Train(ctx context.Context, base, correction, x, y []float32, r
 	if err := t.check(base, x, rows); err != nil {
 		return nil, 0, err
 	}
-	if len(y) != rows || correction != nil && len(correction) != len(base) {
+	if len(y) != rows*t.cfg.Plan.Model.Width() || correction != nil && len(correction) != len(base) {
 		return nil, 0, fmt.Errorf("%d labels, correction of %d: %w", len(y), len(correction), train.ErrShape)
 	}
 	if correction != nil && !t.canAdd {
@@ -185,7 +193,7 @@ func (t *Trainer) Score(params, x []float32, rows int) ([]float64, error) {
 	}
 	var scores []float64
 	err := t.task(context.Background(), request{Do: "score"}, job{params: params, x: x, rows: rows}, func(d directory, _ reply) (err error) {
-		scores, err = d.readScores(rows)
+		scores, err = d.readScores(labelShape(t.cfg.Plan, rows))
 		return err
 	})
 	return scores, err

@@ -254,6 +254,24 @@ func TestHostileTrain(t *testing.T) {
 	}
 }
 
+// TestSeveralLabels: labels and scores are handed over with a row for each record.
+func TestSeveralLabels(t *testing.T) {
+	cfg := configOf(t, "labels")
+	cfg.Plan.Model.Several, cfg.Plan.Label.Columns = 2, []string{"y", "z"}
+	tr := open(t, cfg)
+	x, y := records()
+	if _, _, err := tr.Train(t.Context(), make([]float32, inputs+1), nil, x, y, rows, cfg.Plan.Local, 1); !errors.Is(err, train.ErrShape) {
+		t.Errorf("one label of two: %v", err)
+	}
+	if _, _, err := tr.Train(t.Context(), make([]float32, inputs+1), nil, x, append(y, y...), rows, cfg.Plan.Local, 1); err == nil || !strings.Contains(err.Error(), "2 labels, y of [40 2]") {
+		t.Errorf("two labels: %v", err)
+	}
+	scores, err := tr.Score(make([]float32, inputs+1), x, rows)
+	if err != nil || len(scores) != 2*rows || scores[2*rows-1] != 0.25 {
+		t.Errorf("scores %v, %v", scores, err)
+	}
+}
+
 // TestHostileScores: counts are made of probabilities only.
 func TestHostileScores(t *testing.T) {
 	for act, say := range map[string]string{"certain": "score 0 is 1.5", "fewer": "of shape [40]"} {

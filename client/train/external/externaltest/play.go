@@ -25,6 +25,7 @@ type request struct {
 	ID         int64               `json:"id"`
 	Do         string              `json:"do"`
 	Tensors    []federation.Tensor `json:"tensors"`
+	Labels     int                 `json:"labels"`
 	Base       string              `json:"base"`
 	Parameters string              `json:"parameters"`
 	Records    string              `json:"records"`
@@ -57,8 +58,9 @@ func Main(act string) {
 // script is the other end of the conversation: logistic regression by plain gradient steps,
 // but for what an act does in its place.
 type script struct {
-	act string
-	out *os.File
+	act    string
+	out    *os.File
+	labels int
 }
 
 func play(act string) error {
@@ -78,6 +80,9 @@ func play(act string) error {
 		var q request
 		if err := json.Unmarshal(line, &q); err != nil {
 			return err
+		}
+		if q.Do == "hello" {
+			s.labels = q.Labels
 		}
 		if err := s.answer(q); err != nil {
 			return err
@@ -140,6 +145,13 @@ func (s script) misbehave(q request) (done bool, err error) {
 			}
 			return text("Traceback (most recent call last):\n")
 		}
+	case "labels":
+		records, err := read(q.Records)
+		if err != nil {
+			return true, err
+		}
+		y, _ := records.Tensor("y")
+		return true, s.say(reply{ID: q.ID, Error: fmt.Sprintf("%d labels, y of %v", s.labels, y.Shape)})
 	case "endless":
 		return text(strings.Repeat("x", 1<<20))
 	case "half":
@@ -386,7 +398,14 @@ func (s script) score(q request) error {
 	case "fewer":
 		scores = scores[1:]
 	}
-	if err := os.WriteFile(q.Result, models.Encode(models.Snapshot{Tensors: []models.Tensor{{Name: "scores", Shape: []int{len(scores)}, F64: scores}}}), 0o600); err != nil {
+	shape := []int{len(scores)}
+	if s.labels > 0 {
+		shape = append(shape, s.labels)
+		for range (s.labels - 1) * shape[0] {
+			scores = append(scores, 0.25)
+		}
+	}
+	if err := os.WriteFile(q.Result, models.Encode(models.Snapshot{Tensors: []models.Tensor{{Name: "scores", Shape: shape, F64: scores}}}), 0o600); err != nil {
 		return err
 	}
 	return s.say(reply{ID: q.ID})
