@@ -171,19 +171,23 @@ func (d *Daemon) computeDelta(ctx context.Context, h federation.Header) (contrib
 	}
 	job := training{plan: plan, version: h.Version, clips: clips, records: d.train, params: params, norm: norm, control: d.model.control, own: own,
 		seed: binary.LittleEndian.Uint64(seed[:8])}
+	if job.steps, err = d.stepsInTime(ctx, job, h); err != nil {
+		return contribution{}, err
+	}
 	began := time.Now()
 	c, next, loss, err := job.run(ctx, d.trainer)
 	if err != nil {
 		return contribution{}, err
 	}
-	d.pace.trained(plan.Local.StepsOf(d.train.Rows), time.Since(began))
+	_, steps := job.local()
+	d.pace.trained(steps, time.Since(began))
 	if plan.Aggregation.KeepsState() {
 		if err := d.keep(ctx, h.Round, next); err != nil {
 			return contribution{}, err
 		}
 	}
 	d.forget()
-	d.cfg.Logger.Debug("trained", "round", h.Round, "loss", loss, "saturated", c.values[1:1+len(plan.Shared())])
+	d.cfg.Logger.Debug("trained", "round", h.Round, "steps", steps, "loss", loss, "saturated", c.values[1:1+len(plan.Shared())])
 	return c, nil
 }
 
@@ -198,6 +202,17 @@ type training struct {
 	control []float32 // the server's control variate, where the rule has one
 	own     kept
 	seed    uint64 // of the order of records
+	steps   int    // of partial work; 0: all
+}
+
+// local is how the round trains, and in how many steps.
+func (j training) local() (l federation.Local, steps int) {
+	l = j.plan.LocalAt(j.version)
+	if all := l.StepsOf(j.records.Rows); j.steps == 0 || j.steps >= all {
+		l.PartialWork = federation.PartialWork{}
+		return l, all
+	}
+	return l.InSteps(j.steps), j.steps
 }
 
 // run returns the contribution, what the hospital keeps if it is summed, and the loss.
@@ -207,12 +222,13 @@ func (j training) run(ctx context.Context, trainer train.Trainer) (contribution,
 		return contribution{}, kept{}, 0, err
 	}
 	start := j.own.merge(j.plan, j.params)
-	delta, loss, err := trainer.Train(ctx, start, j.own.correction(j.plan, j.control), x, y, j.records.Rows, j.plan.LocalAt(j.version), j.seed)
+	how, steps := j.local()
+	delta, loss, err := trainer.Train(ctx, start, j.own.correction(j.plan, j.control), x, y, j.records.Rows, how, j.seed)
 	if err != nil {
 		return contribution{}, kept{}, 0, err
 	}
 	shared, local := split(j.plan, start, delta)
-	c, err := contribute(j.plan, j.clips, shared, j.control, j.records.Rows)
+	c, err := contribute(j.plan, j.clips, shared, j.control, j.records.Rows, steps)
 	if err != nil {
 		return contribution{}, kept{}, 0, err
 	}
@@ -221,8 +237,8 @@ func (j training) run(ctx context.Context, trainer train.Trainer) (contribution,
 
 // contribute makes what the plan's rule sums of a change of the shared parameters; clips
 // are the header's, nil where the plan fixes them; control is the server's control
-// variate, where the rule has one.
-func contribute(p federation.Plan, clips []float64, change, control []float32, rows int) (contribution, error) {
+// variate, where the rule has one; steps are those that were taken.
+func contribute(p federation.Plan, clips []float64, change, control []float32, rows, steps int) (contribution, error) {
 	weight := dataset.Weight(rows, p.Privacy.WeightCap)
 	share := float64(weight) / float64(p.Privacy.WeightCap)
 	v := vector{change: change, scale: 1, clip: 1, share: share}
@@ -230,7 +246,7 @@ func contribute(p federation.Plan, clips []float64, change, control []float32, r
 	var effort []float64
 	switch p.Aggregation.Rule {
 	case federation.FedNova: // the share of its work rather than of its records, at most 1 after the clip
-		norm := p.FullEffort(rows)
+		norm := p.EffortOf(steps)
 		factor := share * p.FullEffort(p.Privacy.WeightCap) / norm
 		v.scale, v.share = max(1, factor), min(1, factor)
 		effort = make([]float64, aggregation.EffortDigits(p.Privacy.Bits))
@@ -240,7 +256,7 @@ func contribute(p federation.Plan, clips []float64, change, control []float32, r
 		c.vectors = v.tensors(p, clips)
 	case federation.Scaffold:
 		second := slices.Clone(change)
-		if err := aggregation.ControlChange(second, control, p.FullEffort(rows), p.Local.LearningRate); err != nil {
+		if err := aggregation.ControlChange(second, control, p.EffortOf(steps), p.Local.LearningRate); err != nil {
 			return c, err
 		}
 		w := vector{change: second, scale: p.ControlScale(), clip: federation.ControlClip, share: share}

@@ -166,6 +166,7 @@ type fed struct {
 	wall   func() time.Time                                                 // the coordinator's wall clock, if set
 	train  func(context.Context, int)                                       // called where a hospital trains, if set
 	shift  func(context.Context, int) (context.Context, context.CancelFunc) // waits until a hospital's machine is on, and ends when it is switched off, if set
+	steps  func(context.Context, int, int)                                  // called with hospital and steps where it trains, if set
 	stored func(name string)                                                // called after each object that the coordinator stores, one at a time, if set
 	hook   sync.Mutex                                                       // held while it is
 
@@ -432,7 +433,7 @@ type oneHot struct {
 
 const hot = 0.5
 
-func (o *oneHot) Train(ctx context.Context, base, _, _, _ []float32, _ int, _ federation.Local, seed uint64) ([]float32, float64, error) {
+func (o *oneHot) Train(ctx context.Context, base, _, _, _ []float32, rows int, local federation.Local, seed uint64) ([]float32, float64, error) {
 	if seed > 0 { // not for the comparison with its own records alone
 		question := base[:len(o.fed.hospitals)] // where a version differs from another
 		o.fed.mu.Lock()
@@ -441,6 +442,9 @@ func (o *oneHot) Train(ctx context.Context, base, _, _, _ []float32, _ int, _ fe
 	}
 	if o.fed.train != nil {
 		o.fed.train(ctx, o.index)
+	}
+	if o.fed.steps != nil && seed > 0 {
+		o.fed.steps(ctx, o.index, local.StepsOf(rows))
 	}
 	delta := make([]float32, len(base))
 	delta[o.index] = hot

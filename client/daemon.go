@@ -62,6 +62,7 @@ type live struct {
 	join     []byte               // signed Join, to be sent again unchanged
 	header   federation.Header
 	manifest federation.VerifiedManifest
+	since    time.Time                         // when it was verified
 	shares   map[federation.Submitter][]uint16 // opened for the candidate
 }
 

@@ -149,7 +149,7 @@ func TestControlThatMeetsTheClip(t *testing.T) {
 	p.Local = federation.Local{Steps: 4, LearningRate: 0.5}
 	p.Privacy = federation.Privacy{Bits: 16, Clip: 1, WeightCap: 100}
 	change, control := []float32{0.5, -9, 0, 1}, []float32{0, 0, 0.25, -3}
-	c, err := contribute(p, nil, change, control, 50)
+	c, err := contribute(p, nil, change, control, 50, p.Local.StepsOf(50))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -172,13 +172,14 @@ func TestNovaSharesWork(t *testing.T) {
 	p.Local = federation.Local{Epochs: 2, Batch: 10, LearningRate: 0.5}
 	p.Privacy = federation.Privacy{Bits: 16, Clip: 1, WeightCap: 100}
 	for _, c := range []struct {
-		rows int
-		want []float64
+		rows, steps int
+		want        []float64
 	}{ // a full round is 20 steps
-		{50, []float64{0.5, -1, 0.125, 0, 50, 1, 0, 50 * 10 * 256 % 65536, 50 * 10 * 256 / 65536, 0}}, // 10 steps, half the weight
-		{5, []float64{0.25, -0.5, 0.0625, 0, 5, 1, 0, 5 * 2 * 256, 0, 0}},                             // 2 steps, 0.05 of the weight: half
+		{50, 10, []float64{0.5, -1, 0.125, 0, 50, 1, 0, 50 * 10 * 256 % 65536, 50 * 10 * 256 / 65536, 0}}, // 10 steps, half the weight
+		{50, 2, []float64{1, -1, 0.625, 0, 50, 2, 0, 50 * 2 * 256, 0, 0}},                                 // 2 of its 10: 5 times as far
+		{5, 2, []float64{0.25, -0.5, 0.0625, 0, 5, 1, 0, 5 * 2 * 256, 0, 0}},                              // 2 steps, 0.05 of the weight: half
 	} {
-		got, err := contribute(p, nil, []float32{0.5, -9, 0.125, 0}, nil, c.rows)
+		got, err := contribute(p, nil, []float32{0.5, -9, 0.125, 0}, nil, c.rows, c.steps)
 		if err != nil {
 			t.Fatal(err)
 		}

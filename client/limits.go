@@ -25,5 +25,6 @@ const (
 	maxKept        = 8                // rounds that may still have been summed, of which something is kept
 	pollTime       = 25 * time.Second // that a coordinator lets a poll wait
 	wantedAfter    = 3 * time.Second  // of work before the coordinator is asked whether it is wanted still: most takes less
+	measuredSteps  = 2                // of training, behind a first one, where nothing was measured yet
 	pollSlack      = 15 * time.Second // beyond pollTime before a poll counts as lost
 )

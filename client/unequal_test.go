@@ -150,3 +150,57 @@ func TestEveryOtherDay(t *testing.T) {
 		}
 	})
 }
+
+// TestPartialWork: a hospital that would need four times the time for updates takes as many
+// steps as fit, one that could not even take the least declines at once.
+func TestPartialWork(t *testing.T) {
+	const rounds, slow, tooSlow = 4, 2, 4
+	pace := []time.Duration{100 * time.Millisecond, 150 * time.Millisecond, 4 * time.Second, 50 * time.Millisecond, 20 * time.Second}
+	base := t.TempDir()
+	synctest.Test(t, func(t *testing.T) {
+		r, d := newRoster(t, base, 5, func(p *federation.Plan) {
+			p.Schedule.Rounds, p.Schedule.EvaluateEvery, p.Schedule.UpdateSeconds = rounds, 0, 100
+			p.Local.Steps, p.Local.Epochs, p.Local.ProxMu, p.Local.PartialWork.Least = 100, 0, 0.01, 0.1
+		})
+		f := newFed(t, r, d, wounds{})
+		taken := map[int][]int{}
+		f.steps = func(ctx context.Context, i, steps int) {
+			f.mu.Lock()
+			taken[i] = append(taken[i], steps)
+			f.mu.Unlock()
+			sleep(ctx, time.Duration(steps)*pace[i])
+		}
+		start := time.Now()
+		if !f.run(ended) {
+			t.Error("wedged")
+		}
+		if took := f.took(start); took > rounds*85*time.Second {
+			t.Errorf("%d rounds took %v, with deadlines of 100 seconds", rounds, took)
+		}
+		h, err := f.check(t.Context())
+		if err != nil || len(h.abandoned) > 0 {
+			t.Errorf("%v; abandoned: %v", err, h.abandoned)
+		}
+		for _, p := range h.published {
+			if p.round.Kind == federation.Train && (len(p.round.S[0]) != 4 || !p.round.HasDeclined(r.id(tooSlow), federation.RoleUpdate)) {
+				t.Errorf("round %d sums %d", p.round.Number, len(p.round.S[0]))
+			}
+		}
+		// One step, two to measure; then 80 seconds, less what was spent.
+		if want := []int{1, 2, 17, 20, 20, 20}; !slices.Equal(taken[slow], want) {
+			t.Errorf("the slow one took %v steps, want %v", taken[slow], want)
+		}
+		if want := []int{1, 2}; !slices.Equal(taken[tooSlow], want) {
+			t.Errorf("the one that is too slow took %v steps, want %v", taken[tooSlow], want)
+		}
+		if want := []int{1, 2, 100, 100, 100, 100}; !slices.Equal(taken[0], want) {
+			t.Errorf("a fast one took %v steps, want %v", taken[0], want)
+		}
+		if want := "too slow for the least partial work in this round's time"; strings.Count(f.logs.String(), "msg=declined") != rounds || !strings.Contains(f.logs.String(), want) {
+			t.Errorf("the log does not say %q %d times", want, rounds)
+		}
+		if t.Failed() {
+			t.Logf("%s", f.logs)
+		}
+	})
+}

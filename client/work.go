@@ -131,6 +131,8 @@ func (d *Daemon) reason(err error) (reason string, decline bool) {
 		return "the update was not finite", true
 	case errors.Is(err, errKept):
 		return errKept.Error(), true
+	case errors.Is(err, errTooSlow):
+		return errTooSlow.Error(), true
 	case errors.Is(err, errNotComputed):
 		return errNotComputed.Error(), true
 	}
@@ -322,7 +324,7 @@ func (d *Daemon) ensureManifest(ctx context.Context, w *atriumpb.Work) error {
 	if err := d.persist(participant.AcceptManifest(d.state, d.cfg.Plan, d.live.header, m, earlier)); err != nil {
 		return err
 	}
-	d.live.manifest = m
+	d.live.manifest, d.live.since = m, time.Now()
 	return nil
 }
 

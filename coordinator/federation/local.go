@@ -23,22 +23,23 @@ const (
 // Local is how a hospital trains in one round. Keys that the optimiser does not have
 // are 0.
 type Local struct {
-	Optimiser    string    `json:"optimiser"` // SGD, Adam or AdamW
-	LearningRate float64   `json:"learning_rate"`
-	Steps        int       `json:"steps"` // steps of one round; 0 when Epochs is given
-	Epochs       int       `json:"epochs"`
-	Batch        int       `json:"batch"`                   // 0: all records in one batch
-	ProxMu       float64   `json:"prox_mu"`                 // FedProx's μ; 0: none
-	Momentum     float64   `json:"momentum,omitempty"`      // sgd
-	Beta1        float64   `json:"beta1,omitempty"`         // adam, adamw: decay of the mean of gradients
-	Beta2        float64   `json:"beta2,omitempty"`         // and of their squares
-	Epsilon      float64   `json:"epsilon,omitempty"`       // added to the root of the latter
-	WeightDecay  float64   `json:"weight_decay,omitempty"`  // adamw: share of a parameter that a step of rate 1 takes away
-	Rate         Rate      `json:"rate,omitzero"`           // LearningRate over rounds; zero: constant
-	ClassWeights []float64 `json:"class_weights,omitempty"` // times the loss of a record, by its label, or of several labels of those that are 1; none: 1
-	EarlyStop    EarlyStop `json:"early_stop,omitzero"`     // zero: every epoch is trained
-	Trained      []string  `json:"trained,omitempty"`       // patterns, * and ?, of the tensors that are trained; none: all
-	FineTune     int       `json:"fine_tune,omitempty"`     // steps on a hospital's own records after the plan's last version, for itself alone
+	Optimiser    string      `json:"optimiser"` // SGD, Adam or AdamW
+	LearningRate float64     `json:"learning_rate"`
+	Steps        int         `json:"steps"` // steps of one round; 0 when Epochs is given
+	Epochs       int         `json:"epochs"`
+	Batch        int         `json:"batch"`                   // 0: all records in one batch
+	ProxMu       float64     `json:"prox_mu"`                 // FedProx's μ; 0: none
+	Momentum     float64     `json:"momentum,omitempty"`      // sgd
+	Beta1        float64     `json:"beta1,omitempty"`         // adam, adamw: decay of the mean of gradients
+	Beta2        float64     `json:"beta2,omitempty"`         // and of their squares
+	Epsilon      float64     `json:"epsilon,omitempty"`       // added to the root of the latter
+	WeightDecay  float64     `json:"weight_decay,omitempty"`  // adamw: share of a parameter that a step of rate 1 takes away
+	Rate         Rate        `json:"rate,omitzero"`           // LearningRate over rounds; zero: constant
+	ClassWeights []float64   `json:"class_weights,omitempty"` // times the loss of a record, by its label, or of several labels of those that are 1; none: 1
+	EarlyStop    EarlyStop   `json:"early_stop,omitzero"`     // zero: every epoch is trained
+	PartialWork  PartialWork `json:"partial_work,omitzero"`   // zero: all of a round's steps
+	Trained      []string    `json:"trained,omitempty"`       // patterns, * and ?, of the tensors that are trained; none: all
+	FineTune     int         `json:"fine_tune,omitempty"`     // steps on a hospital's own records after the plan's last version, for itself alone
 }
 
 // Rate is how the learning rate goes down over rounds.

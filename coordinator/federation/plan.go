@@ -147,7 +147,7 @@ func (p Plan) Validate() error {
 		return bad("name", "%q: want 1 to %d of a-z, 0-9 and -", p.Name, MaxName)
 	}
 	return errors.Join(p.Model.Validate(p.Inputs()), p.validateFeatures(), p.validateLabel(), p.Local.validate(), p.Local.validateClasses(p.Model), p.Aggregation.validate(),
-		p.Privacy.validate(), p.Schedule.validate(), p.validateRule(), p.validateTensors())
+		p.Privacy.validate(), p.Schedule.validate(), p.validateRule(), p.validatePartial(), p.validateTensors())
 }
 
 func (p Plan) validateFeatures() error {

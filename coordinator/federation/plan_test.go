@@ -177,6 +177,16 @@ func TestPlanRefusals(t *testing.T) {
 		{"schedule.update_seconds", func(p *Plan) { p.Schedule.UpdateSeconds = MaxDeadlineSecond + 1 }},
 		{"schedule.open_seconds", func(p *Plan) { p.Schedule.OpenSeconds = 0 }},
 		{"schedule.grace_seconds", func(p *Plan) { p.Schedule.GraceSeconds = 0 }},
+		{"local.partial_work.least", func(p *Plan) { p.Local.ProxMu, p.Local.PartialWork.Least = 1, 1 }},
+		{"local.partial_work.least", func(p *Plan) { p.Local.ProxMu, p.Local.PartialWork.Least = 1, math.NaN() }},
+		{"local.partial_work", func(p *Plan) { p.Local.ProxMu, p.Local.PartialWork.Least = 0, 0.5 }},
+		{"local.partial_work", func(p *Plan) {
+			p.Local.ProxMu, p.Local.PartialWork.Least, p.Aggregation.Rule = 0, 0.5, Scaffold
+		}},
+		{"local.partial_work", func(p *Plan) {
+			p.Local.ProxMu, p.Local.PartialWork.Least = 1, 0.5
+			p.Local.Steps, p.Local.Epochs, p.Local.EarlyStop = 0, 1, EarlyStop{0.2, 1}
+		}},
 		{"schedule.deadline.mode", func(p *Plan) { p.Schedule.Deadline.Least = 1 }},
 		{"schedule.deadline.mode", func(p *Plan) { p.Schedule.Deadline = Deadline{"fixed", 1, 0.5, 2} }},
 		{"schedule.deadline.least_seconds", func(p *Plan) { p.Schedule.Deadline = Deadline{DeadlineAuto, 0, 0.5, 2} }},

@@ -217,9 +217,12 @@ func (p Plan) TrainTail() int {
 	return p.SharedCount()
 }
 
-// FullEffort is ‖a‖₁ of n records' local descent (aggregation.EffectiveSteps).
-func (p Plan) FullEffort(n int) float64 {
-	return aggregation.EffectiveSteps(p.Local.StepsOf(n), float64(p.Local.LearningRate*p.Local.ProxMu), p.Local.Momentum)
+// FullEffort is ‖a‖₁ of n records' local descent.
+func (p Plan) FullEffort(n int) float64 { return p.EffortOf(p.Local.StepsOf(n)) }
+
+// EffortOf is ‖a‖₁ of so many steps (aggregation.EffectiveSteps).
+func (p Plan) EffortOf(steps int) float64 {
+	return aggregation.EffectiveSteps(steps, float64(p.Local.LearningRate*p.Local.ProxMu), p.Local.Momentum)
 }
 
 // ControlScale multiplies a change of control variate before it is encrypted: it is then

@@ -273,7 +273,9 @@ func awkwardSchedules() []federation.Plan {
 	cohort.Schedule.Cohort = federation.Cohort{Size: 17, Extra: 0.375, Seed: 5}
 	deadline := awkward()
 	deadline.Schedule.UpdateSeconds, deadline.Schedule.Deadline = 900, federation.Deadline{Mode: "auto", Least: 11, Quantile: 0.625, Factor: 2.5}
-	return []federation.Plan{stop, cohort, deadline}
+	partial := awkward()
+	partial.Local.PartialWork.Least = 0.375
+	return []federation.Plan{stop, cohort, deadline, partial}
 }
 
 // awkwardPlans are all of these.

@@ -177,6 +177,9 @@ func writeLocal(line func(key string, value any, comment string), l federation.L
 	if len(l.ClassWeights) > 0 {
 		line("  class_weights", floats(l.ClassWeights), "times the loss of a record, by its label; of several labels, where one is 1")
 	}
+	if l.PartialWork.On() {
+		line("  partial_work", fmt.Sprintf("{least: %s}", float(l.PartialWork.Least)), "a slow hospital may take fewer steps, down to that share of them")
+	}
 	if l.EarlyStop.On() {
 		line("  early_stop", fmt.Sprintf("{share: %s, patience: %d}", float(l.EarlyStop.Share), l.EarlyStop.Patience),
 			"records held back; epochs without a smaller loss on them")

@@ -163,7 +163,7 @@ func (t *Trainer) Train(ctx context.Context, base, correction, x, y []float32, r
 		return make([]float32, len(base)), 0, nil
 	}
 	seed &= seedMask
-	local.Rate, local.Trained, local.FineTune = federation.Rate{}, nil, 0
+	local.Rate, local.Trained, local.FineTune, local.PartialWork = federation.Rate{}, nil, 0, federation.PartialWork{}
 	q := request{Do: "train", Seed: &seed, Local: &local}
 	var trained []float32
 	var loss float64
