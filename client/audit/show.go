@@ -100,6 +100,7 @@ func (t *teller) open(ctx context.Context, s step) error {
 		return unread(storage.Blob(s.entry.Blob), s.name(), err)
 	}
 	story := &Story{Number: s.entry.Round, Kind: s.entry.RoundKind, Base: header.Version, Opened: moment(s.entry), Phase: round.Gathering,
+		Updates:  time.Duration(header.UpdateSeconds) * time.Second,
 		Question: t.question(header), custodians: len(t.charter.Custodians)}
 	if story.Clips, err = header.Clips(t.plan); err != nil {
 		return s.wrong(err)
@@ -142,7 +143,11 @@ func (t *teller) hospital(s step) {
 		add(&story.Joined)
 	case round.Collect:
 		story.Pinned, story.Burnt = e.Pinned, len(burntAttempts(s))
-		story.Cohort = len(slices.Concat(s.after.Round.Cohort...))
+		asked := slices.Concat(s.after.Round.Cohort...)
+		story.Cohort = len(asked)
+		if s.after.Round.Kind == federation.Train && s.after.Schedule.Cohort.On() {
+			story.Asked = t.names(asked)
+		}
 	case round.Update:
 		add(&story.Submitted)
 	case round.Discard:

@@ -37,8 +37,10 @@ type Story struct {
 	Phase    round.Phase
 	Joined   []string // in the order of the log, once each
 	Cohort   int
-	Pinned   bool // S was fixed by an earlier round on the same question
-	Burnt    int  // earlier rounds on the question that it carries burn certificates for
+	Asked    []string      // the hospitals of the cohort, where a draw left some out
+	Updates  time.Duration // for updates, where the plan leaves it to the machine
+	Pinned   bool          // S was fixed by an earlier round on the same question
+	Burnt    int           // earlier rounds on the question that it carries burn certificates for
 
 	Submitted  []string
 	Discarded  []string // updates that came too late

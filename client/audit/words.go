@@ -82,6 +82,10 @@ func (s Story) Text(threshold int) []string {
 	if s.Burnt > 0 {
 		say("burnt", "certificates that fewer than %d custodians can ever answer under %d earlier manifests of this question", threshold, s.Burnt)
 	}
+	some("drawn", s.Asked, "")
+	if s.Updates > 0 {
+		say("deadline", "%s after it began to collect, from what earlier rounds took", s.Updates)
+	}
 	if s.Cohort > 0 {
 		say("submitted", "%s (%d of %d)", list(s.Submitted), len(s.Submitted), s.Cohort)
 	}

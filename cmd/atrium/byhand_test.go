@@ -52,7 +52,13 @@ func (p *process) wrote(texts ...string) (lines []string) {
 // started runs atrium as a process of its own.
 func started(t *testing.T, args ...string) *process {
 	t.Helper()
-	p := &process{cmd: exec.CommandContext(t.Context(), "atrium", args...), lines: make(chan string, 1000)}
+	return startedAs(t, "atrium", args...)
+}
+
+// startedAs runs a program of the tests.
+func startedAs(t *testing.T, program string, args ...string) *process {
+	t.Helper()
+	p := &process{cmd: exec.CommandContext(t.Context(), program, args...), lines: make(chan string, 1000)}
 	stderr, err := p.cmd.StderrPipe()
 	if err != nil {
 		t.Fatal(err)

@@ -31,7 +31,7 @@ func chaosMain() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	root := newRootCommand()
-	root.AddCommand(newChaosCommand(), newOneHotCommand())
+	root.AddCommand(newChaosCommand(), newOneHotCommand(), newSlowlyCommand())
 	root.SetArgs(os.Args[1:])
 	os.Exit(report(os.Stderr, root.ExecuteContext(ctx)))
 }

@@ -87,6 +87,7 @@ type planCheck struct {
 	External   bool                 `json:"external"`          // a program of the hospital's trains it
 	Base       string               `json:"base,omitempty"`    // SHA-256 of a file that the hospital has for it
 	MinRecords int                  `json:"min_records"`
+	Schedule   []string             `json:"schedule"` // in words: whom rounds ask and wait for
 }
 
 func (c planCheck) labels() string {
@@ -148,7 +149,8 @@ func checkPlan(p federation.Plan, hospitals int) (planCheck, error) {
 	c := planCheck{Name: p.Name, Digest: p.Digest(), Model: modelWords(p.Model), Parameters: p.Model.ParameterCount(p.Inputs()), Trained: p.TrainedCount(),
 		External: p.Model.Kind == federation.External, Base: p.Model.Base,
 		ModelBytes: 4 * (p.ParameterCount() + models.StateCount(p)), Rule: p.Aggregation.Rule, Clip: p.Privacy.Clip, ClipLeast: p.Privacy.ClipLeast, Groups: p.Aggregation.Groups(),
-		LocalCount: p.TrainedCount() - p.SharedCount(), Hospitals: hospitals, Columns: p.Features, Label: p.Label, Shape: p.Model.Input.Shape, Classes: p.Model.Classes, MinRecords: p.Privacy.MinRecords}
+		LocalCount: p.TrainedCount() - p.SharedCount(), Hospitals: hospitals, Columns: p.Features, Label: p.Label, Shape: p.Model.Input.Shape, Classes: p.Model.Classes, MinRecords: p.Privacy.MinRecords,
+		Schedule: scheduleWords(p)}
 	for _, kind := range []federation.RoundKind{federation.Statistics, federation.Train, federation.Evaluate} {
 		format := p.Format(kind)
 		ring, err := opening.Ring(format.Count(), hospitals, format.Bits)
@@ -228,7 +230,11 @@ func (o *output) planCheck(c planCheck) {
 		{"trained", trainedWords(c)},
 		{"rule", ruleWords(c)},
 		{"clip", clipWords(c)},
+		{"schedule", c.Schedule[0]},
 	})
+	for _, line := range c.Schedule[1:] {
+		o.line("  %s", line)
+	}
 	rows := [][]string{{"round", "values", "bits", "ring", "a hospital sends"}}
 	for _, r := range c.Rounds {
 		rows = append(rows, []string{string(r.Kind), fmt.Sprint(r.Values), fmt.Sprint(r.Bits),
@@ -260,6 +266,7 @@ type planChange struct {
 	Key    string `json:"key"`
 	Before string `json:"before"` // canonical JSON; empty: not there
 	After  string `json:"after"`
+	Means  string `json:"means,omitempty"` // what the key is about, where its name does not say
 }
 
 // planDiff is what `plan diff --json` prints.
@@ -326,7 +333,7 @@ func diffPlans(a, b federation.Plan) (planDiff, error) {
 	}
 	for key := range keys {
 		if before[key] != after[key] {
-			d.Changes = append(d.Changes, planChange{key, before[key], after[key]})
+			d.Changes = append(d.Changes, planChange{key, before[key], after[key], changeMeans(key)})
 		}
 	}
 	slices.SortFunc(d.Changes, func(a, b planChange) int { return strings.Compare(a.Key, b.Key) })
@@ -380,9 +387,9 @@ func (o *output) planDiff(d planDiff) {
 		o.line("the plans are the same: %s", d.Before)
 		return
 	}
-	rows := [][]string{{"key", "before", "after"}}
+	rows := [][]string{{"key", "before", "after", ""}}
 	for _, c := range d.Changes {
-		rows = append(rows, []string{c.Key, orDash(c.Before), orDash(c.After)})
+		rows = append(rows, []string{c.Key, orDash(c.Before), orDash(c.After), c.Means})
 	}
 	o.table(rows)
 	o.line("\nevery hospital must approve plan %s: its policy names plans by digest", d.After)

@@ -48,9 +48,11 @@ func checkCohortSize(c Charter, p Plan) error {
 
 // Draw is the order in which the hospitals of a round are asked. It follows from the plan,
 // which every hospital approved, and from the base snapshot, which nobody knows before the
-// round that published it was opened; it does not follow from the round's number or from
-// anything else that the coordinator could try out. Whoever retries a round gets the same
-// order and can only ask more of it. The zero Draw asks everyone.
+// sum behind it was opened; not from the round's number, of which a coordinator could try
+// many. Whoever retries a round gets the same order and can only ask more of it. To draw
+// anew it would have to throw away a round after its sum was opened, and the log says so, or
+// to publish a base that is not the rule applied to the sum, which every replay shows. The
+// zero Draw asks everyone.
 type Draw struct {
 	Asked int // hospitals of each group, at least
 	Seed  Digest
