@@ -1,6 +1,7 @@
 package main
 
 import (
+	"encoding/json"
 	"math"
 	"os"
 	"os/exec"
@@ -116,11 +117,7 @@ func TestPyTorchTrainer(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if out, err := exec.Command("/usr/bin/python3", "-I", "-c", "import torch; print(torch.__version__)").CombinedOutput(); err != nil {
-		t.Fatalf("this test needs PyTorch: apt-get install python3-torch: %v\n%s", err, out)
-	} else {
-		t.Logf("PyTorch %s", out)
-	}
+	requirePyTorch(t)
 	run := func(p federation.Plan, args ...string) demoResult {
 		r := startDemo(t, filepath.Join(t.TempDir(), "demo"), append(args, "--plan", writePlan(t, p), "--data", data)...).result()
 		requireVersion(t, r, p.Schedule.Rounds)
@@ -143,5 +140,40 @@ func TestPyTorchTrainer(t *testing.T) {
 	tuned := run(adapter, "--trainer", trainer, "--trainer-base", base.Snapshot)
 	if *tuned.PooledAUC <= *base.PooledAUC {
 		t.Errorf("AUC %.4f with the adapter, %.4f without", *tuned.PooledAUC, *base.PooledAUC)
+	}
+}
+
+const debianPython = "/usr/bin/python3"
+
+// requirePyTorch fails where it is absent: who asks for slow tests asks for it.
+func requirePyTorch(t *testing.T) {
+	t.Helper()
+	out, err := exec.Command(debianPython, "-I", "-c", "import torch; print(torch.__version__)").CombinedOutput()
+	if err != nil {
+		t.Fatalf("this test needs PyTorch: apt-get install python3-torch: %v\n%s", err, out)
+	}
+	t.Logf("PyTorch %s", out)
+}
+
+// TestPyTorchBench: every model is timed beside PyTorch, in one run.
+func TestPyTorchBench(t *testing.T) {
+	if os.Getenv("SLOW_TESTS") == "" {
+		t.Skip("needs PyTorch: set SLOW_TESTS=1")
+	}
+	requirePyTorch(t)
+	file := filepath.Join(t.TempDir(), "train.json")
+	out, _ := ran(t, 0, "bench", "train", "--python", debianPython, "--seconds", "1", "--json", file)
+	t.Logf("\n%s", out)
+	var r trainResult
+	if err := json.Unmarshal(mustRead(t, file), &r); err != nil {
+		t.Fatal(err)
+	}
+	if len(r.Models) != len(trainBenches()) || r.PyTorch == "" {
+		t.Errorf("%d models, PyTorch %q", len(r.Models), r.PyTorch)
+	}
+	for _, m := range r.Models {
+		if m.PyTorch <= 0 || m.PyRatio <= 0 {
+			t.Errorf("%s: %v records a second", m.Model, m.PyTorch)
+		}
 	}
 }
