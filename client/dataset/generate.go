@@ -99,7 +99,7 @@ func cohortName(index int) string {
 // GenerateFor returns hospital number index (from 0) of a generated federation for a plan
 // with the columns of one that ships; there is none for other columns.
 func GenerateFor(plan federation.Plan, seed uint64, index int) (Cohort, error) {
-	names := append(featureNames(plan), plan.Label.Name)
+	names := append(featureNames(plan), plan.Label.Names()...)
 	if without(names, LiverColumns) == "" {
 		return GenerateLiver(seed, index), nil
 	}
