@@ -84,30 +84,33 @@ func (s arraySite) record(rng *rand.Rand, sick bool) []float32 {
 	return out
 }
 
-// beat has a narrow complex between two waves, or a wide one alone and an inverted wave.
+// beat has a narrow complex between two waves, or a wide one alone and an inverted wave;
+// many are something between the two.
 func (s arraySite) beat(rng *rand.Rand, wide bool) []float64 {
 	n := float64(s.shape.Width)
 	peak := func(t, at, width, height float64) float64 { return height * math.Exp(-(t-at)*(t-at)/(2*width*width)) }
-	at, width, p, t := 0.36+0.01*normal(rng), 0.014+0.003*rng.Float64(), 0.12, 0.18
-	if wide {
-		width, p, t = 0.03+0.015*rng.Float64(), 0, -0.2
-	}
+	between := clamp(indicator(wide)+0.4*normal(rng), -0.3, 1.3)
+	of := func(narrow, wide float64) float64 { return narrow + between*(wide-narrow) }
+	at, width := 0.36+0.01*normal(rng), of(0.016, 0.036)+0.003*normal(rng)
+	p, t := of(0.12, 0)+0.04*normal(rng), of(0.18, -0.2)+0.08*normal(rng)
 	height := 0.35 + 0.1*rng.Float64()
 	out := make([]float64, s.shape.Width)
 	for i := range out {
 		x := float64(i) / n
-		out[i] = 0.4 + peak(x, at, width, height) + peak(x, at-0.18, 0.03, p) + peak(x, at+0.3, 0.06, t)
+		out[i] = 0.4 + peak(x, at, max(width, 0.006), height) + peak(x, at-0.18, 0.03, p) + peak(x, at+0.3, 0.06, t)
 	}
 	return out
 }
 
-// image has two dark fields on grey, and perhaps an opacity in one of them.
+// image has two dark fields on grey, and in one of them an opacity, which may be faint in
+// who is ill and a shadow in who is not.
 func (s arraySite) image(rng *rand.Rand, opaque bool) []float64 {
 	side := 0.29
 	if rng.Float64() < 0.5 {
 		side = 0.71
 	}
-	where, radius, bright := 0.35+0.3*rng.Float64(), 0.07+0.05*rng.Float64(), 0.3+0.2*rng.Float64()
+	where, radius := 0.35+0.3*rng.Float64(), 0.07+0.05*rng.Float64()
+	bright := 0.3 * clamp(0.1+0.8*indicator(opaque)+0.35*normal(rng), -0.2, 1.5)
 	out := make([]float64, s.shape.Height*s.shape.Width)
 	for i := range out {
 		y, x := (float64(i/s.shape.Width)+0.5)/float64(s.shape.Height), (float64(i%s.shape.Width)+0.5)/float64(s.shape.Width)
@@ -115,9 +118,7 @@ func (s arraySite) image(rng *rand.Rand, opaque bool) []float64 {
 		for _, centre := range []float64{0.29, 0.71} {
 			v -= 0.4 * math.Exp(-((x-centre)*(x-centre)/0.02 + (y-0.5)*(y-0.5)/0.07))
 		}
-		if opaque {
-			v += bright * math.Exp(-((x-side)*(x-side)+(y-where)*(y-where))/(2*radius*radius))
-		}
+		v += bright * math.Exp(-((x-side)*(x-side)+(y-where)*(y-where))/(2*radius*radius))
 		out[i] = v
 	}
 	return out
