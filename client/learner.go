@@ -20,7 +20,12 @@ type Learner struct {
 	plan        federation.Plan
 	train, test *dataset.Table
 	kept        map[uint64]kept // by round, until the base says which one was summed
+	steps       int             // of partial work
 }
+
+// Limit has later train rounds take at most so many steps, as a plan with partial work
+// allows; 0 is all of them, as at first. See federation.Local.StepsWithin.
+func (l *Learner) Limit(steps int) { l.steps = steps }
 
 // NewLearner returns the Learner of a hospital with records of the plan. If unclipped, it
 // contributes changes as they were computed, as a federation that does not encrypt would.
@@ -79,7 +84,7 @@ func (l *Learner) Contribute(ctx context.Context, trainer train.Trainer, h feder
 		return nil, err
 	}
 	job := training{plan: l.plan, version: h.Version, clips: clips, records: l.train, params: base.params, norm: base.norm,
-		control: base.control, own: own, seed: seed}
+		control: base.control, own: own, seed: seed, steps: l.steps}
 	c, next, _, err := job.run(ctx, trainer)
 	if err != nil {
 		return nil, err

@@ -135,3 +135,48 @@ func TestLearnerGoesOn(t *testing.T) {
 		t.Error("nothing is contributed")
 	}
 }
+
+// Partial work is the beginning of the whole: the same steps as of a plan that has no more,
+// whose effort is told under FedNova.
+func TestLearnerLimit(t *testing.T) {
+	plan := plans.Cardiology()
+	plan.Aggregation.Rule = federation.FedNova
+	plan.Local.Steps, plan.Local.Epochs, plan.Local.Batch, plan.Local.PartialWork.Least = 0, 3, 16, 0.1
+	h := federation.Header{Round: 2, Kind: federation.Train, Version: 1}
+	contribute := func(plan federation.Plan, limit int) []float64 {
+		l, trainer, s := learnerSite(t, plan, false)
+		base, err := NewBase(plan, s)
+		if err != nil {
+			t.Fatal(err)
+		}
+		l.Limit(limit)
+		v, err := l.Contribute(context.Background(), trainer, h, base, 7)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return v
+	}
+	whole, part := contribute(plan, 0), contribute(plan, 5)
+	short := plan
+	short.Local.Steps, short.Local.Epochs = 5, 0
+	want := contribute(short, 0)
+	tail := plan.TrainTail()
+	if slices.Equal(whole[:tail], part[:tail]) {
+		t.Error("5 steps change the model as all do")
+	}
+	// A whole round is another share of a plan of 5 steps: what is sent is scaled by that.
+	ratio := plan.FullEffort(plan.Privacy.WeightCap) / short.FullEffort(plan.Privacy.WeightCap)
+	share := want[tail] / float64(plan.Privacy.WeightCap)
+	for i := range tail {
+		if exact := want[i] / share; math.Abs(part[i]-max(-plan.Privacy.Clip, min(plan.Privacy.Clip, exact*share*ratio))) > 1e-9 {
+			t.Errorf("parameter %d: %v, want %v times %v", i, part[i], want[i], ratio)
+		}
+	}
+	digits := len(part) - aggregation.EffortDigits(plan.Privacy.Bits)
+	if !slices.Equal(part[digits:], want[digits:]) || slices.Equal(part[digits:], whole[digits:]) {
+		t.Errorf("effort %v, want %v; of all steps it is %v", part[digits:], want[digits:], whole[digits:])
+	}
+	if all := contribute(plan, 1000); !slices.Equal(all, whole) {
+		t.Error("a limit beyond all steps changes something")
+	}
+}

@@ -15,7 +15,7 @@ var errMovedOn = errors.New("the round went on without this hospital's update")
 // coordinator meanwhile whether there is something else to do. If there is, the round went
 // on without this hospital: the work is given up, with errMovedOn, so that the hospital is
 // there as a custodian of this round and for the next one. Only work is to use what is the
-// daemon's; a coordinator that does not answer changes nothing.
+// daemon's; a coordinator that does not answer is asked again.
 func (d *Daemon) whileWanted(ctx context.Context, work func(context.Context) error) error {
 	working, giveUp := context.WithCancelCause(ctx)
 	defer giveUp(nil)
@@ -39,15 +39,17 @@ func (d *Daemon) whileWanted(ctx context.Context, work func(context.Context) err
 }
 
 // askedElsewhere waits until there is another task, but for burns of earlier rounds, which
-// can wait. It is false when ctx ends or the coordinator cannot be asked.
+// can wait. It is false when ctx ends.
 func askedElsewhere(ctx context.Context, api atriumpb.CoordinatorClient, req *atriumpb.PollRequest) bool {
 	for ctx.Err() == nil {
 		waiting, cancel := context.WithTimeout(ctx, pollTime+pollSlack)
 		work, err := api.Poll(waiting, req)
 		cancel()
 		switch {
-		case err != nil:
-			return false
+		case err != nil: // it may come back before the work is done
+			if pause(ctx, wantedAfter) != nil {
+				return false
+			}
 		case work.GetKind() == string(round.TaskBurn):
 			req.Skip = append(req.Skip, work.GetId())
 		case work.GetId() != "":

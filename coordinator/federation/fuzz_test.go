@@ -35,6 +35,11 @@ func FuzzDecodePlan(f *testing.F) {
 	f.Add(Encode(listed))
 	f.Add(Encode(testPlan()))
 	f.Add(Encode(adapter()))
+	unequal := testPlan()
+	unequal.Local.ProxMu, unequal.Local.PartialWork.Least = 0.1, 0.25
+	unequal.Schedule.Deadline, unequal.Schedule.Cohort = Deadline{DeadlineAuto, 5, 0.8, 1.5}, Cohort{Size: 20, Extra: 0.25, Seed: 3}
+	unequal.Schedule.Stop = Stop{MetricAUC, 0.9, 4, 0.001}
+	f.Add(Encode(unequal))
 	f.Add([]byte(`{"v":1,"name":"a"}`))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		if p, err := DecodePlan(b); err == nil {
@@ -44,6 +49,7 @@ func FuzzDecodePlan(f *testing.F) {
 					t.Errorf("%s: %s", err, b)
 				}
 				p.Questions(kind, Digest{})
+				p.Draw(Header{Kind: kind}).Pick([][]HospitalID{{"a", "b", "c"}}, 2)
 			}
 		}
 	})

@@ -72,6 +72,9 @@ func applyOpen(s State, e Entry) (State, error) {
 	if !Legal(s.Round.Phase, Gathering) || e.Round != s.Round.Number+1 {
 		return s, fmt.Errorf("round %d after round %d, which is %s", e.Round, s.Round.Number, s.Round.Phase)
 	}
+	if e.Seconds < 0 || e.Seconds > federation.MaxDeadlineSecond {
+		return s, fmt.Errorf("round %d gives updates %d seconds", e.Round, e.Seconds)
+	}
 	s.Round = Round{Number: e.Round, Kind: e.RoundKind, Phase: Gathering, Header: e.Blob,
 		Questions: e.Questions, Opened: e.Time, Deadline: e.Deadline, Seconds: e.Seconds}
 	return s, nil

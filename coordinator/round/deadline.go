@@ -1,6 +1,7 @@
 package round
 
 import (
+	"fmt"
 	"math"
 	"slices"
 
@@ -91,4 +92,17 @@ func (s State) closes(e Entry) State {
 	}
 	s.Round.Durations, s.Round.Collected = nil, ""
 	return s
+}
+
+func invariantDeadline(s State) error {
+	r := s.Round
+	switch {
+	case r.Seconds < 0 || r.Seconds > federation.MaxDeadlineSecond:
+		return fmt.Errorf("updates have %d seconds", r.Seconds)
+	case len(r.Durations) > len(r.Updates) || (len(r.Durations) > 0 || r.Collected != "") && (r.Phase != Collecting || r.Seconds == 0):
+		return fmt.Errorf("%d durations of %d updates while %s", len(r.Durations), len(r.Updates), r.Phase)
+	case len(s.Took) > tookRounds || slices.ContainsFunc(s.Took, func(ms int) bool { return ms < 0 || ms > 1000*federation.MaxDeadlineSecond }):
+		return fmt.Errorf("rounds took %v ms", s.Took)
+	}
+	return nil
 }

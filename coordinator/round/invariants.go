@@ -14,7 +14,7 @@ var ErrInvariant = errors.New("state contradicts itself")
 // Invariants reports what in a state cannot be, whatever was committed. The tests call
 // it after every Apply; an auditor may call it while it replays.
 func Invariants(s State) error {
-	for _, check := range []func(State) error{invariantPlan, invariantScored, invariantPhase, invariantJoins, invariantUpdates,
+	for _, check := range []func(State) error{invariantPlan, invariantScored, invariantDeadline, invariantPhase, invariantJoins, invariantUpdates,
 		invariantOpening, invariantAttempts, invariantExpired} {
 		if err := check(s); err != nil {
 			return fmt.Errorf("%w: round %d: %w", ErrInvariant, s.Round.Number, err)

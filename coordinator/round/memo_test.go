@@ -42,6 +42,70 @@ func fullMemo(t testing.TB) round.Memo {
 	return m
 }
 
+// unequalMemo is a memo in the middle of a round with a draw, a deadline of its own and a
+// stop rule that saw an evaluation.
+func unequalMemo(t testing.TB) round.Memo {
+	s := newPlannedStory(t, 6, 1, func(p *federation.Plan) {
+		p.Schedule.Rounds, p.Schedule.EvaluateEvery = 3, 1
+		p.Schedule.Cohort = federation.Cohort{Size: 3, Extra: 0.3}
+		p.Schedule.Deadline = federation.Deadline{Mode: federation.DeadlineAuto, Least: 4, Quantile: 0.6, Factor: 1.5}
+		p.Schedule.Stop = federation.Stop{Metric: federation.MetricAUC, Patience: 2}
+	})
+	s.statistics("ABCDEF")
+	metric := 0.75
+	for _, kind := range []federation.RoundKind{federation.Train, federation.Evaluate} {
+		s.gather("ABCDEF")
+		for _, id := range s.cohort() {
+			s.pass(1)
+			s.update(s.letter(id))
+		}
+		s.own(round.TaskPropose)
+		s.acknowledge("A", "B", "C", "D", "E", "F")
+		s.own(round.TaskSelect)
+		s.answer("ABCDE")
+		s.publish(func(ev *round.SumOpened) {
+			if kind == federation.Train {
+				ev.Parameters = s.w.digest("parameters")
+			} else {
+				ev.Metric = &metric
+			}
+		})
+	}
+	s.own(round.TaskOpen)
+	ev := s.joinEvent("A", s.state.Round.Number)
+	ev.Capability = federation.Capability{TrainSeconds: 8, UploadKiB: 512}
+	s.must("join", ev)
+	s.join("BCDEF")
+	s.must("decline", s.declineEvent("C", federation.RoleUpdate))
+	s.own(round.TaskManifest)
+	s.pass(2)
+	s.update(s.letter(s.cohort()[0]))
+	m := round.Memo{State: round.State{Charter: s.w.charter}}
+	for _, e := range s.entries() {
+		var err error
+		if m, err = m.Apply(e); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return m
+}
+
+// TestUnequalMemo: what draws, deadlines and stop rules keep comes back.
+func TestUnequalMemo(t *testing.T) {
+	m := unequalMemo(t)
+	s := m.State
+	if len(s.Took) != 1 || s.Scored.Count != 1 || len(s.Round.Declines) != 1 || len(s.Round.Durations) != 1 || s.Round.Seconds == 0 {
+		t.Errorf("took %v, scored %+v, declines %v, durations %v of %d seconds", s.Took, s.Scored, s.Round.Declines, s.Round.Durations, s.Round.Seconds)
+	}
+	back, err := round.DecodeMemo(m.Encode())
+	if err != nil || !bytes.Equal(back.Encode(), m.Encode()) {
+		t.Fatalf("it does not come back: %v", err)
+	}
+	if diff := cmp.Diff(s, back.State); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
 // TestMemoEncoding: logs name the digest of this encoding. Where it changes for a state
 // that a log already named, its format must get another number.
 func TestMemoEncoding(t *testing.T) {
@@ -124,6 +188,7 @@ func TestStateEntry(t *testing.T) {
 func FuzzDecodeMemo(f *testing.F) {
 	f.Add(round.Memo{State: round.State{Charter: testCharter(f, 4, 1)}}.Encode())
 	f.Add(fullMemo(f).Encode())
+	f.Add(unequalMemo(f).Encode())
 	f.Add([]byte(`{"v":1,"state":{},"size":0}`))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		m, err := round.DecodeMemo(b)

@@ -149,7 +149,7 @@ func TestApplyRefusesStrangeEntries(t *testing.T) {
 	a, d := s.id("A"), s.w.digest("blob")
 	for _, e := range []round.Entry{
 		{Kind: "strange"}, {Kind: round.Genesis, Blob: s.w.charter.Digest()}, {Kind: round.Lead, Epoch: 7},
-		{Kind: round.PlanSet, Blob: d}, {Kind: round.Open, Round: 3}, {Kind: round.Join, Round: 2, Hospital: a},
+		{Kind: round.PlanSet, Blob: d}, {Kind: round.Open, Round: 3}, {Kind: round.Open, Round: 3, Seconds: -1}, {Kind: round.Join, Round: 2, Hospital: a},
 		{Kind: round.Collect, Round: 2, Blob: d}, {Kind: round.Update, Round: 1, Hospital: a, Blob: d},
 		{Kind: round.Update, Round: 2, Hospital: "h-aaaaaaaaaaaaaaaa", Blob: d}, {Kind: round.Discard, Round: 2, Hospital: a, Blob: d},
 		{Kind: round.Candidate, Round: 9}, {Kind: round.Acknowledge, Round: 2, Hospital: a}, {Kind: round.Select, Round: 2, Blob: d},
@@ -194,6 +194,11 @@ func FuzzDecodeEntry(f *testing.F) {
 		{V: 1, Kind: round.Genesis, Time: now, Blob: d}, {V: 1, Kind: round.PlanSet, Time: now, Blob: d, Schedule: &federation.Schedule{Rounds: 1}},
 		{V: 1, Kind: round.Select, Time: now, Round: 3, Blob: d, Hospitals: []federation.HospitalID{"h-a"}, Custodians: []federation.HospitalID{"h-b"}},
 		{V: 1, Kind: round.Publish, Time: now, Round: 3, Groups: []int{0, 1}, Version: 2, Snapshot: d},
+		{V: 1, Kind: round.Open, Time: now, Round: 1, RoundKind: federation.Train, Blob: d, Seconds: 30},
+		{V: 1, Kind: round.Join, Time: now, Round: 1, Hospital: "h-a", Blob: d, Counter: 1, Capability: federation.Capability{TrainSeconds: 8, UploadKiB: 512}},
+		{V: 1, Kind: round.Publish, Time: now, Round: 4, Groups: []int{0}, Metric: new(float64)},
+		{V: 1, Kind: round.PlanSet, Time: now, Blob: d, Schedule: &federation.Schedule{Rounds: 1, Stop: federation.Stop{Metric: "auc", Target: 0.5},
+			Cohort: federation.Cohort{Size: 3, Extra: 0.25}, Deadline: federation.Deadline{Mode: "auto", Least: 1, Quantile: 0.5, Factor: 2}}},
 		{V: 1, Kind: round.Abandon, Time: now, Reason: "because <of> ü"}, {V: 1, Kind: round.Refuse, Time: now, Round: 3, Hospital: "h-a", Role: "update", Reason: "why"}, {V: 2, Kind: round.Lead, Time: now}, {V: 1, Kind: "new", Time: now},
 	} {
 		f.Add(e.Encode())
