@@ -48,9 +48,12 @@ chaos: $(if $(filter minio%,$(STORAGE)),servers)
 	@.tools/chaos/chaos run --rounds $(ROUNDS) --seed $(SEED) --storage $(STORAGE)
 
 # What takes minutes: learning on real arrays, here and with PyTorch (Debian: python3-torch),
-# a takeover on four MinIO nodes of which one is dead. As root.
+# how fast models train, in Go and with OpenBLAS (Debian: libopenblas-dev), a takeover on four
+# MinIO nodes of which one is dead. As root.
 slow: servers
-	SLOW_TESTS=1 $(GO) test -v -timeout 30m -run 'ECGByPatient|ChestOver|OnFourNodes|PyTorch' ./cmd/atrium ./client/train/external
+	SLOW_TESTS=1 $(GO) test -v -timeout 30m -run 'ECGByPatient|ChestOver|OnFourNodes|PyTorch|BenchTrain' ./cmd/atrium ./client/train/external
+	$(GO) test -count=1 -tags openblas ./client/train
+	SLOW_TESTS=1 $(GO) test -v -count=1 -tags openblas -run 'BenchTrain' ./cmd/atrium
 
 # The tables of the README, on real records.
 tables:

@@ -52,7 +52,7 @@ func newStack(model federation.Model, inputs, rows int) *stack {
 			st = &dense{in: in.Size(), out: l.Units, relu: l.IsReLU(), weight: take(in.Size() * l.Units), bias: take(l.Units)}
 		case federation.Conv:
 			h, w := in.Kernel(l.Kernel)
-			st = newConv(in, l.Filters, h, w, l.IsReLU(), take(l.Filters*in.Channels*h*w), take(l.Filters))
+			st = newConvolution(in, l.Filters, h, w, l.IsReLU(), take(l.Filters*in.Channels*h*w), take(l.Filters))
 		case federation.Pool:
 			h, w := in.Kernel(l.Size)
 			st = &maxPool{in: in, out: out, height: h, width: w, from: make([]int32, rows*out.Size())}

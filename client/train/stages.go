@@ -129,15 +129,15 @@ func (c *conv) forward(in, out []float32, rows int, _ draw) {
 			c.taps(f, func(weight, at int) {
 				impl.Saxpy(c.span, c.weight.value[weight], c.plane[at:at+c.span], 1, c.sum, 1)
 			})
-			c.collect(out[(r*c.filters+f)*area : (r*c.filters+f+1)*area])
+			c.collect(c.sum, out[(r*c.filters+f)*area:(r*c.filters+f+1)*area])
 		}
 	}
 }
 
-// collect copies the sums without margins.
-func (c *conv) collect(out []float32) {
+// collect copies the sums of a plane without margins.
+func (c *conv) collect(sum, out []float32) {
 	for y := range c.in.Height {
-		copy(out[y*c.in.Width:(y+1)*c.in.Width], c.sum[y*c.stride:])
+		copy(out[y*c.in.Width:(y+1)*c.in.Width], sum[y*c.stride:])
 	}
 	if c.relu {
 		rectify(out)
@@ -152,7 +152,7 @@ func (c *conv) backward(in, out, outSlope, inSlope []float32, rows int) {
 		clear(c.planeSlope)
 		for f := range c.filters {
 			at := (r*c.filters + f) * area
-			if !c.spread(outSlope[at:at+area], out[at:at+area], f) {
+			if !c.spread(c.sum, outSlope[at:at+area], out[at:at+area], f) {
 				continue
 			}
 			c.taps(f, func(weight, at int) {
@@ -168,18 +168,18 @@ func (c *conv) backward(in, out, outSlope, inSlope []float32, rows int) {
 	}
 }
 
-// spread puts a filter's slopes into rows with margins of 0 and adds them to that of the
-// bias; false: all of them are 0.
-func (c *conv) spread(slope, out []float32, filter int) bool {
+// spread puts a filter's slopes into the rows of a plane with margins of 0 and adds them to
+// that of the bias; false: all of them are 0.
+func (c *conv) spread(plane, slope, out []float32, filter int) bool {
 	if c.relu {
 		mask(slope, out)
 	}
-	clear(c.sum)
+	clear(plane)
 	var sum float32
 	some := false
 	for y := range c.in.Height {
 		row := slope[y*c.in.Width : (y+1)*c.in.Width]
-		copy(c.sum[y*c.stride:], row)
+		copy(plane[y*c.stride:], row)
 		for _, v := range row {
 			sum += v
 			some = some || v != 0

@@ -50,7 +50,7 @@ PyTorch, on one thread, in turn with ours.`,
 
 // benchTrain times every model; with PyTorch if python is not empty.
 func benchTrain(ctx context.Context, python string, atLeast time.Duration) (result trainResult, err error) {
-	result.Machine = thisMachine()
+	result.BLAS, result.Machine = train.BLAS(), thisMachine()
 	var torch *pytorch
 	if python != "" {
 		if torch, err = startPyTorch(ctx, python); err != nil {
@@ -71,6 +71,7 @@ func benchTrain(ctx context.Context, python string, atLeast time.Duration) (resu
 
 // trainResult is what --json writes.
 type trainResult struct {
+	BLAS    string       `json:"blas"`              // of our own operations; gorgonia's have gonum's
 	PyTorch string       `json:"pytorch,omitempty"` // its version
 	Models  []trainSpeed `json:"models"`
 	Machine machine      `json:"machine"`
@@ -195,4 +196,5 @@ func showBenchTrain(out *output, r trainResult) {
 	}
 	out.table(rows)
 	out.line("\nbatches of %d, forward, backward and update; %s", trainBatch, r.Machine.words())
+	out.line("matrices of our own operations are multiplied by %s", r.BLAS)
 }

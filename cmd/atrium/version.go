@@ -6,6 +6,8 @@ import (
 	"runtime/debug"
 
 	"github.com/spf13/cobra"
+
+	"atrium/client/train"
 )
 
 func newVersionCommand() *cobra.Command {
@@ -13,6 +15,7 @@ func newVersionCommand() *cobra.Command {
 		Example: "  atrium version",
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			newOutput(cmd).line("%s", versionLine())
+			newOutput(cmd).line("matrices are multiplied by %s", train.BLAS())
 			return nil
 		}}
 }
