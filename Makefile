@@ -51,7 +51,7 @@ chaos: $(if $(filter minio%,$(STORAGE)),servers)
 # how fast models train, in Go and with OpenBLAS (Debian: libopenblas-dev), a takeover on four
 # MinIO nodes of which one is dead. As root.
 slow: servers
-	SLOW_TESTS=1 $(GO) test -v -timeout 30m -run 'ECGByPatient|ChestOver|OnFourNodes|PyTorch|BenchTrain' ./cmd/atrium ./client/train/external
+	SLOW_TESTS=1 $(GO) test -v -timeout 30m -run 'ECGByPatient|ChestOver|OnFourNodes|PyTorch|BenchTrain|PrecisionOf' ./cmd/atrium ./client/train/external
 	$(GO) test -count=1 -tags openblas ./client/train
 	SLOW_TESTS=1 $(GO) test -v -count=1 -tags openblas -run 'BenchTrain' ./cmd/atrium
 

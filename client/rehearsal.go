@@ -31,6 +31,7 @@ type Rehearsal struct {
 	Model     models.Snapshot    // of Version; nothing before the statistics
 	Version   uint64
 
+	exact    bool
 	round    uint64
 	trainers map[int]train.Trainer // by records of a graph
 }
@@ -82,6 +83,25 @@ func NewRehearsal(plan federation.Plan, hospitals []Records, groups int, seed ui
 		return nil, errors.Join(err, r.Close())
 	}
 	return r, nil
+}
+
+// WithoutFixedPoint has hospitals contribute changes as they were computed, neither
+// clipped nor rounded, and adds them as real numbers: a federation without encryption.
+func (r *Rehearsal) WithoutFixedPoint() {
+	r.exact = true
+	for _, h := range r.Hospitals {
+		h.learner = NewLearner(h.ID, r.Plan, h.learner.train, h.learner.test, true)
+	}
+}
+
+// Start replaces the parameters that follow from the plan, behind the statistics round.
+func (r *Rehearsal) Start(params []float32) error {
+	_, norm, err := models.OfPlan(r.Plan, r.Model)
+	if err != nil {
+		return err
+	}
+	r.Model, err = models.ForPlan(r.Plan, params, norm)
+	return err
 }
 
 const rehearsal = "rehearsal" // name of the federation, and in the place of its log's key
@@ -161,9 +181,7 @@ func (r *Rehearsal) Round(ctx context.Context, kind federation.RoundKind, cohort
 		}
 	}
 	round := opening.Round{Charter: r.Charter, Plan: r.Plan, Header: h, Submitters: submitters}
-	sum, err := opening.Plain(round, func(id federation.HospitalID) ([]uint32, error) {
-		return r.Hospital(id).update(ctx, h, base, r.Plan.TrainTail())
-	})
+	sum, err := r.sum(ctx, round, base)
 	if err != nil {
 		return opening.Result{}, fmt.Errorf("%s round %d: %w", kind, h.Round, err)
 	}
@@ -176,6 +194,27 @@ func (r *Rehearsal) Round(ctx context.Context, kind federation.RoundKind, cohort
 		r.Model, r.Version = *outcome.Snapshot, r.Version+1
 	}
 	return outcome.Result, nil
+}
+
+// sum adds what the submitters contribute.
+func (r *Rehearsal) sum(ctx context.Context, round opening.Round, base *Base) (opening.Sum, error) {
+	tail := r.Plan.TrainTail()
+	if !r.exact {
+		return opening.Plain(round, func(id federation.HospitalID) ([]uint32, error) {
+			return r.Hospital(id).update(ctx, round.Header, base, tail)
+		})
+	}
+	all := map[federation.HospitalID][]float64{}
+	for _, group := range round.Submitters.Groups {
+		for _, m := range group {
+			values, err := r.Hospital(m.Hospital).values(ctx, round.Header, base, tail)
+			if err != nil {
+				return opening.Sum{}, err
+			}
+			all[m.Hospital] = values
+		}
+	}
+	return opening.Exact(round, all), nil
 }
 
 // header is that of the next round, as far as hospitals and rule look at it.
@@ -216,11 +255,9 @@ func (r *Rehearsal) submitters(kind federation.RoundKind, cohort []federation.Ho
 	return out, nil
 }
 
-// update returns the fields that the hospital's daemon would encrypt; tail is where the
-// vectors of a train round end.
-func (h *Rehearsing) update(ctx context.Context, header federation.Header, base *Base, tail int) ([]uint32, error) {
-	seed := func(purpose string) [32]byte { return repeatable(purpose, h.Name, h.seed, header.Questions) }
-	order := seed("order")
+// values are what the hospital contributes; tail is where the vectors of a train round end.
+func (h *Rehearsing) values(ctx context.Context, header federation.Header, base *Base, tail int) ([]float64, error) {
+	order := h.seedOf("order", header)
 	values, err := h.learner.Contribute(ctx, h.trainer, header, base, binary.LittleEndian.Uint64(order[:8]))
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", h.Name, err)
@@ -228,8 +265,21 @@ func (h *Rehearsing) update(ctx context.Context, header federation.Header, base 
 	if h.Tamper != nil && header.Kind == federation.Train {
 		h.Tamper(values[:tail])
 	}
+	return values, nil
+}
+
+func (h *Rehearsing) seedOf(purpose string, header federation.Header) [32]byte {
+	return repeatable(purpose, h.Name, h.seed, header.Questions)
+}
+
+// update returns the fields that the hospital's daemon would encrypt.
+func (h *Rehearsing) update(ctx context.Context, header federation.Header, base *Base, tail int) ([]uint32, error) {
+	values, err := h.values(ctx, header, base, tail)
+	if err != nil {
+		return nil, err
+	}
 	fields := make([]uint32, header.Format.Count())
-	_, err = header.Format.Quantise(fields, values, fixedpoint.NewRounding(seed("rounding")))
+	_, err = header.Format.Quantise(fields, values, fixedpoint.NewRounding(h.seedOf("rounding", header)))
 	return fields, err
 }
 

@@ -221,3 +221,65 @@ func TestRehearsalTampers(t *testing.T) {
 		t.Errorf("poison moved the mean by %v and the median of groups by %v", mean, median)
 	}
 }
+
+// TestRehearsalWithoutFixedPoint: real numbers are neither rounded nor clipped: they differ
+// from many bits with a wide clip by less than a step, and do not see a narrow one.
+func TestRehearsalWithoutFixedPoint(t *testing.T) {
+	params := func(exact bool, clip float64) []float32 {
+		plan := plans.Cardiology()
+		plan.Privacy.Clip, plan.Privacy.Bits = clip, 32
+		r := rehearse(t, plan, 4, 1)
+		if exact {
+			r.WithoutFixedPoint()
+		}
+		if err := r.Start(make([]float32, plan.ParameterCount())); err != nil {
+			t.Fatal(err)
+		}
+		r.mustTrain(t, 3)
+		out, _, err := models.OfPlan(plan, r.Model)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return out
+	}
+	apart := func(a, b []float32) (most float64) {
+		for i := range a {
+			most = max(most, math.Abs(float64(a[i]-b[i])))
+		}
+		return most
+	}
+	exact := params(true, 4)
+	if d := apart(exact, params(false, 4)); d > 1e-5 {
+		t.Errorf("32 bits differ by %v", d)
+	}
+	if d := apart(exact, params(true, 1e-3)); d != 0 {
+		t.Errorf("with a narrow clip in the plan they differ by %v", d)
+	}
+	if d := apart(exact, params(false, 1e-3)); d < 1e-2 {
+		t.Errorf("a narrow clip changes %v", d)
+	}
+}
+
+// TestRehearsalWithAClipThatFollows: after some rounds each tensor's clip is of the size of
+// its changes, and few coordinates meet it.
+func TestRehearsalWithAClipThatFollows(t *testing.T) {
+	plan := plans.Cardiology()
+	plan.Privacy.Clip, plan.Privacy.ClipLeast = 1000, 1e-6
+	r := rehearse(t, plan, 4, 1)
+	met := 0.0
+	for range 20 {
+		met += r.mustTrain(t, 1).Saturated
+	}
+	clips, err := models.Clips(plan, r.Model)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, c := range clips {
+		if c.Clip > 2 || c.Clip < 1e-3 {
+			t.Errorf("clip of tensor %d is %v", i, c.Clip)
+		}
+	}
+	if met > 20 {
+		t.Errorf("%v coordinates of %d met the clip in 20 rounds of 4 hospitals", met, plan.ParameterCount())
+	}
+}

@@ -31,6 +31,7 @@ type compareOptions struct {
 	FineTune  int // negative: the plan's
 	Attacks   []string
 	Attackers []string
+	Bits      []int // precisions of each rule; none: the plan's
 	JSON      string
 }
 
@@ -68,6 +69,10 @@ the opposite of their change, scale all that the format lets them say in the opp
 direction, label-flip the change that swapped labels give. Means are then those of the
 other hospitals.
 
+With --bits each rule is trained in each of these precisions, with the plan's clip and with
+one that follows the sums up to it, and beside them in floating point without a clip; the
+log-loss is shown too. Rows begin with the same parameters.
+
 With --json the file is written after each run; the same command with the same file goes on
 with what is missing.`,
 		Example: `  atrium compare --plan cardiology.yaml --rules fedavg,fedadam,fedyogi --data shared/data/heart-disease/split43
@@ -92,6 +97,7 @@ with what is missing.`,
 	f.IntVar(&o.FineTune, "fine-tune", o.FineTune, "`steps` of fine-tuning at each hospital (default the plan's)")
 	f.StringSliceVar(&o.Attacks, "attack", nil, "`attacks`: sign-flip, scale, label-flip")
 	f.StringSliceVar(&o.Attackers, "attackers", nil, "`names` of the hospitals that attack")
+	f.IntSliceVar(&o.Bits, "bits", nil, "train each rule in these `precisions` (8, 16, 24, 32 bits), with both kinds of clip, and in floating point")
 	f.StringVar(&o.JSON, "json", "", "write every run to this `file` as one JSON object; one that is there goes on")
 	return cmd
 }
@@ -115,6 +121,13 @@ func (o compareOptions) check(cmd *cobra.Command) error {
 		return fmt.Errorf("--fine-tune %d: want 0 to %d", o.FineTune, federation.MaxLocalSteps)
 	case (len(o.Attacks) > 0) != (len(o.Attackers) > 0):
 		return errors.New("--attack and --attackers go together: which attacks, and of which hospitals")
+	case len(o.Attacks) > 0 && len(o.Bits) > 0:
+		return errors.New("--attack and --bits: want one of them")
+	}
+	for _, b := range o.Bits {
+		if b != 8 && b != 16 && b != 24 && b != 32 {
+			return fmt.Errorf("--bits %d: want 8, 16, 24 or 32", b)
+		}
 	}
 	for _, a := range o.Attacks {
 		if !slices.Contains(attacks, a) {
@@ -136,6 +149,9 @@ func runCompare(ctx context.Context, o compareOptions, out *output) error {
 	if o.FineTune >= 0 {
 		plan.Local.FineTune = o.FineTune
 	}
+	if len(o.Bits) > 0 {
+		plan = withWeightOf(plan, slices.Min(o.Bits))
+	}
 	if err := plan.Validate(); err != nil {
 		return fmt.Errorf("%s: %w", o.Plan, err)
 	}
@@ -152,6 +168,11 @@ func runCompare(ctx context.Context, o compareOptions, out *output) error {
 			return err
 		}
 	}
+	if len(o.Bits) > 0 {
+		var without []string
+		list, without = inPrecisions(list, o.Bits)
+		left = append(left, without...)
+	}
 	if n := len(list) * o.Seeds; n > maxRuns {
 		return usageError(fmt.Errorf("%d runs: at most %d", n, maxRuns))
 	}
@@ -162,7 +183,7 @@ func runCompare(ctx context.Context, o compareOptions, out *output) error {
 	if err := c.run(ctx, list, records, out); err != nil {
 		return err
 	}
-	out.compared(c.comparison, list, left)
+	out.compared(c.comparison, list, left, len(o.Bits) > 0)
 	return nil
 }
 
@@ -233,7 +254,7 @@ func (c *comparisonFile) run(ctx context.Context, list []contender, records []cl
 // flipped are records with their labels swapped: 1 − y, or the class counted from the end.
 func flipped(t *dataset.Table, plan federation.Plan) *dataset.Table {
 	f := *t
-	f.Y, f.Class = make([]float64, t.Rows), nil
+	f.Y, f.Class = make([]float64, len(t.Y)), nil
 	for i, y := range t.Y {
 		f.Y[i] = 1 - y
 	}

@@ -20,6 +20,8 @@ type contender struct {
 	plan      federation.Plan
 	attack    string // empty: everyone is honest
 	attackers []string
+	start     *federation.Plan // whose initial parameters it begins with; nil: its own
+	exact     bool             // in floating point
 	seed      uint64
 }
 

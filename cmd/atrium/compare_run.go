@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 
 	"atrium/aggregation"
@@ -27,6 +28,7 @@ type compareRun struct {
 type compareScore struct {
 	Accuracy float64  `json:"accuracy"`
 	AUC      *float64 `json:"auc"`
+	LogLoss  float64  `json:"log_loss"`
 }
 
 // run trains and scores.
@@ -43,9 +45,17 @@ func (c contender) run(ctx context.Context, records []client.Records, groups int
 	case contestPooled:
 		return r, r.score(rehearsal.ScoresPooled(ctx))
 	}
+	if c.exact {
+		rehearsal.WithoutFixedPoint()
+	}
 	c.arm(rehearsal)
 	if _, err := rehearsal.Round(ctx, federation.Statistics, nil); err != nil {
 		return r, err
+	}
+	if c.start != nil {
+		if err := rehearsal.Start(models.InitialParameters(contender{plan: *c.start, seed: c.seed}.seeded())); err != nil {
+			return r, err
+		}
 	}
 	for range c.plan.Schedule.Rounds {
 		if _, err := rehearsal.Round(ctx, federation.Train, nil); err != nil {
@@ -119,6 +129,7 @@ func (r *compareRun) score(list []client.Scores, err error) error {
 		}
 		r.Hospitals = append(r.Hospitals, score)
 		all.Labels, all.Scores = append(all.Labels, s.Labels...), append(all.Scores, s.Scores...)
+		all.Width = s.Width
 	}
 	r.All, err = scoreOf(all)
 	return err
@@ -131,8 +142,17 @@ func scoreOf(s client.Scores) (compareScore, error) {
 	}
 	out := compareScore{}
 	out.Accuracy, _ = confusion.Accuracy()
-	if auc, ok := aggregation.AUC(s.Labels, s.Scores); ok {
+	if auc, ok := aggregation.MacroAUC(s.Labels, s.Scores, s.Width); ok {
 		out.AUC = &auc
+	}
+	for i, p := range s.Scores {
+		if s.Labels[i] == 0 {
+			p = 1 - p
+		}
+		out.LogLoss -= math.Log(max(p, leastProbability)) / float64(len(s.Scores))
 	}
 	return out, nil
 }
+
+// leastProbability bounds the loss of a score that was sure and wrong.
+const leastProbability = 1e-9

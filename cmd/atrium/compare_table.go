@@ -9,13 +9,14 @@ import (
 	"atrium/coordinator/federation"
 )
 
-// compared prints a table of accuracies and one of AUC.
-func (o *output) compared(c comparison, list []contender, left []string) {
+// compared prints a table of accuracies and one of AUC, and of log-loss if losses.
+func (o *output) compared(c comparison, list []contender, left []string, losses bool) {
 	o.line("plan %s, %d rounds, seeds 1 to %d", c.Plan, c.Rounds, c.Seeds)
-	for _, measure := range []struct {
+	type measure struct {
 		name string
 		of   func(compareScore) (float64, bool)
-	}{
+	}
+	measures := []measure{
 		{"accuracy", func(s compareScore) (float64, bool) { return s.Accuracy, true }},
 		{"AUC", func(s compareScore) (float64, bool) {
 			if s.AUC == nil {
@@ -23,7 +24,11 @@ func (o *output) compared(c comparison, list []contender, left []string) {
 			}
 			return *s.AUC, true
 		}},
-	} {
+	}
+	if losses {
+		measures = append(measures, measure{"log-loss", func(s compareScore) (float64, bool) { return s.LogLoss, true }})
+	}
+	for _, measure := range measures {
 		rows := [][]string{append([]string{measure.name}, c.heads()...)}
 		for _, x := range list {
 			plain, tuned := c.row(x.name)

@@ -1,0 +1,62 @@
+package main
+
+import (
+	"math"
+	"os"
+	"strings"
+	"testing"
+
+	"atrium/cmd/atrium/plans"
+	"atrium/coordinator/federation"
+)
+
+// precisions runs a plan under FedAvg in 8, 16 and 24 bits, with both kinds of clip, and in
+// floating point; it returns the score on all records by row.
+func precisions(t *testing.T, plan federation.Plan, args ...string) map[string]compareScore {
+	t.Helper()
+	c, tables := compared(t, plan, append(args, "--rules", "fedavg", "--bits", "8,16,24")...)
+	t.Logf("\n%s", tables)
+	scores := map[string]compareScore{}
+	for _, r := range c.Runs {
+		if r.Seed == 1 {
+			scores[strings.TrimPrefix(r.Row, "fedavg, ")] = r.All
+		}
+	}
+	for _, row := range []string{"floating point", "8 bits", "8 bits, clip auto", "16 bits", "16 bits, clip auto", "24 bits", "24 bits, clip auto"} {
+		if s, ok := scores[row]; !ok || s.AUC == nil {
+			t.Fatalf("there is no row %q", row)
+		}
+	}
+	return scores
+}
+
+// TestPrecisionOnHeartDisease: on real records 8 bits cost little, and 16 nothing to speak
+// of, with either clip.
+func TestPrecisionOnHeartDisease(t *testing.T) {
+	requireRecords(t)
+	scores := precisions(t, plans.Cardiology(), "--data", split43, "--seeds", "1", "--rounds", "20")
+	exact := scores["floating point"]
+	for row, most := range map[string]float64{"8 bits": 0.01, "8 bits, clip auto": 0.01, "16 bits": 0.0005, "16 bits, clip auto": 0.0005, "24 bits": 1e-5, "24 bits, clip auto": 0.0005} {
+		if s := scores[row]; math.Abs(s.LogLoss-exact.LogLoss) > most || math.Abs(*s.AUC-*exact.AUC) > most {
+			t.Errorf("%s: log-loss %.5f and AUC %.5f, in floating point %.5f and %.5f: want them within %v", row, s.LogLoss, *s.AUC, exact.LogLoss, *exact.AUC, most)
+		}
+	}
+}
+
+// TestPrecisionOfANetwork: with thousands of parameters that move little, 8 bits are too
+// coarse for a clip of 1; a clip that follows the sums makes up for it.
+func TestPrecisionOfANetwork(t *testing.T) {
+	if os.Getenv("SLOW_TESTS") == "" {
+		t.Skip("trains for minutes: make slow")
+	}
+	scores := precisions(t, plans.Chest(), "--data", writeSites(t, chestSites(t)), "--seeds", "1", "--rounds", "8")
+	exact := *scores["floating point"].AUC
+	for row, most := range map[string]float64{"8 bits, clip auto": 0.03, "16 bits": 0.02, "16 bits, clip auto": 0.02, "24 bits": 0.02, "24 bits, clip auto": 0.02} {
+		if s := *scores[row].AUC; s < exact-most {
+			t.Errorf("%s: AUC %.4f, in floating point %.4f: want no more than %v less", row, s, exact, most)
+		}
+	}
+	if fixed, auto := scores["8 bits"].LogLoss, scores["8 bits, clip auto"].LogLoss; auto >= fixed {
+		t.Errorf("8 bits: log-loss %.4f with a fixed clip, %.4f with one that follows: want less", fixed, auto)
+	}
+}
