@@ -113,8 +113,7 @@ func (p *process) watch(cmd *exec.Cmd, stderr *os.File, memory int64, started ch
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 	if err := cmd.Start(); err != nil {
-		started <- fmt.Errorf("trainer.program: %w: %w: user, network and process namespaces must be allowed "+
-			"(user.max_user_namespaces, user.max_net_namespaces and user.max_pid_namespaces; AppArmor's restriction of user namespaces)", ErrIsolation, err)
+		started <- notStarted(err)
 		return
 	}
 	p.kill = sync.OnceFunc(func() { _ = cmd.Process.Kill() }) // the first process of its namespace takes all others with it
@@ -131,6 +130,17 @@ func (p *process) watch(cmd *exec.Cmd, stderr *os.File, memory int64, started ch
 	_ = stderr.Close()
 	p.state = cmd.ProcessState.String()
 	close(p.ended)
+}
+
+// notStarted tells a file that does not run from a kernel that refuses.
+func notStarted(err error) error {
+	for _, unfit := range []error{unix.ENOENT, unix.ENOEXEC, unix.EACCES, unix.ELOOP, unix.E2BIG} {
+		if errors.Is(err, unfit) {
+			return fmt.Errorf("trainer.program: %w: it does not run: %w", ErrProgram, err)
+		}
+	}
+	return fmt.Errorf("trainer.program: %w: %w: user, network, process and IPC namespaces must be allowed "+
+		"(sysctl user.max_user_namespaces, user.max_net_namespaces and so on; AppArmor's restriction of user namespaces)", ErrIsolation, err)
 }
 
 // limit sets the limits of a process that stopped before its first instruction, and lets

@@ -9,6 +9,7 @@ import (
 	"math/rand/v2"
 	"net"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -175,7 +176,7 @@ func TestHostileOpen(t *testing.T) {
 			c.Plan.Model.Base, c.Program.Base = strings.Repeat("0", 64), c.Program.Path
 		}},
 		"surplus-base": {nil, "builds on no file", func(_ *testing.T, c *Config) { c.Program.Base = "/base" }},
-		"script": {ErrIsolation, "trainer.program", func(t *testing.T, c *Config) { // its interpreter is not there
+		"script": {ErrProgram, "trainer.program: not the program or base that was named: it does not run", func(t *testing.T, c *Config) { // its interpreter is not there
 			c.Program.Path = filepath.Join(t.TempDir(), "act")
 			text := []byte("#!/no/such/interpreter\n")
 			if err := os.WriteFile(c.Program.Path, text, 0o700); err != nil {
@@ -489,6 +490,41 @@ func TestKernelRefuses(t *testing.T) {
 	_, err := Open(t.Context(), configOf(t, "honest"))
 	if !errors.Is(err, ErrIsolation) || !strings.Contains(err.Error(), "trainer.program") {
 		t.Errorf("got %v", err)
+	}
+}
+
+// TestDiesWithTheDaemon: a daemon that is killed takes the program and its children along.
+func TestDiesWithTheDaemon(t *testing.T) {
+	const marker = "EXTERNAL_TEST_DAEMON"
+	if dir := os.Getenv(marker); dir != "" {
+		cfg := configOf(t, "children")
+		cfg.Dir = filepath.Join(dir, "work")
+		refusal(t, open(t, cfg))
+		time.Sleep(time.Hour)
+	}
+	dir := t.TempDir()
+	daemon := exec.CommandContext(t.Context(), "/proc/self/exe", "-test.run=^"+t.Name()+"$")
+	daemon.Env = append(os.Environ(), marker+"="+dir)
+	if err := daemon.Start(); err != nil {
+		t.Fatal(err)
+	}
+	alive := filepath.Join(dir, "work", "alive")
+	read := func() string { b, _ := os.ReadFile(alive); return string(b) }
+	for i := 0; read() == ""; i++ {
+		if i > 2000 {
+			t.Fatal("there is no program")
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	if err := daemon.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	_ = daemon.Wait() // it was killed
+	time.Sleep(300 * time.Millisecond)
+	last := read()
+	time.Sleep(300 * time.Millisecond)
+	if read() != last {
+		t.Error("the program's child lives without the daemon")
 	}
 }
 
