@@ -55,8 +55,8 @@ one, if the plan has local.fine_tune.
 Statistics round, local training, clip, fixed-point integers, their sum and the rule are
 those of the daemons and the coordinator: with the same records, the first seed's snapshot
 is, byte for byte, that of ` + "`atrium demo --seed 1`" + `. Left out are encryption, which changes no
-integer; network, log, policies and deadlines: every hospital is in every round; and the
-plan's stop rule: every round is trained. Other seeds order records, round and draw initial
+integer; network, log, policies and deadlines: every hospital is in every round, with all of
+its steps; and the plan's stop rule: every round is trained. Other seeds order records, round and draw initial
 parameters otherwise: the plan is trained under the name NAME-SEED.
 
 A rule is a name of ` + "`aggregation.rule`" + `, fedprox (fedavg with local.prox_mu, 0.1 unless the
@@ -155,6 +155,9 @@ func runCompare(ctx context.Context, o compareOptions, out *output) error {
 	if err := plan.Validate(); err != nil {
 		return fmt.Errorf("%s: %w", o.Plan, err)
 	}
+	if plan.Model.Kind == federation.External {
+		return fmt.Errorf("%s: model.kind %s: no hospital's program is started here; `atrium demo` does that", o.Plan, plan.Model.Kind)
+	}
 	records, err := o.records(plan)
 	if err != nil {
 		return err
@@ -251,7 +254,7 @@ func (c *comparisonFile) run(ctx context.Context, list []contender, records []cl
 	return g.Wait()
 }
 
-// flipped are records with their labels swapped: 1 − y, or the class counted from the end.
+// flipped are records with their labels swapped: 1 − y, or the class counted from the last.
 func flipped(t *dataset.Table, plan federation.Plan) *dataset.Table {
 	f := *t
 	f.Y, f.Class = make([]float64, len(t.Y)), nil

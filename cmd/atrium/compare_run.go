@@ -24,7 +24,8 @@ type compareRun struct {
 	Snapshot  *federation.Digest `json:"snapshot,omitempty"`  // of the last version, as a store names it
 }
 
-// compareScore is on test records; AUC is null for a single class.
+// compareScore is on test records; AUC is null for a single class, and the mean of those of
+// several labels.
 type compareScore struct {
 	Accuracy float64  `json:"accuracy"`
 	AUC      *float64 `json:"auc"`
@@ -128,6 +129,7 @@ func (r *compareRun) score(list []client.Scores, err error) error {
 			return err
 		}
 		r.Hospitals = append(r.Hospitals, score)
+		all.Width = s.Width
 		all.Labels, all.Scores = append(all.Labels, s.Labels...), append(all.Scores, s.Scores...)
 		all.Width = s.Width
 	}
