@@ -2,7 +2,6 @@ package dataset
 
 import (
 	"cmp"
-	"math"
 	"math/rand/v2"
 	"slices"
 
@@ -64,18 +63,6 @@ func (t *Table) rows(plan federation.Plan, rows []int) *Table {
 	}
 	out.Quality.Rows = out.Rows
 	return out
-}
-
-// Split returns the first records but a share, and that share, at least one of each where
-// there are two.
-func (t *Table) Split(plan federation.Plan, share float64) (first, rest *Table) {
-	n := int(math.Round(share * float64(t.Rows)))
-	n = min(max(n, 1), max(t.Rows-1, 0))
-	all := make([]int, t.Rows)
-	for i := range all {
-		all[i] = i
-	}
-	return t.rows(plan, all[:t.Rows-n]), t.rows(plan, all[t.Rows-n:])
 }
 
 // apportion shares n things in proportion, by largest remainder; equally where all is 0.

@@ -151,17 +151,18 @@ func generateRecords(plan federation.Plan, profiles simulate.Profiles, populatio
 }
 
 // dealRecords gives the records of a directory to a population, as its sizes and labels
-// are; how many it is in the end is noted there.
+// are: those for training and those held back apart, as the directory has them. How many a
+// hospital has in the end is noted there.
 func dealRecords(plan federation.Plan, profiles simulate.Profiles, population []simulate.Hospital, seed uint64, files []simRecords) []simRecords {
-	all := &dataset.Table{}
+	all := simRecords{&dataset.Table{}, &dataset.Table{}}
 	for _, f := range files {
-		all.Append(f.train)
-		all.Append(f.test)
+		all.train.Append(f.train)
+		all.test.Append(f.test)
 	}
-	counts := all.CountLabels(plan)
+	counts := all.train.CountLabels(plan)
 	shares := make([]float64, len(counts))
 	for label, n := range counts {
-		shares[label] = float64(n) / float64(all.Rows)
+		shares[label] = float64(n) / float64(max(1, all.train.Rows))
 	}
 	var wishes [][]float64
 	for _, h := range population {
@@ -171,11 +172,11 @@ func dealRecords(plan federation.Plan, profiles simulate.Profiles, population []
 		}
 		wishes = append(wishes, wish)
 	}
+	tests := dataset.Deal(all.test, plan, wishes, seed+1)
 	var out []simRecords
-	for i, t := range dataset.Deal(all, plan, wishes, seed) {
-		population[i].Rows = t.Rows
-		first, rest := t.Split(plan, profiles.TestShare)
-		out = append(out, simRecords{first, rest})
+	for i, t := range dataset.Deal(all.train, plan, wishes, seed) {
+		population[i].Rows = t.Rows + tests[i].Rows
+		out = append(out, simRecords{t, tests[i]})
 	}
 	return out
 }

@@ -270,16 +270,33 @@ func (w *world) score(learners Learners, s *models.Snapshot) (Scored, error) {
 	for i := range labels {
 		y, p = append(y, labels[i]...), append(p, scores[i]...)
 	}
-	var out Scored
-	if auc, ok := aggregation.AUC(y, p); ok {
-		out.AUC = &auc
-	}
+	out := Scored{AUC: meanAUC(y, p, max(1, w.plan.Model.Several))}
 	confusion, err := aggregation.NewConfusion(y, p)
 	if err != nil {
 		return out, err
 	}
 	out.Accuracy, _ = confusion.Accuracy()
 	return out, nil
+}
+
+// meanAUC is the mean over labels, of which each record has as many, one after the other;
+// those of a single class do not count, and nil is when none does.
+func meanAUC(y, scores []float64, labels int) *float64 {
+	sum, defined := 0.0, 0
+	for k := range labels {
+		var own, score []float64
+		for i := k; i < len(y); i += labels {
+			own, score = append(own, y[i]), append(score, scores[i])
+		}
+		if auc, ok := aggregation.AUC(own, score); ok {
+			sum, defined = sum+auc, defined+1
+		}
+	}
+	if defined == 0 {
+		return nil
+	}
+	mean := sum / float64(defined)
+	return &mean
 }
 
 // distance compares the parameters of two snapshots.

@@ -12,7 +12,7 @@ import (
 
 // Profiles say what kinds of hospitals there are.
 type Profiles struct {
-	TestShare float64 `json:"test_share"` // of a hospital's records, held back to measure the model
+	TestShare float64 `json:"test_share"` // of generated records, held back to measure the model
 	StartHour float64 `json:"start_hour"` // of a Monday, at which the simulation begins
 	Classes   []Class `json:"classes"`
 }

@@ -47,7 +47,8 @@ type RoundResult struct {
 	Evaluation *Scored              `json:"evaluation,omitempty"` // of an evaluate round, from encrypted histograms
 }
 
-// Scored is how well a version tells the labels apart. AUC is null for a single class.
+// Scored is how well a version tells the labels apart. AUC is null for a single class; of
+// several labels it is the mean of theirs.
 type Scored struct {
 	AUC      *float64 `json:"auc"`
 	Accuracy float64  `json:"accuracy"`
