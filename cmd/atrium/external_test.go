@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -13,6 +14,7 @@ import (
 	"atrium/coordinator/federation"
 	"atrium/coordinator/planfile"
 	"atrium/coordinator/setup"
+	"atrium/storage/models"
 )
 
 // externalPlan is the cardiology plan with its logistic model declared as an external one.
@@ -175,5 +177,32 @@ func TestPyTorchBench(t *testing.T) {
 		if m.PyTorch <= 0 || m.PyRatio <= 0 {
 			t.Errorf("%s: %v records a second", m.Model, m.PyTorch)
 		}
+	}
+}
+
+// TestDemoAdapter: of a built-in model only what is trained changes from the first version
+// to the last, and only that is sent.
+func TestDemoAdapter(t *testing.T) {
+	p := plans.Cardiology()
+	p.Model = federation.Model{Kind: federation.MLP, Hidden: []int{64, 8}}
+	p.Schedule.Rounds, p.Schedule.EvaluateEvery, p.Local.Trained = 2, 0, []string{"layer3.*", "layer2.bias"}
+	r := startDemo(t, filepath.Join(t.TempDir(), "demo"), "--plan", writePlan(t, p)).result()
+	requireVersion(t, r, 2)
+	requireAudit(t, r)
+	s, err := models.Decode(mustRead(t, r.Snapshot))
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, _, err := models.OfPlan(p, s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	first := models.InitialParameters(p)
+	for _, tensor := range p.Tensors() {
+		n := tensor.Size()
+		if changed := !slices.Equal(got[:n], first[:n]); changed != p.Local.Trains(tensor.Name) {
+			t.Errorf("%s: changed is %v", tensor.Name, changed)
+		}
+		got, first = got[n:], first[n:]
 	}
 }
