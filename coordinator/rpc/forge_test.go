@@ -66,7 +66,7 @@ func (p *puppet) forge(ctx context.Context, w *atriumpb.Work, l lies) (*forged, 
 	fields := make([]uint32, p.header.Format.Count())
 	vector := make([]float64, len(fields))
 	if p.header.Kind == federation.Train { // no change, of some weight
-		vector[len(vector)-2] = 50
+		vector[p.w.plan.TrainTail()] = 50
 	}
 	if _, err := p.header.Format.Quantise(fields, vector, fixedpoint.NewRounding([32]byte{1})); err != nil {
 		return nil, err
