@@ -110,8 +110,9 @@ type simVersion struct {
 	base *client.Base
 }
 
-func (v simVersion) Contribute(ctx context.Context, hospital int, h federation.Header, seed uint64) (values []float64, err error) {
+func (v simVersion) Contribute(ctx context.Context, hospital int, h federation.Header, steps int, seed uint64) (values []float64, err error) {
 	err = v.pool.with(v.rows[hospital], func(t train.Trainer) (err error) {
+		v.hospital[hospital].Limit(steps)
 		values, err = v.hospital[hospital].Contribute(ctx, t, h, v.base, seed)
 		return err
 	})

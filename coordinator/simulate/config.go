@@ -44,8 +44,9 @@ type Learners interface {
 // Version is a model as hospitals use it.
 type Version interface {
 	// Contribute returns the values of a hospital in the layout of the header's format. An
-	// error other than the context's means that the hospital declines.
-	Contribute(ctx context.Context, hospital int, h federation.Header, seed uint64) ([]float64, error)
+	// error other than the context's means that the hospital declines. steps are those of
+	// partial work; 0: all.
+	Contribute(ctx context.Context, hospital int, h federation.Header, steps int, seed uint64) ([]float64, error)
 	// Score returns label and score of the records that a hospital holds back.
 	Score(hospital int) (labels, scores []float64, err error)
 	// Counted is the round that last summed an update of the hospital; 0: none.

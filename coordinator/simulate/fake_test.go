@@ -23,6 +23,7 @@ type fakeLearners struct {
 	calls int
 	quit  int // contributions after which the context is ended; 0: never
 	end   context.CancelFunc
+	took  func(steps int) // called in train rounds, if set
 }
 
 func (l *fakeLearners) Rows(hospital int, _ federation.RoundKind) int { return l.rows[hospital] }
@@ -44,7 +45,10 @@ type fakeVersion struct {
 
 func (v fakeVersion) Counted(int) uint64 { return 0 }
 
-func (v fakeVersion) Contribute(ctx context.Context, hospital int, h federation.Header, _ uint64) ([]float64, error) {
+func (v fakeVersion) Contribute(ctx context.Context, hospital int, h federation.Header, steps int, _ uint64) ([]float64, error) {
+	if v.took != nil && h.Kind == federation.Train {
+		v.took(steps)
+	}
 	v.mu.Lock()
 	v.calls++
 	if v.quit > 0 && v.calls == v.quit {

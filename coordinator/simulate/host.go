@@ -296,7 +296,7 @@ func (h *host) capability() federation.Capability {
 		return federation.Capability{}
 	}
 	whole := func(x float64) int { return int(min(math.Ceil(x), federation.MaxCapability)) }
-	train := h.work(federation.Header{Kind: federation.Train})
+	train := h.wholeWork(federation.Header{Kind: federation.Train})
 	return federation.Capability{TrainSeconds: federation.PowerUp(whole(train.Seconds())),
 		UploadKiB: federation.PowerDown(whole(h.class.Link.UpMbit * 1e6 / 8 / 1024))}
 }
@@ -339,6 +339,10 @@ func (h *host) update(t round.Task, header federation.Header) {
 			h.decline(t, m.Header, reasonOf(err), roles...)
 			return
 		}
+		if c := h.w.lines.computed[h.id]; c.tooSlow {
+			h.decline(t, m.Header, c.failed, federation.RoleUpdate)
+			return
+		}
 		work := h.work(header)
 		h.lastTraining = work
 		if header.Kind == federation.Train {
@@ -363,8 +367,31 @@ func (h *host) delay() time.Duration {
 	return time.Duration(h.delays.ExpFloat64() * h.class.StartMinutes * float64(time.Minute))
 }
 
-// work is how long the machine computes in a round.
+// work is how long the machine computes in a round, of which partial work is a part.
 func (h *host) work(header federation.Header) time.Duration {
+	whole := h.wholeWork(header)
+	if header.Kind != federation.Train || !h.w.plan.Local.PartialWork.On() {
+		return whole
+	}
+	steps, _ := h.steps(header)
+	return whole * time.Duration(steps) / time.Duration(h.allSteps())
+}
+
+func (h *host) allSteps() int {
+	return h.w.plan.Local.StepsOf(h.w.cfg.Encrypted.Rows(h.index, federation.Train))
+}
+
+// steps is how many steps of a train round fit the time for updates, as a daemon works them
+// out that knows its pace and its link; ok is false where they are fewer than the plan's least.
+func (h *host) steps(header federation.Header) (steps int, ok bool) {
+	plan, all := h.w.plan, h.allSteps()
+	upload := transfer(h.w.coord.cost.ciphertext, h.class.Link.UpMbit)
+	step := h.wholeWork(header) / time.Duration(max(all, 1))
+	return plan.Local.StepsWithin(h.w.cfg.Encrypted.Rows(h.index, federation.Train), time.Duration(plan.UpdateTime(header))*time.Second, upload, step)
+}
+
+// wholeWork is how long the machine computes in a round if it takes all of its steps.
+func (h *host) wholeWork(header federation.Header) time.Duration {
 	rows := h.w.cfg.Encrypted.Rows(h.index, header.Kind)
 	records := rows
 	if local := h.w.plan.Local; header.Kind == federation.Train {

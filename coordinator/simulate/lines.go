@@ -39,6 +39,8 @@ type contribution struct {
 	fields []uint32
 	exact  []float64
 	failed string // why it declines
+
+	tooSlow bool // and does not even begin
 }
 
 // open reads the versions that a round works on.
@@ -66,7 +68,7 @@ func (w *world) compute(h federation.Header, cohort []federation.HospitalID) err
 	w.lines.computed, w.lines.refused = map[federation.HospitalID]contribution{}, ""
 	if known, ok, err := w.kept.read(h.Round); err != nil || ok {
 		for _, f := range known.Failed {
-			w.lines.computed[f.Hospital] = contribution{failed: f.Reason}
+			w.lines.computed[f.Hospital] = contribution{failed: f.Reason, tooSlow: f.Reason == tooSlow}
 		}
 		return err
 	}
@@ -76,7 +78,7 @@ func (w *world) compute(h federation.Header, cohort []federation.HospitalID) err
 	w.tell(false)
 	out := make([]contribution, len(cohort))
 	err := w.parallel(len(cohort), func(i int) (err error) {
-		out[i], err = w.contribute(h, w.byID[cohort[i]].index)
+		out[i], err = w.contribute(h, w.byID[cohort[i]])
 		return err
 	})
 	for i, id := range cohort {
@@ -86,10 +88,17 @@ func (w *world) compute(h federation.Header, cohort []federation.HospitalID) err
 }
 
 // contribute computes one hospital's part in both lines.
-func (w *world) contribute(h federation.Header, hospital int) (out contribution, err error) {
+func (w *world) contribute(h federation.Header, by *host) (out contribution, err error) {
+	hospital, steps := by.index, 0
+	if h.Kind == federation.Train && w.plan.Local.PartialWork.On() {
+		var ok bool
+		if steps, ok = by.steps(h); !ok {
+			return contribution{failed: tooSlow, tooSlow: true}, nil
+		}
+	}
 	order := w.secret("order", h, hospital)
 	seed := binary.LittleEndian.Uint64(order[:8])
-	values, err := w.lines.encrypted.version.Contribute(w.ctx, hospital, h, seed)
+	values, err := w.lines.encrypted.version.Contribute(w.ctx, hospital, h, steps, seed)
 	if err == nil {
 		out.fields = make([]uint32, len(values))
 		_, err = h.Format.Quantise(out.fields, values, fixedpoint.NewRounding(w.secret("rounding", h, hospital)))
@@ -101,10 +110,13 @@ func (w *world) contribute(h federation.Header, hospital int) (out contribution,
 		return contribution{failed: "the update could not be computed here"}, nil
 	}
 	if w.lines.lost == "" {
-		out.exact, err = w.lines.exact.version.Contribute(w.ctx, hospital, h, seed)
+		out.exact, err = w.lines.exact.version.Contribute(w.ctx, hospital, h, steps, seed)
 	}
 	return out, errors.Join(w.ctx.Err(), skipNotFinite(err))
 }
+
+// tooSlow is what a daemon says that cannot take the least partial work.
+const tooSlow = "too slow for the least partial work in this round's time"
 
 // skipNotFinite: a model without clip may run away; the rule then finds out.
 func skipNotFinite(err error) error {

@@ -6,6 +6,7 @@ import (
 	"math"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -227,5 +228,44 @@ func TestGroups(t *testing.T) {
 	c.Plan.Aggregation = federation.Aggregation{Rule: federation.Median, LearningRate: 1}
 	if r := mustRun(t, c); r.Groups != 3 || r.Trained != 3 || math.IsNaN(r.Days) {
 		t.Errorf("%d groups, %d trained", r.Groups, r.Trained)
+	}
+}
+
+// TestPartialWork: where a whole round's training takes most hospitals longer than the
+// deadline, those that may do less of it are summed, and those that cannot do the least
+// decline at once.
+func TestPartialWork(t *testing.T) {
+	summed, declined := map[float64]int{}, map[float64]int{}
+	for _, least := range []float64{0, 0.05, 0.5} {
+		c, learners := fakeConfig(t, Default(), 40, 6, 1)
+		c.Plan.Local.Steps, c.Plan.Local.ProxMu, c.Plan.Local.PartialWork.Least = 100, 0.1, least
+		learners.plan = c.Plan
+		var mu sync.Mutex
+		taken := map[int]bool{}
+		learners.took = func(steps int) {
+			mu.Lock()
+			defer mu.Unlock()
+			taken[steps] = true
+		}
+		for _, round := range mustRun(t, c).Rounds {
+			if round.Kind == federation.Train {
+				summed[least] += round.Summed
+				declined[least] += round.Declined
+			}
+		}
+		if least > 0 && len(taken) < 3 || least == 0 && (len(taken) != 1 || !taken[0]) {
+			t.Errorf("with at least %v of them they took %v steps", least, taken)
+		}
+		for steps := range taken {
+			if least > 0 && float64(steps) < 100*least || steps > 100 {
+				t.Errorf("with at least %v of them one took %d", least, steps)
+			}
+		}
+	}
+	if summed[0.05] < summed[0]*3/2 || summed[0.5] < summed[0] || summed[0.5] > summed[0.05] {
+		t.Errorf("summed %v by the least partial work", summed)
+	}
+	if declined[0.5] <= declined[0.05] {
+		t.Errorf("declined %v by the least partial work", declined)
 	}
 }
