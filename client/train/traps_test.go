@@ -84,6 +84,33 @@ func TestDropoutMask(t *testing.T) {
 	}
 }
 
+// A tape machine has a finalizer and is part of a cycle of pointers, which the collector then
+// keeps for ever, with all that the graph holds: what a Trainer held is freed all the same.
+func TestClosedTrainersAreCollected(t *testing.T) {
+	const inputs, rows, many = 200, 1000, 12
+	one := func() {
+		tr, err := New(models[0].model, inputs, rows)
+		if err != nil {
+			t.Fatal(err)
+		}
+		x, y := make([]float32, rows*inputs), make([]float32, rows)
+		if _, _, err := tr.Train(background, make([]float32, inputs+1), nil, x, y, rows, federation.Local{LearningRate: 1, Steps: 1}, 1); err != nil {
+			t.Fatal(err)
+		}
+		if err := tr.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	one()
+	before := heap()
+	for range many {
+		one()
+	}
+	if grown, each := int64(heap())-int64(before), int64(4*rows*inputs); grown > many*each/4 {
+		t.Errorf("%d closed trainers leave %d bytes, each had records of %d", many, grown, each)
+	}
+}
+
 // Operations of gorgonia's that are wrong: the gradient of its dropout, which also draws
 // from the clock; its cross-entropy far out; its solvers, which keep moments.
 func TestNoOperationThatIsWrong(t *testing.T) {
