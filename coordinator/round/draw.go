@@ -44,21 +44,30 @@ func (s State) joinedDeclines() []Held {
 	return list
 }
 
-// wouldBeAsked reports of a hospital that is there whether it would be asked for an
-// update, if everyone joined who is there.
-func (s State) wouldBeAsked(w When) func(federation.HospitalID) bool {
-	if !s.draw().On() || gathered(s).pin != nil {
-		return func(federation.HospitalID) bool { return true }
+// wouldBeAsked is the hospitals that would be asked for an update if everyone joined who is
+// there; nil is everyone.
+func (s State) wouldBeAsked(g gathering, joined map[federation.HospitalID]bool, w When) map[federation.HospitalID]bool {
+	if !s.draw().On() || g.pin != nil {
+		return nil
 	}
 	there := s.couldJoin()
-	for g := range there {
-		there[g] = slices.DeleteFunc(there[g], func(id federation.HospitalID) bool {
-			_, joined := s.Round.Join(id)
-			return !joined && w.gone(id)
-		})
+	for i := range there {
+		there[i] = slices.DeleteFunc(there[i], func(id federation.HospitalID) bool { return !joined[id] && w.gone(id) })
 	}
-	first := s.draw().Pick(there, s.asked())
-	return func(id federation.HospitalID) bool { return contains(first, id) }
+	first := map[federation.HospitalID]bool{}
+	for _, id := range slices.Concat(s.draw().Pick(there, s.asked())...) {
+		first[id] = true
+	}
+	return first
+}
+
+// joinedSet is who joined the round.
+func (s State) joinedSet() map[federation.HospitalID]bool {
+	set := make(map[federation.HospitalID]bool, len(s.Round.Joined))
+	for _, j := range s.Round.Joined {
+		set[j.Hospital] = true
+	}
+	return set
 }
 
 // Explanation is what a manifest says about how its cohort was drawn.

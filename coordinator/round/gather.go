@@ -65,11 +65,10 @@ func (a Attempt) sameQuestion(r Round) bool {
 // joinedGroups is the charter's groups without those who did not join, declined to
 // send an update, or are outside the pin.
 func (s State) joinedGroups(pin [][]federation.HospitalID) [][]federation.HospitalID {
-	groups := make([][]federation.HospitalID, len(s.Charter.Groups))
+	groups, joined := make([][]federation.HospitalID, len(s.Charter.Groups)), s.joinedSet()
 	for g, group := range s.Charter.Groups {
 		groups[g] = slices.DeleteFunc(slices.Clone(group), func(id federation.HospitalID) bool {
-			_, joined := s.Round.Join(id)
-			return !joined || (pin != nil && !slices.Contains(pin[g], id)) || s.Round.HasDeclined(id, federation.RoleUpdate)
+			return !joined[id] || (pin != nil && !slices.Contains(pin[g], id)) || s.Round.HasDeclined(id, federation.RoleUpdate)
 		})
 	}
 	return groups
@@ -115,15 +114,18 @@ func (s State) tooFewGroups(reaches string) string {
 
 // gatherOver reports whether Gathering need not wait for anyone else: not for those who
 // would not be asked.
-func (s State) gatherOver(w When) bool {
+func (s State) gatherOver(g gathering, w When) bool {
 	if w.past(s.Round.Deadline) {
 		return true
 	}
-	asked := s.wouldBeAsked(w)
+	joined := s.joinedSet()
+	asked := s.wouldBeAsked(g, joined, w)
 	return !slices.ContainsFunc(s.Charter.Members, func(m federation.Member) bool {
-		_, joined := s.Round.Join(m.ID)
+		if joined[m.ID] || w.gone(m.ID) || s.Round.HasDeclined(m.ID, federation.RoleUpdate) {
+			return false
+		}
 		_, custodian := s.Charter.Point(m.ID)
-		return !joined && !s.Round.HasDeclined(m.ID, federation.RoleUpdate) && !w.gone(m.ID) && (custodian || asked(m.ID))
+		return custodian || asked == nil || asked[m.ID]
 	})
 }
 

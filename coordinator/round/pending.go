@@ -77,7 +77,7 @@ func OwnTasks(s State, w When) []Task {
 	}
 	switch r.Phase {
 	case Gathering:
-		if g := gathered(s); g.waiting == "" && s.gatherOver(w) {
+		if g := gathered(s); g.waiting == "" && s.gatherOver(g, w) {
 			t := task(TaskManifest)
 			t.Cohort, t.Burnt, t.Declines, t.Pin = g.cohort, g.burnt, g.declines, g.pinnedTo
 			return []Task{t}
