@@ -176,7 +176,7 @@ func (h *host) rest() {
 	h.w.after(h.latency, h.visit)
 }
 
-// give up leaves a task that cannot be done now.
+// giveUp leaves a task that cannot be done now.
 func (h *host) giveUp(t round.Task) {
 	h.leaveAlone(t)
 	h.busy = false

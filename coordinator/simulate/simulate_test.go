@@ -205,7 +205,7 @@ func TestDoesNotEnd(t *testing.T) {
 	p.Classes[1].Name, p.Classes[1].Available = "night", Availability{FromHour: 20, ToHour: 4}
 	p.Classes[0].Available = Availability{FromHour: 8, ToHour: 16}
 	p.Classes[0].Share = p.Classes[1].Share
-	c, _ := fakeConfig(t, p, 8, 2, 1)
+	c, _ := fakeConfig(t, p, 5, 2, 1)
 	_, err := Run(t.Context(), c)
 	if err == nil || !strings.Contains(err.Error(), "custodians") {
 		t.Errorf("two halves that never meet: %v", err)
