@@ -19,6 +19,11 @@
 // never answer, which leaves fewer than t. Manifests that it verified but did not
 // answer need none. The tests explore this exhaustively for m = 3, 4 and 5.
 //
+// Where the plan draws whom a train round asks, a hospital takes part only under a manifest
+// whose cohort is that draw (federation.CheckCohort), or one that is pinned: to an earlier
+// manifest on the question, shown beside it, or to an answer of an earlier epoch that this
+// hospital is bound by.
+//
 // A charter epoch ends with closing statements: a custodian erases its key, says what it
 // answered, and does nothing more in that epoch (CloseEpoch). The next one begins with the
 // union of at least t of these (BeginEpoch, federation.CheckTransition); every custodian,

@@ -148,3 +148,43 @@ func TestCharterRefusals(t *testing.T) {
 		}
 	}
 }
+
+// TestDrawOutlivesAnEpoch: a cohort that is bound by an answer of an earlier epoch is pinned
+// to the manifest of that answer, which hospitals remember, however often it is asked; one
+// that is bound by an answer of this epoch to the manifest that was drawn.
+func TestDrawOutlivesAnEpoch(t *testing.T) {
+	s := newPlannedStory(t, 5, 1, func(p *federation.Plan) { p.Schedule.Cohort = federation.Cohort{Size: 3, Extra: 1} })
+	s.statistics("ABCDE")
+	s.toSelect("ABCDE")
+	s.answer("A")
+	drawn := s.state.Round.Manifest
+	for range 2 {
+		s.gone = s.ids("BCDE")
+		s.pass(20)
+		s.own(round.TaskAbandon)
+		s.gone = nil
+		s.pass(70)
+		s.toSelect("ABCDE")
+		if m := s.w.blobs[s.state.Round.Manifest].(federation.VerifiedManifest); m.Pin != drawn || len(m.Declines) > 0 {
+			t.Errorf("round %d is pinned to %s, want the first, %s", s.state.Round.Number, m.Pin.Short(), drawn.Short())
+		}
+		s.answer("A")
+	}
+	set, last := s.state.Round.S, s.state.Round.Manifest
+	r := federation.Release{V: 1, Questions: []string{"train/q"}, Set: set, LeavesOut: set[0][4:]}
+	next := s.withoutE(s.answered(federation.SetDigest(r.Remaining())))
+	next.Charter.Releases = []federation.ApprovedRelease{{Release: r, Approvals: []federation.Digest{}}}
+	s.begins(next)
+	for range 2 {
+		s.toSelect("ABCD")
+		if m := s.w.blobs[s.state.Round.Manifest].(federation.VerifiedManifest); m.Pin != last {
+			t.Errorf("round %d is pinned to %s, want %s of the epoch before", s.state.Round.Number, m.Pin.Short(), last.Short())
+		}
+		s.answer("A")
+		s.gone = s.ids("BCD")
+		s.pass(20)
+		s.own(round.TaskAbandon)
+		s.gone = nil
+		s.pass(70)
+	}
+}
