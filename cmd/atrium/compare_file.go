@@ -68,14 +68,29 @@ func openComparison(o compareOptions, plan federation.Plan, records []client.Rec
 	if err != nil {
 		return nil, err
 	}
-	var before comparison
-	if err := json.Unmarshal(b, &before); err != nil {
+	before, err := decodeComparison(b)
+	if err != nil {
 		return nil, fmt.Errorf("%s: is no comparison to go on with: %w", o.JSON, err)
 	}
 	if before.PlanDigest != c.PlanDigest || before.Records != c.Records || before.Groups != c.Groups || !slices.Equal(before.Hospitals, c.Hospitals) {
 		return nil, fmt.Errorf("%s: is a comparison of another plan, other records, groups or attackers; choose another --json", o.JSON)
 	}
 	c.Runs = before.Runs
+	return c, nil
+}
+
+// decodeComparison reads a comparison; every run in it has its hospitals.
+func decodeComparison(b []byte) (comparison, error) {
+	var c comparison
+	if err := json.Unmarshal(b, &c); err != nil {
+		return c, err
+	}
+	for _, r := range c.Runs {
+		tuned := r.TunedAll != nil
+		if n := len(c.Hospitals); len(r.Hospitals) != n || tuned && len(r.Tuned) != n || !tuned && len(r.Tuned) > 0 {
+			return c, fmt.Errorf("%.80q, seed %d: scores of %d hospitals and %d after fine-tuning, there are %d", r.Row, r.Seed, len(r.Hospitals), len(r.Tuned), n)
+		}
+	}
 	return c, nil
 }
 
@@ -98,7 +113,7 @@ func recordsDigest(records []client.Records) federation.Digest {
 
 func (c *comparisonFile) has(x contender) bool {
 	return slices.ContainsFunc(c.Runs, func(r compareRun) bool {
-		return r.Row == x.name && r.Seed == x.seed && len(r.Hospitals) == len(c.Hospitals)
+		return r.Row == x.name && r.Seed == x.seed
 	})
 }
 

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"encoding/json"
 	"os"
 	"os/exec"
@@ -178,4 +179,44 @@ func TestTables(t *testing.T) {
 			t.Logf("\n%s", tables)
 		})
 	}
+}
+
+// FuzzDecodeComparison: what decodes can be shown, and is written as it was read.
+func FuzzDecodeComparison(f *testing.F) {
+	auc, seven := 0.75, compareScore{Accuracy: 0.7}
+	whole := comparison{Plan: "p", Groups: 1, Rounds: 2, Seeds: 2, Hospitals: []compareHospital{{Name: "a", Rows: 3, Test: 2}, {Name: "b", Attacks: true}},
+		Runs: []compareRun{{Row: "fedavg", Seed: 1, Hospitals: []compareScore{{Accuracy: 0.5, AUC: &auc}, seven}, All: seven, Tuned: []compareScore{seven, seven}, TunedAll: &seven},
+			{Row: "local", Seed: 2, Hospitals: []compareScore{seven, seven}, All: seven, Snapshot: &federation.Digest{1}}}}
+	b, err := json.Marshal(whole)
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(b)
+	f.Add([]byte(`{"hospitals":[{}],"runs":[{"hospitals":[]}]}`))
+	f.Add([]byte(`{"hospitals":[{}],"runs":[{"hospitals":[{}],"tuned":[{}]}]}`))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		c, err := decodeComparison(b)
+		if err != nil {
+			return
+		}
+		for _, r := range c.Runs {
+			plain, tuned := c.row(r.Row)
+			for _, seeds := range [][]scored{plain, tuned} {
+				if cells := c.cells(seeds, func(s compareScore) (float64, bool) { return s.Accuracy, true }); len(cells) != len(c.heads()) {
+					t.Fatalf("%d cells under %d heads", len(cells), len(c.heads()))
+				}
+			}
+		}
+		once, err := json.Marshal(c)
+		if err != nil {
+			t.Fatal(err)
+		}
+		again, err := decodeComparison(once)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if twice, err := json.Marshal(again); err != nil || !bytes.Equal(once, twice) {
+			t.Errorf("%v: %s became %s", err, once, twice)
+		}
+	})
 }
