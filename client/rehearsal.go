@@ -32,6 +32,7 @@ type Rehearsal struct {
 	Version   uint64
 
 	exact    bool
+	byRound  bool // records are ordered by the round's number
 	round    uint64
 	trainers map[int]train.Trainer // by records of a graph
 }
@@ -94,12 +95,15 @@ func (r *Rehearsal) WithoutFixedPoint() {
 	}
 }
 
-// Start replaces the parameters that follow from the plan, behind the statistics round.
+// Start replaces the parameters that follow from the plan, behind the statistics round, and
+// orders records by the number of each round instead of its base: rehearsals that differ
+// in precision alone then take the same steps.
 func (r *Rehearsal) Start(params []float32) error {
 	_, norm, err := models.OfPlan(r.Plan, r.Model)
 	if err != nil {
 		return err
 	}
+	r.byRound = true
 	r.Model, err = models.ForPlan(r.Plan, params, norm)
 	return err
 }
@@ -201,13 +205,13 @@ func (r *Rehearsal) sum(ctx context.Context, round opening.Round, base *Base) (o
 	tail := r.Plan.TrainTail()
 	if !r.exact {
 		return opening.Plain(round, func(id federation.HospitalID) ([]uint32, error) {
-			return r.Hospital(id).update(ctx, round.Header, base, tail)
+			return r.Hospital(id).update(ctx, round.Header, base, tail, r.byRound)
 		})
 	}
 	all := map[federation.HospitalID][]float64{}
 	for _, group := range round.Submitters.Groups {
 		for _, m := range group {
-			values, err := r.Hospital(m.Hospital).values(ctx, round.Header, base, tail)
+			values, err := r.Hospital(m.Hospital).values(ctx, round.Header, base, tail, r.byRound)
 			if err != nil {
 				return opening.Sum{}, err
 			}
@@ -256,8 +260,11 @@ func (r *Rehearsal) submitters(kind federation.RoundKind, cohort []federation.Ho
 }
 
 // values are what the hospital contributes; tail is where the vectors of a train round end.
-func (h *Rehearsing) values(ctx context.Context, header federation.Header, base *Base, tail int) ([]float64, error) {
+func (h *Rehearsing) values(ctx context.Context, header federation.Header, base *Base, tail int, byRound bool) ([]float64, error) {
 	order := h.seedOf("order", header)
+	if byRound {
+		order = repeatable("order", h.Name, h.seed, []string{fmt.Sprint(header.Round)})
+	}
 	values, err := h.learner.Contribute(ctx, h.trainer, header, base, binary.LittleEndian.Uint64(order[:8]))
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", h.Name, err)
@@ -273,8 +280,8 @@ func (h *Rehearsing) seedOf(purpose string, header federation.Header) [32]byte {
 }
 
 // update returns the fields that the hospital's daemon would encrypt.
-func (h *Rehearsing) update(ctx context.Context, header federation.Header, base *Base, tail int) ([]uint32, error) {
-	values, err := h.values(ctx, header, base, tail)
+func (h *Rehearsing) update(ctx context.Context, header federation.Header, base *Base, tail int, byRound bool) ([]uint32, error) {
+	values, err := h.values(ctx, header, base, tail, byRound)
 	if err != nil {
 		return nil, err
 	}

@@ -71,7 +71,8 @@ other hospitals.
 
 With --bits each rule is trained in each of these precisions, with the plan's clip and with
 one that follows the sums up to it, and beside them in floating point without a clip; the
-log-loss is shown too. Rows begin with the same parameters.
+log-loss is shown too. Rows begin with the same parameters and take records in the same
+order, so that they differ in precision alone.
 
 With --json the file is written after each run; the same command with the same file goes on
 with what is missing.`,
