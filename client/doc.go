@@ -7,5 +7,6 @@
 // rounds. client/policy has the hospital's veto. One-time keys and one-round keys are in
 // memory only, and die with the process.
 //
-// A Daemon is run once, by one goroutine.
+// A Daemon is run once, by one goroutine. A Learner is what a Daemon computes, without the
+// rest; a Rehearsal is a federation of them in one process.
 package client
