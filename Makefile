@@ -27,14 +27,14 @@ check: $(TOOLS)/protoc-gen-go $(TOOLS)/protoc-gen-go-grpc
 # The real records lie beside the checkout; tests that need them skip without them.
 unit: servers
 	@test -d ../shared/data || echo "DATA ABSENT: ../shared/data: what needs real records is not tested"
-	$(GO) test ./...
+	$(GO) test -parallel 4 -timeout 20m ./... # most of the time is waiting
 	$(GO) test -tags purego ./privacy/he # as on processors without AVX2
 
-# The packages with goroutines, under the race detector; two long tests that play one
-# message after the other run without it only.
+# The packages with goroutines, under the race detector; some long tests run
+# without it only.
 race:
-	$(GO) test -race -skip '^(TestLyingHospital|TestBurnCertificate)$$' ./coordinator ./coordinator/opening ./coordinator/rpc ./coordinator/wire \
-		./client ./storage/local ./storage/transfer
+	$(GO) test -race -timeout 20m -skip '^(TestLyingHospital|TestBurnCertificate|TestBrokenConnectionsAreResumed|TestRulesThroughAFederation)$$' \
+		./coordinator ./coordinator/opening ./coordinator/rpc ./coordinator/wire ./client ./storage/local ./storage/transfer
 
 # Rounds between processes that are killed, stopped and cut off, on a directory (local), a
 # MinIO (minio) or four MinIO nodes (minio4, as root). The last line is the verdict, the one

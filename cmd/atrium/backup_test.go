@@ -18,6 +18,7 @@ import (
 // coordinator that comes back from one that is older than what hospitals saw refuses to
 // lead, and goes on from the newest copy.
 func TestBackupAndRestore(t *testing.T) {
+	t.Parallel()
 	plan := plans.Cardiology()
 	plan.Schedule.Rounds, plan.Schedule.EvaluateEvery = 12, 0
 	s := newSiteOf(t, plan, "a", "b", "c", "d")

@@ -260,6 +260,7 @@ func (s site) inspect() coordinator.Inspection {
 // A federation is made, trained, given another plan, trained on, and audited, each part
 // a process that a person would start.
 func TestFederationByHand(t *testing.T) {
+	t.Parallel()
 	plan := plans.Cardiology()
 	plan.Schedule.Rounds, plan.Schedule.EvaluateEvery = 1, 1
 	s := newSite(t, plan)

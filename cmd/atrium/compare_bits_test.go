@@ -33,6 +33,7 @@ func precisions(t *testing.T, plan federation.Plan, args ...string) map[string]c
 // TestPrecisionOnHeartDisease: on real records 8 bits cost little, and 16 nothing to speak
 // of, with either clip.
 func TestPrecisionOnHeartDisease(t *testing.T) {
+	t.Parallel()
 	requireRecords(t)
 	scores := precisions(t, plans.Cardiology(), "--data", split43, "--seeds", "1", "--rounds", "20")
 	exact := scores["floating point"]
@@ -46,6 +47,7 @@ func TestPrecisionOnHeartDisease(t *testing.T) {
 // TestClipThatIsFarTooWide: eight bits of a clip a hundred times too wide are noise; one that
 // follows the sums comes down to what is needed.
 func TestClipThatIsFarTooWide(t *testing.T) {
+	t.Parallel()
 	requireRecords(t)
 	plan := plans.Cardiology()
 	plan.Privacy.Clip = 100

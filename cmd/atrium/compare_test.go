@@ -61,6 +61,7 @@ func accuracy(s compareScore) float64 { return s.Accuracy }
 // TestCompareIsTheDemonstration: what one process computes is what a coordinator and its
 // hospitals do as processes, encrypted: the bytes of the last version, and every score.
 func TestCompareIsTheDemonstration(t *testing.T) {
+	t.Parallel()
 	for name, c := range map[string]struct {
 		rule   string
 		change func(*federation.Plan)
@@ -132,6 +133,7 @@ func flamby() federation.Plan {
 // the four hospitals, over five seeds. FLamby's published means are .685 (FedAvg), .726
 // (FedAdam) and .731 (FedYogi).
 func TestCompareHeart(t *testing.T) {
+	t.Parallel()
 	requireRecords(t)
 	for _, x := range []struct {
 		plan  federation.Plan

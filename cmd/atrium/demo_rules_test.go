@@ -29,6 +29,7 @@ func rulePlan(t *testing.T, change func(*federation.Plan)) string {
 
 // TestDemoRules: one rule of each family between processes, replayed with the command.
 func TestDemoRules(t *testing.T) {
+	t.Parallel()
 	for name, c := range map[string]struct {
 		change func(*federation.Plan)
 		args   []string
@@ -64,6 +65,7 @@ func TestDemoRules(t *testing.T) {
 // TestDemoArrays: waveforms and images are generated, read, learned from and replayed; the
 // images with softmax, group normalisation and dropout.
 func TestDemoArrays(t *testing.T) {
+	t.Parallel()
 	for _, plan := range []federation.Plan{plans.ECG(), plans.Chest()} {
 		t.Run(plan.Name, func(t *testing.T) {
 			plan.Schedule.Rounds = 2
@@ -94,6 +96,7 @@ func TestDemoArrays(t *testing.T) {
 // TestDemoKillsWhatKeepsState: control variates and local tensors are in the hospitals'
 // stores; one that is killed goes on with those of the last version that it is part of.
 func TestDemoKillsWhatKeepsState(t *testing.T) {
+	t.Parallel()
 	dir := filepath.Join(t.TempDir(), "demo")
 	d := startDemo(t, dir, "--plan", rulePlan(t, func(p *federation.Plan) {
 		p.Schedule.Rounds, p.Local.FineTune = 8, 20

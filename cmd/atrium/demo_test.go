@@ -149,6 +149,7 @@ func requireRecords(t *testing.T) {
 }
 
 func TestDemoOnRealRecords(t *testing.T) {
+	t.Parallel()
 	requireRecords(t)
 	r := startDemo(t, filepath.Join(t.TempDir(), "demo"), "--data", split43).result()
 	requireVersion(t, r, 40)
@@ -180,6 +181,7 @@ func TestDemoOnRealRecords(t *testing.T) {
 // TestDemoEncryptionCostsNoAccuracy: 100 encrypted rounds of the plan whose plaintext
 // result is known.
 func TestDemoEncryptionCostsNoAccuracy(t *testing.T) {
+	t.Parallel()
 	requireRecords(t)
 	b, err := os.ReadFile(filepath.Join(split43, "..", "golden_flamby_split.json"))
 	if err != nil {
@@ -201,6 +203,7 @@ func TestDemoEncryptionCostsNoAccuracy(t *testing.T) {
 }
 
 func TestDemoSameSeedSameModel(t *testing.T) {
+	t.Parallel()
 	first := startDemo(t, filepath.Join(t.TempDir(), "a"), "--rounds", "3", "--seed", "7", "--model", "mlp").result()
 	second := startDemo(t, filepath.Join(t.TempDir(), "b"), "--rounds", "3", "--seed", "7", "--model", "mlp").result()
 	if filepath.Base(first.Snapshot) != filepath.Base(second.Snapshot) {
@@ -214,6 +217,7 @@ func TestDemoSameSeedSameModel(t *testing.T) {
 }
 
 func TestDemoSurvivesKills(t *testing.T) {
+	t.Parallel()
 	for _, c := range []struct {
 		name    string
 		victims []string
@@ -244,6 +248,7 @@ func TestDemoSurvivesKills(t *testing.T) {
 
 // TestDemoStandby: a coordinator that is killed and not started again costs no round.
 func TestDemoStandby(t *testing.T) {
+	t.Parallel()
 	d := startDemo(t, filepath.Join(t.TempDir(), "demo"), "--rounds", "6", "--standby", "--no-restart")
 	d.batches(12)
 	site, err := loadDemoSite(d.dir)
@@ -269,6 +274,7 @@ func TestDemoStandby(t *testing.T) {
 }
 
 func TestDemoGoesOnWithoutOneHospital(t *testing.T) {
+	t.Parallel()
 	d := startDemo(t, filepath.Join(t.TempDir(), "demo"), "--rounds", "4", "--no-restart")
 	d.batches(12)
 	d.kill("hillcrest")
@@ -287,6 +293,7 @@ func TestDemoGoesOnWithoutOneHospital(t *testing.T) {
 }
 
 func TestDemoStopsWithoutTwoHospitalsAndGoesOn(t *testing.T) {
+	t.Parallel()
 	dir := filepath.Join(t.TempDir(), "demo")
 	d := startDemo(t, dir, "--rounds", "5", "--no-restart")
 	d.batches(20)
@@ -326,6 +333,7 @@ func runs(pid int) bool {
 
 // TestDemoSingleClass: a hospital whose test records have one class has no AUC.
 func TestDemoSingleClass(t *testing.T) {
+	t.Parallel()
 	data := t.TempDir()
 	var names []string
 	for i := range 3 {
@@ -363,6 +371,7 @@ func boolean(b bool) int {
 
 // TestAuditNamesWhatWasChanged flips one byte of stored objects and asks the auditor.
 func TestAuditNamesWhatWasChanged(t *testing.T) {
+	t.Parallel()
 	r := startDemo(t, filepath.Join(t.TempDir(), "demo"), "--rounds", "2").result()
 	bucket, err := local.Open(r.Store)
 	if err != nil {

@@ -107,6 +107,7 @@ func epochPlan() federation.Plan {
 // and the three others go on under another charter. Later the log's key is replaced, and
 // then lost. The audit passes over all of it.
 func TestEpochs(t *testing.T) {
+	t.Parallel()
 	plan := epochPlan()
 	s := newSiteOf(t, plan, "a", "b", "c", "d", "e")
 	lead, daemons := s.serve(s.names...)

@@ -49,6 +49,7 @@ func look(t *testing.T, program string) string {
 // control variate, end where the built-in model ends; every version is replayed. Then what
 // the configuration names must be what is there.
 func TestExternalTrainer(t *testing.T) {
+	t.Parallel()
 	external := externalPlan(federation.Scaffold)
 	builtIn := external
 	builtIn.Model = federation.Model{Kind: federation.Logistic}
@@ -84,6 +85,7 @@ func TestExternalTrainer(t *testing.T) {
 // TestExternalTrainerThatFails: a program that breaks the protocol costs its hospital the
 // round, not the federation.
 func TestExternalTrainerThatFails(t *testing.T) {
+	t.Parallel()
 	dir := filepath.Join(t.TempDir(), "demo")
 	r := startDemo(t, dir, "--plan", writePlan(t, externalPlan(federation.FedAvg)), "--trainer", look(t, "act-flaky")).result()
 	requireVersion(t, r, 4)
@@ -183,6 +185,7 @@ func TestPyTorchBench(t *testing.T) {
 // TestDemoAdapter: of a built-in model only what is trained changes from the first version
 // to the last, and only that is sent.
 func TestDemoAdapter(t *testing.T) {
+	t.Parallel()
 	p := plans.Cardiology()
 	p.Model = federation.Model{Kind: federation.MLP, Hidden: []int{64, 8}}
 	p.Schedule.Rounds, p.Schedule.EvaluateEvery, p.Local.Trained = 2, 0, []string{"layer3.*", "layer2.bias"}

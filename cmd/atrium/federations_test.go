@@ -108,6 +108,7 @@ func (c centre) status(want int) []inspected {
 // federations, each with its own log. Then the log of one is damaged, and the other is
 // trained on.
 func TestTwoFederations(t *testing.T) {
+	t.Parallel()
 	plan := plans.Cardiology()
 	plan.Schedule.Rounds, plan.Schedule.EvaluateEvery = 2, 0
 	c := newCentre(t, plan)

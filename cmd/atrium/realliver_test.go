@@ -102,6 +102,7 @@ func liverSites(t *testing.T, convert bool) string {
 // own is, and is better once each has fine-tuned it. Records in other units are told of;
 // what they spoil is a hospital's own model and the fine-tuned one.
 func TestCompareLiver(t *testing.T) {
+	t.Parallel()
 	const rule = "fedavg"
 	auc := func(s compareScore) float64 { return *s.AUC }
 	run := func(convert bool) (c comparison, tables string) {
@@ -137,6 +138,7 @@ func TestCompareLiver(t *testing.T) {
 
 // TestLiverColumnsInTheDemonstration: daemons read the same files of columns.
 func TestLiverColumnsInTheDemonstration(t *testing.T) {
+	t.Parallel()
 	plan := plans.Liver()
 	plan.Schedule.Rounds, plan.Schedule.EvaluateEvery, plan.Local.FineTune = 2, 0, 0
 	data := liverSites(t, true)

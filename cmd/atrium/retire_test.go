@@ -41,6 +41,7 @@ func (s site) says(status int, args []string, want ...string) {
 // deletes them, and the audit says which versions rest on the sums that stay. What did
 // not expire must not be gone.
 func TestRetireByHand(t *testing.T) {
+	t.Parallel()
 	plan := plans.Cardiology()
 	plan.Schedule.Rounds, plan.Schedule.EvaluateEvery = 1, 1
 	s := newSiteWith(t, plan, []string{"a", "b", "c"}, "--retain-rounds", "1")

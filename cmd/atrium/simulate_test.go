@@ -21,6 +21,7 @@ import (
 // TestSimulationKilled: a simulation that is killed and goes on, twice, writes the bytes that
 // one writes which nobody disturbs; its rule has every hospital keep something.
 func TestSimulationKilled(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	plan := filepath.Join(dir, "plan.yaml")
 	b, err := os.ReadFile("plans/cardiology.yaml")

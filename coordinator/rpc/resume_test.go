@@ -118,7 +118,7 @@ func TestBrokenConnectionsAreResumed(t *testing.T) {
 	const snapshot, ciphertext = 19_300_000, 11_500_000 // bytes, nearly
 	w := newWorldOf(t, 4, 1, func(p *federation.Plan) {
 		p.Model = federation.Model{Kind: federation.MLP, Hidden: []int{2000, 2400}}
-		p.Schedule.Rounds, p.Schedule.EvaluateEvery, p.Schedule.GraceSeconds = 1, 0, 60
+		p.Schedule.Rounds, p.Schedule.EvaluateEvery, p.Schedule.GraceSeconds = 1, 0, 600
 	})
 	c, stop := w.coordinator()
 	defer stop()

@@ -46,6 +46,7 @@ type head struct {
 	checkpoint []byte
 	size       int64
 	pointers   map[string][]byte
+	tiles      map[string]bool // that were there before the batches were listed: of nothing later
 	batches    []storage.ObjectInfo
 }
 
@@ -66,7 +67,8 @@ func Copy(ctx context.Context, from, to storage.Bucket, skip func(name string) b
 		return Result{}, err
 	}
 	infos = slices.DeleteFunc(infos, func(i storage.ObjectInfo) bool {
-		return skip(i.Name) || isPointer(i.Name) || strings.HasPrefix(i.Name, storage.LogFolder)
+		return skip(i.Name) || isPointer(i.Name) || strings.HasPrefix(i.Name, storage.LogFolder) ||
+			strings.HasPrefix(i.Name, storage.TileFolder) && !h.tiles[i.Name]
 	})
 	slices.SortStableFunc(infos, func(a, b storage.ObjectInfo) int { return rank(a.Name) - rank(b.Name) })
 	c := newCopier(from, to, append(slices.Clone(infos), h.batches...), progress)
@@ -96,9 +98,9 @@ func rank(name string) int {
 	return slices.IndexFunc(order, func(folder string) bool { return strings.HasPrefix(name, folder) })
 }
 
-// note reads the checkpoint, then the pointers, then which batches there are.
+// note reads the checkpoint, then the pointers and which tiles there are, then which batches.
 func note(ctx context.Context, from storage.Bucket, skip func(string) bool) (head, error) {
-	h := head{pointers: map[string][]byte{}}
+	h := head{pointers: map[string][]byte{}, tiles: map[string]bool{}}
 	c, data, err := roundlog.UnverifiedCheckpoint(ctx, from)
 	if err != nil {
 		return h, err
@@ -109,6 +111,7 @@ func note(ctx context.Context, from storage.Bucket, skip func(string) bool) (hea
 		return h, err
 	}
 	for _, i := range infos {
+		h.tiles[i.Name] = true
 		if !isPointer(i.Name) || skip(i.Name) || i.Name == storage.Checkpoint || i.Name == storage.Lease {
 			continue
 		}

@@ -6,6 +6,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -244,5 +245,39 @@ func TestCopyBesideAWriter(t *testing.T) {
 	}
 	if !bytes.Contains([]byte(got[storage.Checkpoint]), []byte("\n3\n")) {
 		t.Errorf("checkpoint: %s", got[storage.Checkpoint])
+	}
+}
+
+// listed is a source to which something happens after its batches were listed.
+type listed struct {
+	storage.Bucket
+	then func()
+}
+
+func (l listed) List(ctx context.Context, prefix string) ([]storage.ObjectInfo, error) {
+	infos, err := l.Bucket.List(ctx, prefix)
+	if prefix == storage.LogFolder {
+		l.then()
+	}
+	return infos, err
+}
+
+// TestCopyHoldsNoLaterTile: a coordinator that goes on from the copy could not publish over it.
+func TestCopyHoldsNoLaterTile(t *testing.T) {
+	f, to := newFederation(t, 3), storagetest.NewMemory()
+	before := contents(t, f)
+	if r, err := copied(t, listed{f, func() { f.add(t, 2) }}, to); err != nil || r.Batches != 3 {
+		t.Fatalf("%+v, %v", r, err)
+	}
+	tiles := 0
+	for name := range contents(t, to) {
+		if strings.HasPrefix(name, storage.TileFolder) {
+			if tiles++; before[name] == "" {
+				t.Errorf("%s came after the batches", name)
+			}
+		}
+	}
+	if tiles == 0 {
+		t.Error("no tile was copied")
 	}
 }
