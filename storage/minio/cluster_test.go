@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"atrium/storage"
+	"atrium/storage/minio"
 	"atrium/storage/minio/miniotest"
 )
 
@@ -53,8 +54,15 @@ func TestCluster(t *testing.T) {
 	if err != nil || len(infos) != slot {
 		t.Errorf("listed %d of %d batches, %v", len(infos), slot, err)
 	}
+	// A node that was killed in mid-write may leave an object locked for up to two minutes.
+	deadline := time.Now().Add(3 * time.Minute)
 	for i := range slot {
-		if got, err := b.Get(t.Context(), storage.Batch(int64(i)), 0, -1); err != nil || len(got) == 0 {
+		got, err := b.Get(t.Context(), storage.Batch(int64(i)), 0, -1)
+		for ; errors.Is(err, minio.ErrUnreachable) && time.Now().Before(deadline); time.Sleep(time.Second) {
+			t.Logf("batch %d: %v", i, err)
+			got, err = b.Get(t.Context(), storage.Batch(int64(i)), 0, -1)
+		}
+		if err != nil || len(got) == 0 {
 			t.Errorf("batch %d: %q, %v", i, got, err)
 		}
 	}
