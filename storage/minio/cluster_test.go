@@ -35,6 +35,7 @@ func TestCluster(t *testing.T) {
 		t.Logf("%s: 4 batches in %s", what, time.Since(start).Round(time.Millisecond))
 	}
 	writes("all nodes")
+	time.Sleep(2 * time.Second) // nodes give locks back in the background
 	s.Nodes[0].Kill()
 	writes("node 1 killed")
 	if err := s.Nodes[0].Start(); err != nil {
