@@ -117,19 +117,13 @@ func madeUp(name string) federation.Member {
 	return federation.Member{ID: federation.NewHospitalID(rehearsal, public), Name: name, IdentityKey: public, TLSKey: federation.Sum(seed[:])}
 }
 
-// groups cuts the hospitals into n runs of nearly equal length, the longer ones first.
+// groups cuts the hospitals into n groups.
 func (r *Rehearsal) groups(n int) [][]federation.HospitalID {
-	var out [][]federation.HospitalID
-	left := r.Hospitals
-	for ; n > 0; n-- {
-		size := (len(left) + n - 1) / n
-		var group []federation.HospitalID
-		for _, h := range left[:size] {
-			group = append(group, h.ID)
-		}
-		out, left = append(out, group), left[size:]
+	var ids []federation.HospitalID
+	for _, h := range r.Hospitals {
+		ids = append(ids, h.ID)
 	}
-	return out
+	return federation.CutGroups(ids, n)
 }
 
 // trainer returns the one for hospitals with so many records; they share it, because

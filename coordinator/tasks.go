@@ -157,17 +157,9 @@ func (c *Coordinator) signed(ctx context.Context, blob federation.Digest) (feder
 
 // putSubmitters stores a candidate or S with the submissions that it sums.
 func (c *Coordinator) putSubmitters(ctx context.Context, t round.Task, v View) (federation.Digest, error) {
-	list := federation.Submitters{V: 1, Manifest: v.State.Round.Manifest}
-	for _, group := range t.Set {
-		members := []federation.Submitter{}
-		for _, id := range group {
-			blob, ok := v.State.Round.Update(id)
-			if !ok {
-				return federation.Digest{}, fmt.Errorf("no update of %s: %w", id, round.ErrMismatch)
-			}
-			members = append(members, federation.Submitter{Hospital: id, Submission: blob})
-		}
-		list.Groups = append(list.Groups, members)
+	list, err := v.State.Round.Submitters(t.Set)
+	if err != nil {
+		return federation.Digest{}, err
 	}
 	return storage.PutBlob(ctx, c.cfg.Bucket, federation.Encode(list))
 }

@@ -5,6 +5,16 @@ import (
 	"slices"
 )
 
+// CutGroups cuts hospitals into n runs of nearly equal length, the longer ones first.
+func CutGroups(hospitals []HospitalID, n int) [][]HospitalID {
+	var out [][]HospitalID
+	for ; n > 0; n-- {
+		size := (len(hospitals) + n - 1) / n
+		out, hospitals = append(out, slices.Clone(hospitals[:size])), hospitals[size:]
+	}
+	return out
+}
+
 // Grouped returns the charter with its roster in these groups, which are summed apart: a
 // group that fails costs only itself. K becomes at most the size of the smallest group,
 // and f at most K−2; the custodians and t stay.

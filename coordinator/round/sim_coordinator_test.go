@@ -279,14 +279,9 @@ func (w *world) earlier(m federation.VerifiedManifest) *federation.Earlier {
 }
 
 func (c *coordinator) submitters(t round.Task, s round.State) federation.Digest {
-	list := federation.Submitters{V: 1, Manifest: s.Round.Manifest}
-	for _, group := range t.Set {
-		members := []federation.Submitter{}
-		for _, id := range group {
-			blob, _ := s.Round.Update(id)
-			members = append(members, federation.Submitter{Hospital: id, Submission: blob})
-		}
-		list.Groups = append(list.Groups, members)
+	list, err := s.Round.Submitters(t.Set)
+	if err != nil {
+		panic(err)
 	}
 	c.w.blobs[list.Digest()] = list
 	return list.Digest()

@@ -1,6 +1,7 @@
 package round
 
 import (
+	"fmt"
 	"slices"
 	"time"
 
@@ -180,6 +181,24 @@ func (r Round) InCohort(id federation.HospitalID) bool { return contains(r.Cohor
 
 // Update returns the acknowledged submission of id.
 func (r Round) Update(id federation.HospitalID) (federation.Digest, bool) { return find(r.Updates, id) }
+
+// Submitters lists a set of the cohort, by group, with what each of them submitted; the
+// error is [ErrMismatch] when one of them did not.
+func (r Round) Submitters(set [][]federation.HospitalID) (federation.Submitters, error) {
+	list := federation.Submitters{V: 1, Manifest: r.Manifest}
+	for _, group := range set {
+		members := []federation.Submitter{}
+		for _, id := range group {
+			blob, ok := r.Update(id)
+			if !ok {
+				return federation.Submitters{}, fmt.Errorf("no update of %s: %w", id, ErrMismatch)
+			}
+			members = append(members, federation.Submitter{Hospital: id, Submission: blob})
+		}
+		list.Groups = append(list.Groups, members)
+	}
+	return list, nil
+}
 
 // HasDeclined reports whether id declined a role.
 func (r Round) HasDeclined(id federation.HospitalID, role string) bool {

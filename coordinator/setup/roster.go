@@ -94,18 +94,13 @@ func Enrol(o Options, before federation.Charter, name string) (federation.Member
 	return m.listed(before.ShowNames), nil
 }
 
-// groups cuts the roster into n runs of nearly equal length, the longer ones first.
+// groups cuts the roster into n groups.
 func groups(roster []member, n int) [][]federation.HospitalID {
-	var out [][]federation.HospitalID
-	for ; n > 0; n-- {
-		size := (len(roster) + n - 1) / n
-		var group []federation.HospitalID
-		for _, m := range roster[:size] {
-			group = append(group, m.id)
-		}
-		out, roster = append(out, group), roster[size:]
+	var ids []federation.HospitalID
+	for _, m := range roster {
+		ids = append(ids, m.id)
 	}
-	return out
+	return federation.CutGroups(ids, n)
 }
 
 // countersign signs the charter as every member, in the charter's order.

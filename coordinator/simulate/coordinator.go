@@ -147,9 +147,11 @@ func (c *coordinator) event(t round.Task, s round.State) (round.Event, error) {
 	case round.TaskManifest:
 		return c.manifest(t, s), nil
 	case round.TaskPropose:
-		return round.CandidateStored{Set: t.Set, Blob: c.submitters(t, s)}, nil
+		blob, err := c.submitters(t, s)
+		return round.CandidateStored{Set: t.Set, Blob: blob}, err
 	case round.TaskSelect:
-		return round.SelectionStored{Set: t.Set, Blob: c.submitters(t, s)}, nil
+		blob, err := c.submitters(t, s)
+		return round.SelectionStored{Set: t.Set, Blob: blob}, err
 	case round.TaskPublish:
 		return c.w.publish(s)
 	case round.TaskAbandon:
@@ -264,19 +266,11 @@ func signed(by federation.HospitalID, body any) federation.Signed {
 	return federation.Signed{Signer: by, Body: federation.Encode(body), Signature: make([]byte, 64)}
 }
 
-func (c *coordinator) submitters(t round.Task, s round.State) federation.Digest {
-	list := federation.Submitters{V: 1, Manifest: s.Round.Manifest}
-	for _, group := range t.Set {
-		members := []federation.Submitter{}
-		for _, id := range group {
-			blob, _ := s.Round.Update(id)
-			members = append(members, federation.Submitter{Hospital: id, Submission: blob})
-		}
-		list.Groups = append(list.Groups, members)
-	}
+func (c *coordinator) submitters(t round.Task, s round.State) (federation.Digest, error) {
+	list, err := s.Round.Submitters(t.Set)
 	digest := list.Digest()
 	c.w.blobs[digest] = list
-	return digest
+	return digest, err
 }
 
 // publish takes the sums of a round and concludes it.
