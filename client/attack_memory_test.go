@@ -15,7 +15,7 @@ func burnAttacks(t *testing.T, l *liar) {
 	l.run(t, "burns of custodians that answered", func(t *testing.T) {
 		for _, s := range l.sites[:3] {
 			o := l.askBurn(s, p.header.Round, manifest)
-			a := decode[federation.Answer](l, o.sends(t, "answer").signed)
+			a := decode[federation.Send](l, o.sends(t, "answer").signed)
 			if a.Manifest != manifest || !strings.Contains(o.refusal, "burn manifest "+manifest.Short()+": this manifest was answered") {
 				t.Errorf("%s: answer under %s, %q", s.name, a.Manifest.Short(), o.refusal)
 			}
@@ -35,7 +35,7 @@ func burnAttacks(t *testing.T, l *liar) {
 	// true burn, one of a hostile custodian, and a third that it needs and has not.
 	hostile := sign(l, l.sites[2], federation.Burn{V: 1, Manifest: manifest, Custodian: l.sites[2].id})
 	elsewhere := sign(l, l.sites[1], federation.Burn{V: 1, Manifest: federation.Sum([]byte("another manifest")), Custodian: l.sites[1].id})
-	ack := sign(l, l.sites[1], federation.Acknowledgement{V: 1, Manifest: manifest, Custodian: l.sites[1].id, Unreadable: []federation.HospitalID{}})
+	ack := sign(l, l.sites[1], federation.Ready{V: 1, Manifest: manifest, Custodian: l.sites[1].id, Unreadable: []federation.HospitalID{}})
 	disguised := federation.Signed{Signer: l.sites[1].id, Body: federation.Encode(federation.Burn{V: 1, Manifest: manifest, Custodian: l.sites[1].id}), Signature: ack.Signature}
 	foreign := signFor("oncology", l.sites[1], federation.Burn{V: 1, Manifest: manifest, Custodian: l.sites[1].id})
 	q := l.gather(l.train(40))

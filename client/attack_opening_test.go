@@ -24,7 +24,7 @@ func envelopeAttacks(t *testing.T, l *liar) {
 	}
 	for _, a := range []struct {
 		name   string
-		list   federation.Submitters
+		list   federation.Candidate
 		change func([]*atriumpb.EnvelopeItem) []*atriumpb.EnvelopeItem
 		want   string
 	}{
@@ -77,7 +77,7 @@ func envelopeAttacks(t *testing.T, l *liar) {
 	}
 	l.run(t, "unreadable envelope is a complaint", func(t *testing.T) {
 		p.unreadable(victim)
-		a := decode[federation.Acknowledgement](l, p.askAcknowledge(to, p.of(l.sites...)).sends(t, "acknowledgement").signed)
+		a := decode[federation.Ready](l, p.askAcknowledge(to, p.of(l.sites...)).sends(t, "acknowledgement").signed)
 		if !slices.Equal(a.Unreadable, []federation.HospitalID{victim.id}) {
 			t.Errorf("complaints about %v, want %s", a.Unreadable, victim.id)
 		}
@@ -86,13 +86,13 @@ func envelopeAttacks(t *testing.T, l *liar) {
 }
 
 // replaced is a candidate that names other bytes for member i.
-func replaced(s federation.Submitters, i int, signed []byte) federation.Submitters {
+func replaced(s federation.Candidate, i int, signed []byte) federation.Candidate {
 	s.Groups = [][]federation.Submitter{slices.Clone(s.Groups[0])}
 	s.Groups[0][i].Submission = federation.Sum(signed)
 	return s
 }
 
-func repeated(s federation.Submitters) federation.Submitters {
+func repeated(s federation.Candidate) federation.Candidate {
 	s.Groups = [][]federation.Submitter{slices.Clone(s.Groups[0])}
 	s.Groups[0][1] = s.Groups[0][0]
 	return s
@@ -122,7 +122,7 @@ func answerAttacks(t *testing.T, l *liar) {
 	list := p.ready(l.sites, l.sites...)
 	to := l.sites[0]
 	victim := list.Groups[0][1]
-	alone := federation.Submitters{V: 1, Manifest: list.Manifest, Groups: [][]federation.Submitter{{}}}
+	alone := federation.Candidate{V: 1, Manifest: list.Manifest, Groups: [][]federation.Submitter{{}}}
 	for _, member := range list.Groups[0][:3] {
 		alone.Groups[0] = append(alone.Groups[0], federation.Submitter{Hospital: member.Hospital, Submission: victim.Submission})
 	}
@@ -142,7 +142,7 @@ func answerAttacks(t *testing.T, l *liar) {
 	}
 	for _, a := range []struct {
 		name   string
-		list   federation.Submitters
+		list   federation.Candidate
 		change func(*atriumpb.Work, int64)
 		want   string
 	}{
@@ -191,7 +191,7 @@ func answerAttacks(t *testing.T, l *liar) {
 		p.askAnswer(l.sites[3], list).refuses(t, "this manifest was answered")
 		p.askAcknowledge(l.sites[0], less).refuses(t, "this manifest was answered")
 		again := p.askAnswer(l.sites[0], list).sends(t, "answer") // the same question gets the stored answer
-		if a := decode[federation.Answer](l, again.signed); a.Submitters != list.Digest() {
+		if a := decode[federation.Send](l, again.signed); a.Submitters != list.Digest() {
 			t.Errorf("the stored answer is for %s", a.Submitters.Short())
 		}
 	})

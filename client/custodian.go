@@ -27,7 +27,7 @@ func (d *Daemon) acknowledge(ctx context.Context, w *atriumpb.Work) error {
 	if err := d.ensureManifest(ctx, w); err != nil {
 		return err
 	}
-	candidate, err := federation.DecodeSubmitters(w.GetSubmitters())
+	candidate, err := federation.DecodeCandidate(w.GetSubmitters())
 	if err != nil {
 		return err
 	}
@@ -44,14 +44,14 @@ func (d *Daemon) acknowledge(ctx context.Context, w *atriumpb.Work) error {
 	if err != nil {
 		return err
 	}
-	a := federation.Acknowledgement{V: 1, Manifest: d.live.manifest.Digest, Candidate: federation.Sum(w.GetSubmitters()),
+	a := federation.Ready{V: 1, Manifest: d.live.manifest.Digest, Candidate: federation.Sum(w.GetSubmitters()),
 		Custodian: d.self, Unreadable: unreadable}
 	signed := envelope.SignMessage(d.cfg.Identity, d.cfg.Charter.Federation, a)
 	return d.link.send(ctx, "acknowledgement", federation.Encode(signed))
 }
 
 // judgeGroups asks the hospital's policy about every group that is summed.
-func (d *Daemon) judgeGroups(s federation.Submitters) error {
+func (d *Daemon) judgeGroups(s federation.Candidate) error {
 	for _, group := range s.Set() {
 		if len(group) == 0 {
 			continue
@@ -66,7 +66,7 @@ func (d *Daemon) judgeGroups(s federation.Submitters) error {
 // openEnvelopes verifies every submission of a candidate and opens its envelope. A
 // message that does not fit the candidate or the manifest is the coordinator's doing
 // and refuses the whole; an envelope that cannot be read is a complaint.
-func (d *Daemon) openEnvelopes(ctx context.Context, candidate federation.Submitters) ([]federation.HospitalID, error) {
+func (d *Daemon) openEnvelopes(ctx context.Context, candidate federation.Candidate) ([]federation.HospitalID, error) {
 	ctx, cancel := context.WithCancel(ctx) // ends the stream on every way out
 	defer cancel()
 	stream, err := d.link.api.Envelopes(ctx, &atriumpb.EnvelopesRequest{Federation: d.link.federation, Candidate: digestBytes(candidate.Digest())})
@@ -154,7 +154,7 @@ func (d *Daemon) answer(ctx context.Context, w *atriumpb.Work) error {
 	if err := d.ensureManifest(ctx, w); err != nil {
 		return err
 	}
-	s, err := federation.DecodeSubmitters(w.GetSubmitters())
+	s, err := federation.DecodeCandidate(w.GetSubmitters())
 	if err != nil {
 		return err
 	}
@@ -184,7 +184,7 @@ func (d *Daemon) answer(ctx context.Context, w *atriumpb.Work) error {
 
 // checkSelection verifies that the log entry which names S is included in a checkpoint
 // consistent with all that this hospital has seen.
-func (d *Daemon) checkSelection(w *atriumpb.Work, s federation.Submitters) (federation.TreeHead, error) {
+func (d *Daemon) checkSelection(w *atriumpb.Work, s federation.Candidate) (federation.TreeHead, error) {
 	c, err := d.see(w)
 	if err != nil {
 		return federation.TreeHead{}, err
@@ -203,8 +203,8 @@ func (d *Daemon) checkSelection(w *atriumpb.Work, s federation.Submitters) (fede
 }
 
 // keepAnswer adds the shares of S, signs and stores the answer.
-func (d *Daemon) keepAnswer(ctx context.Context, w *atriumpb.Work, s federation.Submitters, head federation.TreeHead) (federation.Digest, error) {
-	a := federation.Answer{V: 1, Manifest: s.Manifest, Submitters: s.Digest(), Custodian: d.self, Checkpoint: head}
+func (d *Daemon) keepAnswer(ctx context.Context, w *atriumpb.Work, s federation.Candidate, head federation.TreeHead) (federation.Digest, error) {
+	a := federation.Send{V: 1, Manifest: s.Manifest, Submitters: s.Digest(), Custodian: d.self, Checkpoint: head}
 	line, err := roundlog.Cosign(w.GetCheckpoint(), string(d.self), d.cfg.Identity, time.Now())
 	if err != nil {
 		return federation.Digest{}, err
@@ -248,7 +248,7 @@ func (d *Daemon) sendAnswer(ctx context.Context, digest federation.Digest) error
 	if err != nil {
 		return err
 	}
-	a, _, err := envelope.DecodeMessage[federation.Answer](d.cfg.Charter, blob)
+	a, _, err := envelope.DecodeMessage[federation.Send](d.cfg.Charter, blob)
 	if err != nil {
 		return err
 	}

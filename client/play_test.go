@@ -174,8 +174,8 @@ func (p *play) collect(sites ...*site) *play {
 }
 
 // of lists sites as an S with the submissions that they made.
-func (p *play) of(sites ...*site) federation.Submitters {
-	list := federation.Submitters{V: 1, Manifest: p.manifest.Digest()}
+func (p *play) of(sites ...*site) federation.Candidate {
+	list := federation.Candidate{V: 1, Manifest: p.manifest.Digest()}
 	for g := range p.l.charter.Groups {
 		group := []federation.Submitter{}
 		for _, s := range sites {
@@ -189,7 +189,7 @@ func (p *play) of(sites ...*site) federation.Submitters {
 }
 
 // items is what Envelopes owes a custodian for a candidate.
-func (p *play) items(to *site, list federation.Submitters) []*atriumpb.EnvelopeItem {
+func (p *play) items(to *site, list federation.Candidate) []*atriumpb.EnvelopeItem {
 	point, _ := p.l.charter.Point(to.id)
 	var items []*atriumpb.EnvelopeItem
 	for _, group := range list.Groups {
@@ -202,7 +202,7 @@ func (p *play) items(to *site, list federation.Submitters) []*atriumpb.EnvelopeI
 }
 
 // askAcknowledge shows a custodian a candidate; change alters what Envelopes sends.
-func (p *play) askAcknowledge(to *site, list federation.Submitters, change ...func([]*atriumpb.EnvelopeItem) []*atriumpb.EnvelopeItem) outcome {
+func (p *play) askAcknowledge(to *site, list federation.Candidate, change ...func([]*atriumpb.EnvelopeItem) []*atriumpb.EnvelopeItem) outcome {
 	p.l.t.Helper()
 	items := p.items(to, list)
 	for _, f := range change {
@@ -217,7 +217,7 @@ func (p *play) askAcknowledge(to *site, list federation.Submitters, change ...fu
 }
 
 // acknowledged has custodians open their envelopes, all if none is named.
-func (p *play) acknowledged(list federation.Submitters, sites ...*site) *play {
+func (p *play) acknowledged(list federation.Candidate, sites ...*site) *play {
 	p.l.t.Helper()
 	if len(sites) == 0 {
 		sites = p.l.sites
@@ -229,14 +229,14 @@ func (p *play) acknowledged(list federation.Submitters, sites ...*site) *play {
 }
 
 // selects writes the entry that names S.
-func (p *play) selects(list federation.Submitters) (round.Entry, int64) {
+func (p *play) selects(list federation.Candidate) (round.Entry, int64) {
 	e := round.Entry{V: 1, Kind: round.Select, Time: "2026-03-01T08:00:00.000Z", Round: p.header.Round, Blob: list.Digest()}
 	return e, p.l.append(e)
 }
 
 // askAnswer writes the entry that names S and asks a custodian to answer; change alters
 // the task.
-func (p *play) askAnswer(to *site, list federation.Submitters, change ...func(w *atriumpb.Work, seen int64)) outcome {
+func (p *play) askAnswer(to *site, list federation.Candidate, change ...func(w *atriumpb.Work, seen int64)) outcome {
 	p.l.t.Helper()
 	e, index := p.selects(list)
 	digest := p.l.put(federation.Encode(p.manifest))
@@ -263,7 +263,7 @@ func (p *play) opened(s []*site, custodians []*site) *play {
 }
 
 // ready plays a round honestly until the given custodians acknowledged S.
-func (p *play) ready(s []*site, custodians ...*site) federation.Submitters {
+func (p *play) ready(s []*site, custodians ...*site) federation.Candidate {
 	p.l.t.Helper()
 	list := p.collect(s...).of(s...)
 	p.acknowledged(list, custodians...)

@@ -70,7 +70,7 @@ func (d *Daemon) keepNames(ctx context.Context, submission, answer federation.Di
 		}
 	}
 	if !answer.IsZero() {
-		a, err := stored[federation.Answer](ctx, d, answer)
+		a, err := stored[federation.Send](ctx, d, answer)
 		if errors.Is(err, storage.ErrNotFound) {
 			return nil
 		}

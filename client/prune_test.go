@@ -34,7 +34,7 @@ func TestPruneKeepsAnswers(t *testing.T) {
 		share := put(fmt.Appendf(nil, "share sum %d", i))
 		manifest := federation.Sum(fmt.Append(nil, i))
 		answer := put(federation.Encode(envelope.SignMessage(key, "test",
-			federation.Answer{V: 1, Manifest: manifest, Custodian: d.self, ShareSums: []federation.Digest{share}})))
+			federation.Send{V: 1, Manifest: manifest, Custodian: d.self, ShareSums: []federation.Digest{share}})))
 		answers, shares = append(answers, answer), append(shares, share)
 		d.state.Memory = append(d.state.Memory, participant.Memory{Manifest: manifest, Questions: []string{fmt.Sprint("q", i)}, Answer: answer})
 	}

@@ -101,8 +101,8 @@ func (d *Daemon) ownWord(ctx context.Context) (counter uint64, answers []partici
 				join, err = own[federation.Join](d, m.GetSigned())
 				counter = join.Counter
 			case "answer":
-				var a federation.Answer
-				if a, err = own[federation.Answer](d, m.GetSigned()); err != nil || d.remembers(a, m.GetSigned()) {
+				var a federation.Send
+				if a, err = own[federation.Send](d, m.GetSigned()); err != nil || d.remembers(a, m.GetSigned()) {
 					break
 				}
 				var answer participant.Recall
@@ -152,7 +152,7 @@ func (d *Daemon) recallAsked(ctx context.Context, digests []byte) (participant.R
 
 // remembers reports whether the journal has this very answer. That it saw a later log than
 // the answer's says nothing: a restored daemon looks at the log before it freezes.
-func (d *Daemon) remembers(a federation.Answer, signed []byte) bool {
+func (d *Daemon) remembers(a federation.Send, signed []byte) bool {
 	m, _ := d.state.Recall(a.Manifest)
 	return m.Answer == federation.Sum(signed)
 }
@@ -180,7 +180,7 @@ func (d *Daemon) recallAnswer(ctx context.Context, manifest, submitters, message
 	if raw, err = d.link.fetch(ctx, submitters, federation.MaxManifestBytes); err != nil {
 		return fail(err)
 	}
-	s, err := federation.DecodeSubmitters(raw)
+	s, err := federation.DecodeCandidate(raw)
 	if err != nil {
 		return fail(err)
 	}

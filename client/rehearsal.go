@@ -231,8 +231,8 @@ func (r *Rehearsal) header(kind federation.RoundKind) (federation.Header, error)
 }
 
 // submitters are those of the cohort with enough records, where a group has enough of them.
-func (r *Rehearsal) submitters(kind federation.RoundKind, cohort []federation.HospitalID) (federation.Submitters, error) {
-	out := federation.Submitters{V: 1}
+func (r *Rehearsal) submitters(kind federation.RoundKind, cohort []federation.HospitalID) (federation.Candidate, error) {
+	out := federation.Candidate{V: 1}
 	any := false
 	for _, group := range r.Charter.Groups {
 		members := []federation.Submitter{}

@@ -89,14 +89,14 @@ func (c *Coordinator) Decline(ctx context.Context, from federation.HospitalID, b
 
 // Acknowledge takes a signed Acknowledgement of the candidate.
 func (c *Coordinator) Acknowledge(ctx context.Context, from federation.HospitalID, blob []byte) error {
-	a, digest, err := received[federation.Acknowledgement](ctx, c, from, blob)
+	a, digest, err := received[federation.Ready](ctx, c, from, blob)
 	if err != nil {
 		return err
 	}
 	if err := c.keep(ctx, blob); err != nil {
 		return err
 	}
-	return c.Submit(ctx, round.AcknowledgementVerified{Acknowledgement: a, Blob: digest})
+	return c.Submit(ctx, round.ReadyVerified{Acknowledgement: a, Blob: digest})
 }
 
 // Burn takes a signed Burn of an abandoned manifest.
@@ -113,7 +113,7 @@ func (c *Coordinator) Burn(ctx context.Context, from federation.HospitalID, blob
 
 // Answer takes a signed Answer with its share sums, one a group.
 func (c *Coordinator) Answer(ctx context.Context, from federation.HospitalID, blob []byte, shareSums [][]byte) error {
-	a, digest, err := received[federation.Answer](ctx, c, from, blob)
+	a, digest, err := received[federation.Send](ctx, c, from, blob)
 	if err != nil {
 		return err
 	}
@@ -133,12 +133,12 @@ func (c *Coordinator) Answer(ctx context.Context, from federation.HospitalID, bl
 	if err := c.keep(ctx, blob); err != nil {
 		return err
 	}
-	return c.Submit(ctx, round.AnswerVerified{Answer: a, Blob: digest})
+	return c.Submit(ctx, round.SendVerified{Answer: a, Blob: digest})
 }
 
 // checkAnswer refuses an answer that was not asked for, and one that nothing could be done
 // with: share sums that are not those it names, not one a group of S, or malformed.
-func (c *Coordinator) checkAnswer(ctx context.Context, a federation.Answer, shareSums [][]byte) error {
+func (c *Coordinator) checkAnswer(ctx context.Context, a federation.Send, shareSums [][]byte) error {
 	asked, ok := c.View().Asked[a.Manifest]
 	if !ok || a.Submitters != asked.Submitters {
 		return fmt.Errorf("answer of %s for S %s under manifest %s: %w", a.Custodian, a.Submitters.Short(), a.Manifest.Short(), round.ErrStale)
@@ -174,7 +174,7 @@ func (c *Coordinator) checkAnswer(ctx context.Context, a federation.Answer, shar
 
 // verifyAnswerCosignature checks an answer's cosignature against the log: the auditor
 // will, and one that is wrong would make every later audit stop at it.
-func (c *Coordinator) verifyAnswerCosignature(ctx context.Context, a federation.Answer) error {
+func (c *Coordinator) verifyAnswerCosignature(ctx context.Context, a federation.Send) error {
 	var root roundlog.Hash
 	var failed error
 	if err := c.onLoop(ctx, func() { root, failed = c.log.RootAt(ctx, a.Checkpoint.Size) }); err != nil {

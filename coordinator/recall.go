@@ -23,14 +23,14 @@ type Recalled struct {
 // log again and holds nothing of them.
 func (c *Coordinator) Recall(ctx context.Context, from federation.HospitalID, send func(Recalled) error) error {
 	v := c.View()
-	kinds := map[round.EntryKind]string{round.Answer: "answer", round.Burn: "burn"}
+	kinds := map[round.EntryKind]string{round.Send: "answer", round.Burn: "burn"}
 	var manifest federation.Digest // of the round that the entry belongs to
 	acknowledged := false
 	err := c.entries(ctx, func(e round.Entry) error {
 		switch {
 		case e.Kind == round.Collect:
 			manifest, acknowledged = e.Blob, false
-		case e.Kind == round.Acknowledge && e.Hospital == from:
+		case e.Kind == round.Ready && e.Hospital == from:
 			acknowledged = true
 		case e.Kind == round.Select && acknowledged:
 			return send(Recalled{"asked", append(manifest[:], e.Blob[:]...)})

@@ -33,7 +33,7 @@ func (p passage) stuckRound() (asked federation.Digest, questions []string) {
 	some := federation.Sum([]byte("some message"))
 	add(round.Entry{Kind: round.Lead, Epoch: 1})
 	add(round.Entry{Kind: round.Open, RoundKind: federation.Train, Questions: federation.Sum(federation.Encode(questions)), Blob: header, Deadline: later})
-	for _, kind := range []round.EntryKind{round.Join, round.Update, round.Acknowledge} {
+	for _, kind := range []round.EntryKind{round.Join, round.Update, round.Ready} {
 		for _, m := range p.before.Members {
 			add(round.Entry{Kind: kind, Hospital: m.ID, Blob: some, Instance: some, Counter: 1})
 		}
@@ -45,7 +45,7 @@ func (p passage) stuckRound() (asked federation.Digest, questions []string) {
 		}
 	}
 	add(round.Entry{Kind: round.Select, Blob: some, Deadline: later})
-	add(round.Entry{Kind: round.Answer, Hospital: p.before.Members[0].ID, Blob: some, Manifest: manifest})
+	add(round.Entry{Kind: round.Send, Hospital: p.before.Members[0].ID, Blob: some, Manifest: manifest})
 	add(round.Entry{Kind: round.Abandon, Reason: "1 of 3 custodians answered before the deadline", Deadline: later})
 	log, err := roundlog.Open(p.t.Context(), p.bucket, p.old, nil)
 	p.must(err)

@@ -236,7 +236,7 @@ func (c *Coordinator) EnvelopesFor(ctx context.Context, id federation.HospitalID
 	if err != nil {
 		return err
 	}
-	list, err := federation.DecodeSubmitters(raw)
+	list, err := federation.DecodeCandidate(raw)
 	if err != nil {
 		return err
 	}

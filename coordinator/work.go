@@ -107,9 +107,9 @@ func (c *Coordinator) describe(ctx context.Context, v *View, t round.Task, p Pol
 			return w, err
 		}
 		return w, c.prove(ctx, &w, p.SeenSize, h.Checkpoint.Size, -1)
-	case round.TaskAcknowledge:
+	case round.TaskReady:
 		return w, c.submitters(ctx, &w, r.Candidate)
-	case round.TaskAnswer:
+	case round.TaskSend:
 		w.Checkpoint, w.Entry, w.EntryIndex = v.Checkpoint, v.SelectEntry, v.SelectIndex
 		if err := c.submitters(ctx, &w, r.Selected); err != nil {
 			return w, err

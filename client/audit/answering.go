@@ -13,7 +13,7 @@ import (
 // checkAnswer checks an answer to the round under way or, late, to an abandoned one:
 // that it is about the S of its manifest, under a checkpoint that has S in it.
 func (c *checker) checkAnswer(ctx context.Context, s step) error {
-	a, err := signed[federation.Answer](ctx, c, s)
+	a, err := signed[federation.Send](ctx, c, s)
 	if err != nil {
 		return err
 	}

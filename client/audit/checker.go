@@ -69,9 +69,9 @@ func (c *checker) check(ctx context.Context, s step) error {
 	checks := map[round.EntryKind]func(context.Context, step) error{
 		round.PlanSet: c.checkPlan, round.Open: c.checkOpen, round.Join: c.checkJoin, round.Collect: c.checkCollect,
 		round.Update: c.checkUpdate, round.Discard: c.checkUpdate, round.Declined: c.checkDecline,
-		round.Candidate: c.checkCandidate, round.Acknowledge: c.checkAcknowledge, round.Select: c.checkSelect,
+		round.Candidate: c.checkCandidate, round.Ready: c.checkAcknowledge, round.Select: c.checkSelect,
 		round.CharterSet: c.checkCharter,
-		round.Answer:     c.checkAnswer, round.Burn: c.checkBurn, round.Publish: c.checkPublish, round.Abandon: c.checkAbandon,
+		round.Send:       c.checkAnswer, round.Burn: c.checkBurn, round.Publish: c.checkPublish, round.Abandon: c.checkAbandon,
 		round.Finish: c.checkFinish, round.Stated: c.checkState,
 	}
 	if s.entry.Kind == round.Genesis {

@@ -92,14 +92,14 @@ func (c *checker) checkCandidate(ctx context.Context, s step) error {
 }
 
 // submitters reads a candidate or S and checks it as a custodian does.
-func (c *checker) submitters(ctx context.Context, s step) (federation.Submitters, error) {
+func (c *checker) submitters(ctx context.Context, s step) (federation.Candidate, error) {
 	raw, err := c.blob(ctx, s.entry.Blob, federation.MaxManifestBytes, s.name())
 	if err != nil {
-		return federation.Submitters{}, err
+		return federation.Candidate{}, err
 	}
-	list, err := federation.DecodeSubmitters(raw)
+	list, err := federation.DecodeCandidate(raw)
 	if err == nil {
-		err = federation.CheckSubmitters(c.charter, c.now.manifest, list)
+		err = federation.CheckCandidate(c.charter, c.now.manifest, list)
 	}
 	if err != nil {
 		return list, s.wrong(err)
@@ -115,7 +115,7 @@ func (c *checker) submitters(ctx context.Context, s step) (federation.Submitters
 }
 
 // checkSet compares a list of submitters with the hospitals that must be on it.
-func checkSet(s step, list federation.Submitters, want [][]federation.HospitalID, source string) error {
+func checkSet(s step, list federation.Candidate, want [][]federation.HospitalID, source string) error {
 	for g, have := range list.Set() {
 		for _, id := range want[g] {
 			if !slices.Contains(have, id) {
@@ -132,7 +132,7 @@ func checkSet(s step, list federation.Submitters, want [][]federation.HospitalID
 }
 
 func (c *checker) checkAcknowledge(ctx context.Context, s step) error {
-	a, err := signed[federation.Acknowledgement](ctx, c, s)
+	a, err := signed[federation.Ready](ctx, c, s)
 	if err != nil {
 		return err
 	}

@@ -90,8 +90,8 @@ func (fx fixture) named(t testing.TB, e round.Entry) []string {
 		}
 	}
 	switch e.Kind {
-	case round.Answer:
-		a, _, err := envelope.DecodeMessage[federation.Answer](fx.charter, fx.blob(t, e.Blob))
+	case round.Send:
+		a, _, err := envelope.DecodeMessage[federation.Send](fx.charter, fx.blob(t, e.Blob))
 		if err != nil {
 			t.Fatal(err)
 		}

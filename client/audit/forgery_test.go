@@ -45,7 +45,7 @@ func TestForgedSignatures(t *testing.T) {
 	t.Parallel()
 	fx := honest(t)
 	for _, match := range []func(round.Entry) bool{
-		is(round.Join, 7), is(round.Update, 7), is(round.Acknowledge, 7), is(round.Answer, 7), is(round.Burn, 3), is(round.Declined, 2)} {
+		is(round.Join, 7), is(round.Update, 7), is(round.Ready, 7), is(round.Send, 7), is(round.Burn, 3), is(round.Declined, 2)} {
 		e, _ := fx.find(t, match)
 		signed, err := federation.DecodeSigned(fx.blob(t, e.Blob))
 		if err != nil {
@@ -77,17 +77,17 @@ func TestForgedSignatures(t *testing.T) {
 func TestForgedCosignature(t *testing.T) {
 	t.Parallel()
 	fx := honest(t)
-	e, _ := fx.find(t, is(round.Answer, 7))
+	e, _ := fx.find(t, is(round.Send, 7))
 	h := fx.hospitals[slices.IndexFunc(fx.hospitals, func(h *hospital) bool { return h.id == e.Hospital })]
-	answer, _, err := envelope.DecodeMessage[federation.Answer](fx.charter, fx.blob(t, e.Blob))
+	answer, _, err := envelope.DecodeMessage[federation.Send](fx.charter, fx.blob(t, e.Blob))
 	if err != nil {
 		t.Fatal(err)
 	}
-	for what, change := range map[string]func(*federation.Answer){
-		"size":  func(a *federation.Answer) { a.Checkpoint.Size-- },
-		"root":  func(a *federation.Answer) { a.Checkpoint.Root[3] ^= 1 },
-		"S":     func(a *federation.Answer) { a.Submitters[3] ^= 1 },
-		"share": func(a *federation.Answer) { a.ShareSums = []federation.Digest{{}} },
+	for what, change := range map[string]func(*federation.Send){
+		"size":  func(a *federation.Send) { a.Checkpoint.Size-- },
+		"root":  func(a *federation.Send) { a.Checkpoint.Root[3] ^= 1 },
+		"S":     func(a *federation.Send) { a.Submitters[3] ^= 1 },
+		"share": func(a *federation.Send) { a.ShareSums = []federation.Digest{{}} },
 	} {
 		lie := answer
 		change(&lie)
@@ -103,9 +103,9 @@ func TestForgedCosignature(t *testing.T) {
 func TestCosignedFork(t *testing.T) {
 	t.Parallel()
 	fx := honest(t)
-	e, _ := fx.find(t, is(round.Answer, 7))
+	e, _ := fx.find(t, is(round.Send, 7))
 	h := fx.hospitals[slices.IndexFunc(fx.hospitals, func(h *hospital) bool { return h.id == e.Hospital })]
-	answer, _, err := envelope.DecodeMessage[federation.Answer](fx.charter, fx.blob(t, e.Blob))
+	answer, _, err := envelope.DecodeMessage[federation.Send](fx.charter, fx.blob(t, e.Blob))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -84,15 +84,15 @@ func (w *world) script(h *hospital, t round.Task) act {
 			return w.vanish
 		}
 		return nil
-	case t.Kind == round.TaskAnswer && number == 3 && h.index >= 2:
+	case t.Kind == round.TaskSend && number == 3 && h.index >= 2:
 		return w.decline(federation.RoleCustodian, "the daemon restarted")
-	case t.Kind == round.TaskAnswer && number == 3 && h.index == 1:
+	case t.Kind == round.TaskSend && number == 3 && h.index == 1:
 		return nil
-	case t.Kind == round.TaskAnswer && number != 6 && h.index == 3: // three are enough; a fourth would race with the end
+	case t.Kind == round.TaskSend && number != 6 && h.index == 3: // three are enough; a fourth would race with the end
 		return nil
 	}
-	return map[round.TaskKind]act{round.TaskJoin: w.join, round.TaskUpdate: w.update, round.TaskAcknowledge: w.acknowledge,
-		round.TaskAnswer: w.answer, round.TaskBurn: w.burn}[t.Kind]
+	return map[round.TaskKind]act{round.TaskJoin: w.join, round.TaskUpdate: w.update, round.TaskReady: w.acknowledge,
+		round.TaskSend: w.answer, round.TaskBurn: w.burn}[t.Kind]
 }
 
 func (w *world) join(ctx context.Context, h *hospital, v *coordinator.View, _ round.Task) (err error) {
@@ -233,7 +233,7 @@ func (w *world) acknowledge(ctx context.Context, h *hospital, v *coordinator.Vie
 	if err != nil {
 		return err
 	}
-	return w.c.Acknowledge(ctx, h.id, message(h, federation.Acknowledgement{V: 1, Manifest: v.State.Round.Manifest,
+	return w.c.Acknowledge(ctx, h.id, message(h, federation.Ready{V: 1, Manifest: v.State.Round.Manifest,
 		Candidate: v.State.Round.Candidate, Custodian: h.id, Unreadable: []federation.HospitalID{}}))
 }
 
@@ -243,7 +243,7 @@ func (w *world) answer(ctx context.Context, h *hospital, v *coordinator.View, _ 
 	if err != nil {
 		return err
 	}
-	list, err := federation.DecodeSubmitters(raw)
+	list, err := federation.DecodeCandidate(raw)
 	if err != nil {
 		return err
 	}
@@ -268,6 +268,6 @@ func (w *world) answer(ctx context.Context, h *hospital, v *coordinator.View, _ 
 		return err
 	}
 	wire := shamir.Marshal(sum)
-	return w.c.Answer(ctx, h.id, message(h, federation.Answer{V: 1, Manifest: r.Manifest, Submitters: r.Selected, Custodian: h.id,
+	return w.c.Answer(ctx, h.id, message(h, federation.Send{V: 1, Manifest: r.Manifest, Submitters: r.Selected, Custodian: h.id,
 		ShareSums: []federation.Digest{federation.Sum(wire)}, Checkpoint: v.Head, Cosignature: string(line)}), [][]byte{wire})
 }

@@ -118,7 +118,7 @@ func TestDroppedUpdate(t *testing.T) {
 	fx := honest(t)
 	for _, kind := range []round.EntryKind{round.Candidate, round.Select} {
 		e, _ := fx.find(t, is(kind, 7))
-		list, err := federation.DecodeSubmitters(fx.blob(t, e.Blob))
+		list, err := federation.DecodeCandidate(fx.blob(t, e.Blob))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -154,8 +154,8 @@ func TestEditedEntries(t *testing.T) {
 		{"counter of a join", is(round.Join, 7), func(e *round.Entry) { e.Counter++ }, "another incarnation, counter or capability"},
 		{"reason of a decline", is(round.Declined, 2), func(e *round.Entry) { e.Reason = "it overslept" }, "another role or reason"},
 		{"hospital of an update", is(round.Update, 7), func(e *round.Entry) { e.Hospital = fx.hospitals[0].id }, ""},
-		{"complaints", is(round.Acknowledge, 7), func(e *round.Entry) { e.Hospitals = []federation.HospitalID{fx.hospitals[0].id} }, "other complaints"},
-		{"manifest of an answer", is(round.Answer, 7), func(e *round.Entry) { e.Manifest = another }, ""},
+		{"complaints", is(round.Ready, 7), func(e *round.Entry) { e.Hospitals = []federation.HospitalID{fx.hospitals[0].id} }, "other complaints"},
+		{"manifest of an answer", is(round.Send, 7), func(e *round.Entry) { e.Manifest = another }, ""},
 		{"manifest of a burn", is(round.Burn, 3), func(e *round.Entry) { e.Manifest = another }, "it names manifest"},
 		{"schedule", func(e round.Entry) bool { return e.Kind == round.PlanSet }, func(e *round.Entry) { s := *e.Schedule; s.Rounds++; e.Schedule = &s }, "another schedule"},
 		{"time for updates", is(round.Open, 6), func(e *round.Entry) { e.Seconds = 3000 }, "it gives updates 1800 seconds, the entry 3000"},
@@ -170,7 +170,7 @@ func TestEditedEntries(t *testing.T) {
 		{"no metric of an evaluation", isPublish(7), func(e *round.Entry) { e.Metric = nil }, "another accuracy for the stop rule"},
 		{"metric of a train round", isPublish(6), func(e *round.Entry) { m := 0.5; e.Metric = &m }, "another accuracy for the stop rule"},
 		{"reason of the end", func(e round.Entry) bool { return e.Kind == round.Finish }, func(e *round.Entry) { e.Reason = "enough" }, "its reason is"},
-		{"message of another kind", is(round.Burn, 3), func(e *round.Entry) { o, _ := fx.find(t, is(round.Answer, 3)); e.Blob = o.Blob }, "signature does not verify"},
+		{"message of another kind", is(round.Burn, 3), func(e *round.Entry) { o, _ := fx.find(t, is(round.Send, 3)); e.Blob = o.Blob }, "signature does not verify"},
 	} {
 		store := fx.rewrite(t, edit(fx.batches(t), lie.match, lie.edit))
 		_, err := Verify(t.Context(), store, Options{})

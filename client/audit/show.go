@@ -156,7 +156,7 @@ func (t *teller) hospital(s step) {
 		story.Declined = append(story.Declined, Declined{t.nameOf(e.Hospital), e.Role, e.Reason})
 	case round.Refuse:
 		story.Refused = append(story.Refused, Declined{t.nameOf(e.Hospital), e.Role, e.Reason})
-	case round.Acknowledge:
+	case round.Ready:
 		add(&story.Acked)
 	case round.Select:
 		story.Dropped, story.Excused = t.names(e.Hospitals), t.names(e.Custodians)
@@ -164,7 +164,7 @@ func (t *teller) hospital(s step) {
 		for _, group := range s.after.Round.S {
 			story.Groups = append(story.Groups, t.names(group))
 		}
-	case round.Answer:
+	case round.Send:
 		if story.Phase == round.Abandoned {
 			add(&story.Late)
 		} else {

@@ -13,15 +13,14 @@ import (
 const keptManifests = 16
 
 // Compact returns the entries of a journal that begins with what s remembers and has the
-// same say in everything that is asked later: every answer and burn, for ever; what is
-// fixed of the newest manifests; counters, the checkpoint, the epoch. What it leaves out
-// are manifests that were verified and neither answered nor burned: they can be accepted
-// no more, because a manifest must carry the latest Join. Of old sets only the digest
-// stays. The first entry says how many follow, so that a part is no journal.
+// same say in everything that is asked later: everything ready, sent and burned, for ever; what is
+// fixed of the newest manifests; counters, the checkpoint, the epoch, the versions. What it
+// leaves out are manifests that were verified and nothing else: they can be accepted no
+// more, because a manifest must carry the latest Join. The first entry says how many follow, so that a part is no journal.
 func Compact(s State) []Entry {
 	s = s.compacted()
 	head := Entry{V: 1, Kind: Compacted, Digest: s.Pinned, Epoch: s.Epoch, Counter: s.Counter, Head: s.Seen, Message: s.Closed,
-		Forgotten: s.Forgotten, Follow: len(s.Memory) + len(s.Bound)}
+		Bases: s.Bases, Recovered: s.Recovered, Forgotten: s.Forgotten, Follow: len(s.Memory) + len(s.Bound)}
 	entries := []Entry{head}
 	for _, m := range s.Memory {
 		entries = append(entries, Entry{V: 1, Kind: Kept, Memory: &m})
@@ -38,13 +37,11 @@ func (s State) compacted() State {
 	for i, m := range s.Memory {
 		switch {
 		case len(s.Memory)-i <= keptManifests || (m.Manifest == s.Live.Manifest && !m.Manifest.IsZero()):
-		case !m.Answered() && !m.Burned:
+		case !m.HasSent() && !m.Burned && len(m.Readies) == 0 && !m.Silent:
 			if !m.Submission.IsZero() {
 				s.Forgotten++
 			}
 			continue
-		case m.Answered() && m.Set != nil:
-			m.SetDigest, m.Set = federation.SetDigest(m.Set), nil
 		}
 		kept = append(kept, m)
 	}
@@ -71,10 +68,12 @@ func (s State) Remembers(of State) bool {
 		Memory         []Memory
 		Pinned, Closed federation.Digest
 		Bound          []Bound
+		Bases          []Base
+		Recovered      uint64
 		Forgotten      int
 	}
 	encode := func(s State) []byte {
-		return federation.Encode(durable{s.Seen, s.Counter, s.Epoch, s.Memory, s.Pinned, s.Closed, s.Bound, s.Forgotten})
+		return federation.Encode(durable{s.Seen, s.Counter, s.Epoch, s.Memory, s.Pinned, s.Closed, s.Bound, s.Bases, s.Recovered, s.Forgotten})
 	}
 	return s.Awaited == 0 && bytes.Equal(encode(s), encode(of.compacted()))
 }
@@ -86,7 +85,7 @@ func applyCompacted(s State, e Entry) (State, error) {
 			return s, fmt.Errorf("%w: what was kept comes after other entries", ErrEntry)
 		}
 		s.Pinned, s.Epoch, s.Counter, s.Seen, s.Closed = e.Digest, e.Epoch, e.Counter, e.Head, e.Message
-		s.Forgotten, s.Awaited = e.Forgotten, e.Follow
+		s.Forgotten, s.Awaited, s.Bases, s.Recovered = e.Forgotten, e.Follow, e.Bases, e.Recovered
 		return s, nil
 	}
 	if s.Awaited == 0 || (e.Memory == nil) == (e.Answer == nil) {

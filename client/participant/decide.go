@@ -10,17 +10,21 @@ import (
 
 // Refusals. Each leaves the state as it was.
 var (
-	ErrRollback    = errors.New("the coordinator shows an older log than before, or another")
-	ErrNotJoined   = errors.New("this run of the daemon did not join that header")
-	ErrNotOurs     = errors.New("the manifest does not carry our own join")
-	ErrRestarted   = errors.New("the one-round key is gone: the daemon restarted since it joined")
-	ErrConflict    = errors.New("other bytes were fixed before")
-	ErrBurned      = errors.New("this manifest was burned")
-	ErrAnswered    = errors.New("this manifest was answered")
-	ErrOtherAnswer = errors.New("another set of hospitals was answered on this question")
-	ErrNotMember   = errors.New("not in the cohort or not a custodian")
-	ErrEpoch       = errors.New("of another charter epoch than this hospital's memory")
-	ErrClosed      = errors.New("this hospital closed the epoch")
+	ErrRollback  = errors.New("the coordinator shows an older log than before, or another")
+	ErrNotJoined = errors.New("this run of the daemon did not join that header")
+	ErrNotOurs   = errors.New("the manifest does not carry our own join")
+	ErrRestarted = errors.New("the one-round key is gone: the daemon restarted since it joined")
+	ErrConflict  = errors.New("other bytes were fixed before")
+	ErrBurned    = errors.New("this manifest was burned")
+	ErrSent      = errors.New("share sums were sent under this manifest")
+	ErrAnswered  = errors.New("this question was answered before")
+	ErrNotWithin = errors.New("the candidate is not within the one before it")
+	ErrNotReady  = errors.New("this custodian holds no share sums for that candidate")
+	ErrBase      = errors.New("this version was neither derived here nor signed by enough custodians")
+	ErrRecovered = errors.New("the journal was lost since this hospital joined that round")
+	ErrNotMember = errors.New("not in the cohort or not a custodian")
+	ErrEpoch     = errors.New("of another charter epoch than this hospital's memory")
+	ErrClosed    = errors.New("this hospital closed the epoch")
 )
 
 func entry(kind EntryKind, d federation.Digest) Entry { return Entry{V: 1, Kind: kind, Digest: d} }
@@ -58,6 +62,7 @@ func JoinHeader(s State, plan federation.Plan, h federation.Header) ([]Entry, er
 	}
 	e := entry(Joined, h.Digest())
 	e.Counter, e.Questions, e.Round = s.Counter+1, h.Questions, h.Round
+	e.Base = Base{h.Version, h.Base, h.Parameters}
 	return []Entry{e}, nil
 }
 
@@ -133,91 +138,4 @@ func Submit(s State, manifest, submission federation.Digest) ([]Entry, error) {
 	e := entry(Submitted, manifest)
 	e.Message = submission
 	return []Entry{e}, nil
-}
-
-// MayOpen reports whether this hospital, as a custodian, may open its envelopes for a
-// candidate or an S: it verified the manifest in this run and neither burned nor
-// answered it, and the submitters hold for the charter. m is that manifest.
-func MayOpen(s State, m federation.VerifiedManifest, submitters federation.Submitters) error {
-	fail := func(err error) error { return fmt.Errorf("open under manifest %s: %w", m.Digest.Short(), err) }
-	if m.Custodian(s.Self) == nil {
-		return fail(ErrNotMember)
-	}
-	if !s.Closed.IsZero() {
-		return fail(ErrClosed)
-	}
-	if s.Live.Manifest != m.Digest || m.Digest.IsZero() {
-		return fail(ErrRestarted)
-	}
-	memory, _ := s.Recall(m.Digest)
-	if memory.Burned {
-		return fail(ErrBurned)
-	}
-	if memory.Answered() {
-		return fail(ErrAnswered)
-	}
-	return federation.CheckSubmitters(s.Charter, m, submitters)
-}
-
-// MayAnswer reports whether memory allows an answer for S under m, besides MayOpen.
-func MayAnswer(s State, m federation.VerifiedManifest, submitters federation.Submitters) error {
-	if err := MayOpen(s, m, submitters); err != nil {
-		return err
-	}
-	asked, set := s.Live.Questions, federation.SetDigest(submitters.Set())
-	for _, old := range s.Memory {
-		if old.Answered() && !old.Certified && !old.Past && !old.given().Allows(asked, set) {
-			return fmt.Errorf("answer under manifest %s: %w under manifest %s of round %d, and no burn certificate shows that it cannot be opened",
-				m.Digest.Short(), ErrOtherAnswer, old.Manifest.Short(), old.Round)
-		}
-	}
-	for _, old := range s.Bound {
-		if !old.Allows(asked, set) {
-			return fmt.Errorf("answer under manifest %s: %w under manifest %s of an earlier epoch", m.Digest.Short(), ErrOtherAnswer, old.Manifest.Short())
-		}
-	}
-	return nil
-}
-
-// AnswerWith fixes the one answer of a manifest; the signed answer and its share sums
-// are on disk. After it is persisted the one-round key must be erased, then it may be
-// sent.
-func AnswerWith(s State, m federation.VerifiedManifest, submitters federation.Submitters, answer federation.Digest) ([]Entry, error) {
-	if err := MayAnswer(s, m, submitters); err != nil {
-		return nil, err
-	}
-	e := entry(Answered, m.Digest)
-	e.Message, e.Submitters, e.Set = answer, submitters.Digest(), submitters.Set()
-	return []Entry{e}, nil
-}
-
-// BurnManifest promises never to answer under a manifest, known or not. After it is
-// persisted the one-round key must be erased if it is that manifest's, then the burn
-// may be signed.
-func BurnManifest(s State, round uint64, manifest federation.Digest) ([]Entry, error) {
-	if !s.IsCustodian() {
-		return nil, fmt.Errorf("burn manifest %s: %w", manifest.Short(), ErrNotMember)
-	}
-	if err := s.mayBurn(manifest); err != nil {
-		return nil, fmt.Errorf("burn manifest %s: %w", manifest.Short(), err)
-	}
-	if m, _ := s.Recall(manifest); m.Burned {
-		return nil, nil
-	}
-	e := entry(Burned, manifest)
-	e.Round = round
-	return []Entry{e}, nil
-}
-
-// mayBurn: what this hospital answered it cannot burn, and what an earlier epoch
-// answered is for the custodians of that epoch to burn, by their closing statements.
-func (s State) mayBurn(manifest federation.Digest) error {
-	m, _ := s.Recall(manifest)
-	switch {
-	case m.Answered():
-		return ErrAnswered
-	case m.Past, slices.ContainsFunc(s.Bound, func(b Bound) bool { return b.Manifest == manifest }):
-		return ErrEpoch
-	}
-	return nil
 }

@@ -94,7 +94,7 @@ func TestOpenRefusals(t *testing.T) {
 	two := submittersOf(w.m.Digest, w.set(0)[:2]...)
 	for name, c := range map[string]struct {
 		s    State
-		list federation.Submitters
+		list federation.Candidate
 		want error
 	}{
 		"not a custodian":        {outsider, submittersOf(w.m.Digest, w.set(0)...), ErrNotMember},
@@ -102,9 +102,9 @@ func TestOpenRefusals(t *testing.T) {
 		"burned":                 {burned(t, w.s, w.m.Digest), submittersOf(w.m.Digest, w.set(0)...), ErrBurned},
 		"answered the same":      {w.answer(t, 0), submittersOf(w.m.Digest, w.set(0)...), ErrAnswered},
 		"answered another":       {w.answer(t, 0), submittersOf(w.m.Digest, w.set(1)...), ErrAnswered},
-		"fewer than K":           {w.s, two, federation.ErrSubmitters},
-		"S of another manifest":  {w.s, submittersOf(federation.Sum([]byte("M2")), w.set(0)...), federation.ErrSubmitters},
-		"S with someone unknown": {w.s, submittersOf(w.m.Digest, "h-aaaaaaaaaaaaaaaa", w.set(0)[1], w.set(0)[2]), federation.ErrSubmitters},
+		"fewer than K":           {w.s, two, federation.ErrCandidate},
+		"S of another manifest":  {w.s, submittersOf(federation.Sum([]byte("M2")), w.set(0)...), federation.ErrCandidate},
+		"S with someone unknown": {w.s, submittersOf(w.m.Digest, "h-aaaaaaaaaaaaaaaa", w.set(0)[1], w.set(0)[2]), federation.ErrCandidate},
 	} {
 		t.Run(name, func(t *testing.T) {
 			if err := MayOpen(c.s, w.m, c.list); !errors.Is(err, c.want) {

@@ -13,45 +13,52 @@ type EntryKind string
 
 // Journal entries.
 const (
-	Started   EntryKind = "started"   // Digest: incarnation
-	Saw       EntryKind = "saw"       // Head: a checkpoint consistent with all before
-	Joined    EntryKind = "joined"    // Digest: header; Counter; Questions
-	Verified  EntryKind = "verified"  // Digest: manifest; Certified: manifests whose certificates it carries
-	Submitted EntryKind = "submitted" // Digest: manifest; Message: signed submission
-	Answered  EntryKind = "answered"  // Digest: manifest; Message: signed answer; Submitters, Set
-	Burned    EntryKind = "burned"    // Digest: manifest
-	Pinned    EntryKind = "pinned"    // Digest: charter; Epoch: its own. The first entry of a journal
-	Closed    EntryKind = "closed"    // Digest: charter; Message: signed closing statement
-	Inherited EntryKind = "inherited" // Answer: of an earlier epoch; Epoch: the one that begins
-	Began     EntryKind = "began"     // Digest: charter; Epoch: its own
-	Recovered EntryKind = "recovered" // Counter: of the latest Join that the coordinator has
-	Compacted EntryKind = "compacted" // what Compact keeps: Digest, Epoch, Counter, Head, Message as of Pinned, Joined, Saw, Closed; Follow, Forgotten
-	Kept      EntryKind = "kept"      // Memory, or Answer with its Epoch
-	Recalled  EntryKind = "recalled"  // what Verified and Answered record, of an answer that the journal lacked
+	Started     EntryKind = "started"   // Digest: incarnation
+	Saw         EntryKind = "saw"       // Head: a checkpoint consistent with all before
+	Joined      EntryKind = "joined"    // Digest: header; Counter; Questions; Base
+	Verified    EntryKind = "verified"  // Digest: manifest; Certified: manifests whose certificates it carries
+	Submitted   EntryKind = "submitted" // Digest: manifest; Message: signed submission
+	BecameReady EntryKind = "ready"     // Digest: manifest; Candidate, Set, ShareSums
+	Sent        EntryKind = "sent"      // Digest: manifest; Candidate; Message: signed Send
+	Failed      EntryKind = "failed"    // Digest: manifest
+	Based       EntryKind = "based"     // Base
+	Burned      EntryKind = "burned"    // Digest: manifest
+	Pinned      EntryKind = "pinned"    // Digest: charter; Epoch: its own. The first entry of a journal
+	Closed      EntryKind = "closed"    // Digest: charter; Message: signed closing statement
+	Inherited   EntryKind = "inherited" // Answer: of an earlier epoch; Epoch: the one that begins
+	Began       EntryKind = "began"     // Digest: charter; Epoch: its own
+	Recovered   EntryKind = "recovered" // Counter: of the latest Join that the coordinator has
+	Compacted   EntryKind = "compacted" // what Compact keeps: Digest, Epoch, Counter, Head, Message as of Pinned, Joined, Saw, Closed; Follow, Forgotten, Bases, Recovered
+	Kept        EntryKind = "kept"      // Memory, or Answer with its Epoch
+	Recalled    EntryKind = "recalled"  // Digest: manifest; Round, Questions, Candidate, Set, Message of a Send that the journal lacked
 )
 
 // Entry is one line of a hospital's journal.
 type Entry struct {
-	V          int                       `json:"v"` // 1
-	Kind       EntryKind                 `json:"kind"`
-	Digest     federation.Digest         `json:"digest,omitzero"`
-	Round      uint64                    `json:"round,omitempty"`
-	Counter    uint64                    `json:"counter,omitempty"`
-	Questions  []string                  `json:"questions,omitempty"`
-	Head       federation.TreeHead       `json:"head,omitzero"`
-	Certified  []federation.Digest       `json:"certified,omitempty"`
-	Message    federation.Digest         `json:"message,omitzero"`
-	Submitters federation.Digest         `json:"submitters,omitzero"`
-	Set        [][]federation.HospitalID `json:"set,omitempty"`
-	Epoch      uint64                    `json:"epoch,omitempty"`
-	Answer     *federation.Answered      `json:"answer,omitempty"`
-	Memory     *Memory                   `json:"memory,omitempty"`
-	Forgotten  int                       `json:"forgotten,omitempty"`
-	Follow     int                       `json:"follow,omitempty"` // entries that belong to this one
+	V         int                  `json:"v"` // 1
+	Kind      EntryKind            `json:"kind"`
+	Digest    federation.Digest    `json:"digest,omitzero"`
+	Round     uint64               `json:"round,omitempty"`
+	Counter   uint64               `json:"counter,omitempty"`
+	Questions []string             `json:"questions,omitempty"`
+	Base      Base                 `json:"base,omitzero"`
+	Head      federation.TreeHead  `json:"head,omitzero"`
+	Certified []federation.Digest  `json:"certified,omitempty"`
+	Message   federation.Digest    `json:"message,omitzero"`
+	Candidate federation.Digest    `json:"candidate,omitzero"`
+	Set       federation.Digest    `json:"set,omitzero"` // SetDigest
+	ShareSums []federation.Digest  `json:"share_sums,omitempty"`
+	Epoch     uint64               `json:"epoch,omitempty"`
+	Answer    *federation.Answered `json:"answer,omitempty"`
+	Memory    *Memory              `json:"memory,omitempty"`
+	Bases     []Base               `json:"bases,omitempty"`
+	Recovered uint64               `json:"recovered,omitempty"`
+	Forgotten int                  `json:"forgotten,omitempty"`
+	Follow    int                  `json:"follow,omitempty"` // entries that belong to this one
 }
 
-// MaxEntryBytes bounds one journal entry: a set names up to 1,170 hospitals, a plan of
-// 4,096 features asks three questions about each.
+// MaxEntryBytes bounds one journal entry: a plan of 4,096 features asks three questions
+// about each.
 const MaxEntryBytes = 3 << 19
 
 // ErrEntry: the journal is not one that this machine wrote.
@@ -84,7 +91,7 @@ func Apply(s State, e Entry) (State, error) {
 			return s, fmt.Errorf("%w: join %d after %d", ErrEntry, e.Counter, s.Counter)
 		}
 		s.Counter = e.Counter
-		s.Live.Header, s.Live.Questions, s.Live.Manifest = e.Digest, e.Questions, federation.Digest{}
+		s.Live = Live{Incarnation: s.Live.Incarnation, Header: e.Digest, Questions: e.Questions, Base: e.Base}
 	case Verified:
 		return applyVerified(s, e), nil
 	case Submitted:
@@ -92,17 +99,10 @@ func Apply(s State, e Entry) (State, error) {
 			return s, fmt.Errorf("%w: manifest %s has its submission", ErrEntry, e.Digest.Short())
 		}
 		return s.change(e.Digest, func(m *Memory) { m.Submission = e.Message })
-	case Answered:
-		if m, _ := s.Recall(e.Digest); m.Answered() || m.Burned || e.Message.IsZero() {
-			return s, fmt.Errorf("%w: manifest %s was answered or burned", ErrEntry, e.Digest.Short())
-		}
-		return s.change(e.Digest, func(m *Memory) { m.Answer, m.Submitters, m.Set = e.Message, e.Submitters, e.Set })
-	case Burned:
-		if m, _ := s.Recall(e.Digest); m.Answered() {
-			return s, fmt.Errorf("%w: manifest %s was answered", ErrEntry, e.Digest.Short())
-		}
-		s = s.remember(Memory{Manifest: e.Digest, Round: e.Round})
-		return s.change(e.Digest, func(m *Memory) { m.Burned = true })
+	case BecameReady, Sent, Failed, Burned:
+		return applyOpening(s, e)
+	case Based:
+		return s.withBase(e.Base), nil
 	case Pinned, Closed, Inherited, Began:
 		return applyEpoch(s, e)
 	case Compacted, Kept:
@@ -113,6 +113,52 @@ func Apply(s State, e Entry) (State, error) {
 		return s, fmt.Errorf("%w: unknown kind %q", ErrEntry, e.Kind)
 	}
 	return s, nil
+}
+
+// applyOpening applies what a custodian fixed about a manifest.
+func applyOpening(s State, e Entry) (State, error) {
+	m, _ := s.Recall(e.Digest)
+	ready, held := m.Ready(e.Candidate)
+	misfit := func(what string) (State, error) {
+		return s, fmt.Errorf("%w: %s under manifest %s: it %s", ErrEntry, e.Kind, e.Digest.Short(), what)
+	}
+	switch {
+	case e.Kind == Burned && m.HasSent(), e.Kind == BecameReady && m.HasSent(), e.Kind == Sent && m.HasSent():
+		return misfit("was sent under")
+	case e.Kind != Burned && e.Kind != Failed && (m.Burned || m.Silent):
+		return misfit("was burned, or its journal was lost")
+	case e.Kind == BecameReady && (e.Candidate.IsZero() || held || e.Set.IsZero()):
+		return misfit("is ready for that candidate")
+	case e.Kind == Sent && (!held || e.Message.IsZero()):
+		return misfit("was not ready for candidate " + e.Candidate.Short())
+	case e.Kind == Failed && !m.HasSent():
+		return misfit("has no sum")
+	}
+	switch e.Kind {
+	case BecameReady:
+		if s.Live.Manifest == e.Digest {
+			s.Live.Candidate = e.Candidate
+		}
+		return s.change(e.Digest, func(m *Memory) {
+			m.Readies = append(slices.Clip(m.Readies), ReadyFor{e.Candidate, e.Set, e.ShareSums})
+		})
+	case Sent:
+		return s.change(e.Digest, func(m *Memory) { m.Sent, m.Candidate, m.Set, m.Readies = e.Message, e.Candidate, ready.Set, nil })
+	case Failed:
+		return s.change(e.Digest, func(m *Memory) { m.Failed = true })
+	}
+	s = s.remember(Memory{Manifest: e.Digest, Round: e.Round})
+	return s.change(e.Digest, func(m *Memory) { m.Burned, m.Readies = true, nil })
+}
+
+// keptBases is how many versions a custodian may be ready on: the newest, and the one before
+// while a round on it ends.
+const keptBases = 2
+
+func (s State) withBase(b Base) State {
+	s.Bases = append(slices.Clip(s.Bases), b)
+	s.Bases = s.Bases[max(0, len(s.Bases)-keptBases):]
+	return s
 }
 
 func applyVerified(s State, e Entry) State {

@@ -33,7 +33,7 @@ func ClosingOf(s State) (federation.Closing, error) {
 	}
 	c := federation.Closing{V: 1, Charter: s.Charter.Digest(), Custodian: s.Self, Answered: []federation.Answered{}}
 	for _, m := range s.Memory {
-		if m.Answered() && !m.Certified && !m.Past {
+		if m.HasSent() && !m.Certified && !m.Past {
 			c.Answered = append(c.Answered, m.given())
 		}
 	}

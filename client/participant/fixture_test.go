@@ -79,12 +79,12 @@ func certify(c federation.Charter, m *federation.VerifiedManifest, burnt federat
 }
 
 // submittersOf lists the given members of the only group as an S of a manifest.
-func submittersOf(manifest federation.Digest, ids ...federation.HospitalID) federation.Submitters {
+func submittersOf(manifest federation.Digest, ids ...federation.HospitalID) federation.Candidate {
 	group := []federation.Submitter{}
 	for _, id := range ids {
 		group = append(group, federation.Submitter{Hospital: id, Submission: federation.Sum([]byte(id))})
 	}
-	return federation.Submitters{V: 1, Manifest: manifest, Groups: [][]federation.Submitter{group}}
+	return federation.Candidate{V: 1, Manifest: manifest, Groups: [][]federation.Submitter{group}}
 }
 
 func mustApply(t testing.TB, s State, entries []Entry, err error) State {

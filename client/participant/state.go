@@ -14,17 +14,26 @@ type State struct {
 	Counter uint64 // of the last Join
 	Live    Live
 	Memory  []Memory // one a manifest, oldest first
+	Bases   []Base   // versions that it may be ready on, newest last, at most keptBases
 
-	Pinned federation.Digest // charter of the epoch that this memory belongs to
-	Epoch  uint64
-	Closed federation.Digest // signed closing statement of that epoch; zero while it is open
-	Bound  []Bound           // what custodians answered in earlier epochs
+	Pinned    federation.Digest // charter of the epoch that this memory belongs to
+	Epoch     uint64
+	Closed    federation.Digest // signed closing statement of that epoch; zero while it is open
+	Bound     []Bound           // what custodians sent in earlier epochs
+	Recovered uint64            // Joins up to this number were signed by a journal that was lost; 0: none was
 
 	Forgotten int // submissions under manifests that Compact left out
 	Awaited   int // entries of Compact that must follow; 0 in every state to go on from
 }
 
-// Bound is an answer of an earlier epoch that holds in this one.
+// Base is a version that this hospital derived, or whose derivation f+1 custodians signed.
+type Base struct {
+	Version    uint64            `json:"version"`
+	Snapshot   federation.Digest `json:"snapshot"`
+	Parameters federation.Digest `json:"parameters"`
+}
+
+// Bound is what was sent in an earlier epoch and holds in this one.
 type Bound struct {
 	Epoch uint64 // that it was brought into
 	federation.Answered
@@ -35,34 +44,50 @@ type Live struct {
 	Incarnation federation.Digest
 	Header      federation.Digest // joined last
 	Questions   []string
+	Base        Base              // that the header names
 	Manifest    federation.Digest // verified last, for that header
+	Candidate   federation.Digest // of that manifest, ready for last
 }
 
 // Memory is what a hospital remembers for ever of one manifest.
 type Memory struct {
-	Manifest   federation.Digest         `json:"manifest"`
-	Round      uint64                    `json:"round"`
-	Questions  []string                  `json:"questions,omitempty"`
-	Submission federation.Digest         `json:"submission,omitzero"` // signed submission, if it made one
-	Submitters federation.Digest         `json:"submitters,omitzero"` // what it answered, if it did
-	Set        [][]federation.HospitalID `json:"set,omitempty"`       // the hospitals of that
-	SetDigest  federation.Digest         `json:"set_digest,omitzero"` // instead of Set where that was compacted
-	Answer     federation.Digest         `json:"answer,omitzero"`     // signed answer
-	Burned     bool                      `json:"burned,omitempty"`
-	Certified  bool                      `json:"certified,omitempty"` // a burn certificate for it was verified
-	Past       bool                      `json:"past,omitempty"`      // of an earlier epoch: what still holds of it is in State.Bound
+	Manifest   federation.Digest `json:"manifest"`
+	Round      uint64            `json:"round"`
+	Questions  []string          `json:"questions,omitempty"`
+	Submission federation.Digest `json:"submission,omitzero"` // signed submission, if it made one
+	Readies    []ReadyFor        `json:"readies,omitempty"`   // oldest first
+	Candidate  federation.Digest `json:"candidate,omitzero"`  // that it sent for, if it did
+	Set        federation.Digest `json:"set,omitzero"`        // SetDigest of that
+	Sent       federation.Digest `json:"sent,omitzero"`       // signed Send
+	Failed     bool              `json:"failed,omitempty"`    // it derived that no group of what it sent for holds
+	Burned     bool              `json:"burned,omitempty"`
+	Certified  bool              `json:"certified,omitempty"` // a burn certificate for it was verified
+	Silent     bool              `json:"silent,omitempty"`    // the journal was lost while it ran: it neither sends nor burns under it
+	Past       bool              `json:"past,omitempty"`      // of an earlier epoch: what still holds of it is in State.Bound
 }
 
-// Answered reports whether an answer was given under this manifest.
-func (m Memory) Answered() bool { return !m.Answer.IsZero() }
+// ReadyFor is a candidate for which a custodian holds its share sums.
+type ReadyFor struct {
+	Candidate federation.Digest   `json:"candidate"`
+	Set       federation.Digest   `json:"set"`        // SetDigest
+	ShareSums []federation.Digest `json:"share_sums"` // by group, zero for a dropped group
+}
 
-// given is the answer under this manifest as the next epoch would hear of it.
-func (m Memory) given() federation.Answered {
-	set := m.SetDigest
-	if m.Set != nil {
-		set = federation.SetDigest(m.Set)
+// HasSent reports whether share sums were given under this manifest.
+func (m Memory) HasSent() bool { return !m.Sent.IsZero() }
+
+// Ready returns what is held for a candidate.
+func (m Memory) Ready(candidate federation.Digest) (ReadyFor, bool) {
+	i := slices.IndexFunc(m.Readies, func(r ReadyFor) bool { return r.Candidate == candidate })
+	if i < 0 {
+		return ReadyFor{}, false
 	}
-	return federation.Answered{Manifest: m.Manifest, Questions: m.Questions, Set: set}
+	return m.Readies[i], true
+}
+
+// given is what was sent under this manifest as the next epoch would hear of it.
+func (m Memory) given() federation.Answered {
+	return federation.Answered{Manifest: m.Manifest, Questions: m.Questions, Set: m.Set}
 }
 
 // Recall returns the memory of a manifest.
@@ -79,3 +104,6 @@ func (s State) IsCustodian() bool {
 	_, ok := s.Charter.Point(s.Self)
 	return ok
 }
+
+// HasBase reports whether this hospital may be ready on a base; version 0 follows from the plan.
+func (s State) HasBase(b Base) bool { return b == Base{} || slices.Contains(s.Bases, b) }

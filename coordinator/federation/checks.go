@@ -8,9 +8,9 @@ import (
 
 // Refusals of a manifest or of a set of submitters.
 var (
-	ErrManifest   = errors.New("manifest refused")
-	ErrSubmitters = errors.New("submitters refused")
-	ErrMessage    = errors.New("message refused")
+	ErrManifest  = errors.New("manifest refused")
+	ErrCandidate = errors.New("candidate refused")
+	ErrMessage   = errors.New("message refused")
 )
 
 // VerifiedJoin is a Join whose signature was checked.
@@ -178,23 +178,23 @@ func CheckCertificate(c Charter, manifest Digest, burns []VerifiedBurn) error {
 	return nil
 }
 
-// CheckSubmitters judges a candidate or S against the manifest: hospitals of the
+// CheckCandidate judges a candidate against the manifest: hospitals of the
 // cohort, distinct, each in its own group and with a submission that no one else in the
 // list has, and at least K in each group that is not dropped; one group at least. Whose
 // submission it is only its signature says.
-func CheckSubmitters(c Charter, m VerifiedManifest, s Submitters) error {
-	if err := checkSubmitters(c, m, s); err != nil {
-		return fmt.Errorf("submitters %s: %w: %w", s.Digest().Short(), ErrSubmitters, err)
+func CheckCandidate(c Charter, m VerifiedManifest, s Candidate) error {
+	if err := checkCandidate(c, m, s); err != nil {
+		return fmt.Errorf("candidate %s: %w: %w", s.Digest().Short(), ErrCandidate, err)
 	}
 	return nil
 }
 
-func checkSubmitters(c Charter, m VerifiedManifest, s Submitters) error {
+func checkCandidate(c Charter, m VerifiedManifest, s Candidate) error {
 	if s.V != 1 || s.Manifest != m.Digest {
 		return fmt.Errorf("manifest %s, not %s", s.Manifest.Short(), m.Digest.Short())
 	}
-	if len(s.Groups) != len(m.Groups) {
-		return fmt.Errorf("%d groups: the charter has %d", len(s.Groups), len(m.Groups))
+	if len(s.Groups) != len(m.Groups) || len(s.Sums) != len(m.Groups) {
+		return fmt.Errorf("%d groups and %d sums: the charter has %d groups", len(s.Groups), len(s.Sums), len(m.Groups))
 	}
 	kept, listed := 0, map[Digest]bool{}
 	for g, group := range s.Groups {
@@ -212,6 +212,9 @@ func checkSubmitters(c Charter, m VerifiedManifest, s Submitters) error {
 		}
 		if len(group) > 0 && len(group) < c.MinCohort {
 			return fmt.Errorf("group %d: %d submitters, fewer than K = %d", g, len(group), c.MinCohort)
+		}
+		if (len(group) > 0) == s.Sums[g].IsZero() {
+			return fmt.Errorf("group %d: %d submitters with sum %s", g, len(group), s.Sums[g].Short())
 		}
 		if len(group) > 0 {
 			kept++

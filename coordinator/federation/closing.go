@@ -27,10 +27,10 @@ type Answered struct {
 	Released Digest `json:"released,omitzero"`
 }
 
-// Allows reports whether another sum may be answered beside this one: another question,
-// the same hospitals, or those that a release names.
+// Allows reports whether another sum may be opened beside this one: of another question, or
+// of those hospitals that a release names.
 func (a Answered) Allows(questions []string, set Digest) bool {
-	return set == a.Set || (!a.Released.IsZero() && set == a.Released) || !Overlap(a.Questions, questions)
+	return (!a.Released.IsZero() && set == a.Released) || !Overlap(a.Questions, questions)
 }
 
 // Overlap reports whether two rounds share a question.

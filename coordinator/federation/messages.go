@@ -73,12 +73,14 @@ type Submission struct {
 // UpdateRoot commits to the ciphertext.
 func (s Submission) UpdateRoot() Digest { return ListRoot("segments", s.Segments) }
 
-// Submitters is S, or a candidate for it: by group of the charter, who is summed and
-// by which signed submission, sorted by hospital. A dropped group is empty.
-type Submitters struct {
+// Candidate is what is opened if it is opened: by group of the charter who is summed and by
+// which signed submission, sorted by hospital, and C, what these add up to. A dropped group
+// is empty. It is fixed in the log before anyone gives a share sum.
+type Candidate struct {
 	V        int           `json:"v"` // 1
 	Manifest Digest        `json:"manifest"`
 	Groups   [][]Submitter `json:"groups"`
+	Sums     []Digest      `json:"sums"` // C by group: the blob that lists the segments of the sum of its ciphertexts; zero for a dropped group
 }
 
 // Submitter is one member of S.
@@ -87,22 +89,32 @@ type Submitter struct {
 	Submission Digest     `json:"submission"` // digest of the Signed submission
 }
 
-// Digest names the list.
-func (s Submitters) Digest() Digest { return Sum(Encode(s)) }
+// Digest names the candidate.
+func (c Candidate) Digest() Digest { return Sum(Encode(c)) }
 
-// DecodeSubmitters reads canonical bytes. CheckSubmitters judges the values.
-func DecodeSubmitters(b []byte) (Submitters, error) { return Decode[Submitters](b, MaxManifestBytes) }
+// DecodeCandidate reads canonical bytes. CheckCandidate judges the values.
+func DecodeCandidate(b []byte) (Candidate, error) { return Decode[Candidate](b, MaxManifestBytes) }
 
-// Set lists the hospitals of S by group: what one question is answered for.
-func (s Submitters) Set() [][]HospitalID {
-	set := make([][]HospitalID, len(s.Groups))
-	for g, group := range s.Groups {
+// Set lists S, the hospitals that are summed, by group.
+func (c Candidate) Set() [][]HospitalID {
+	set := make([][]HospitalID, len(c.Groups))
+	for g, group := range c.Groups {
 		set[g] = []HospitalID{}
 		for _, m := range group {
 			set[g] = append(set[g], m.Hospital)
 		}
 	}
 	return set
+}
+
+// Within reports whether every member of c is one of whole, by the same submission.
+func (c Candidate) Within(whole Candidate) bool {
+	return c.Manifest == whole.Manifest && len(c.Groups) == len(whole.Groups) &&
+		!slices.ContainsFunc(c.Groups, func(group []Submitter) bool {
+			return slices.ContainsFunc(group, func(m Submitter) bool {
+				return !slices.ContainsFunc(whole.Groups, func(g []Submitter) bool { return slices.Contains(g, m) })
+			})
+		})
 }
 
 // SetDigest names a set of hospitals by group, whatever they submitted and whatever the
@@ -114,29 +126,58 @@ func SetDigest(set [][]HospitalID) Digest {
 	return Sum(Encode(kept))
 }
 
-// Acknowledgement is a custodian's word on a candidate: which envelopes it could not
-// read, or could read but found no valid share in.
-type Acknowledgement struct {
-	V          int          `json:"v"` // 1
-	Manifest   Digest       `json:"manifest"`
-	Candidate  Digest       `json:"candidate"`
-	Custodian  HospitalID   `json:"custodian"`
-	Unreadable []HospitalID `json:"unreadable"` // sorted
+// Ready is a custodian's word on a candidate: it checked all of it and holds its share sum
+// for exactly this on its disk, or it could not read some envelopes, or found no valid share
+// in them. It binds nothing.
+type Ready struct {
+	V           int          `json:"v"` // 1
+	Manifest    Digest       `json:"manifest"`
+	Candidate   Digest       `json:"candidate"`
+	Custodian   HospitalID   `json:"custodian"`
+	Unreadable  []HospitalID `json:"unreadable"`  // sorted; empty: ready
+	Checkpoint  TreeHead     `json:"checkpoint"`  // that includes the entry which names the candidate
+	Cosignature string       `json:"cosignature"` // of that checkpoint
 }
 
-// Answer names a custodian's share sums over S, one a group, zero for a dropped group.
-type Answer struct {
+// Send names a custodian's share sums over S, one a group, zero for a dropped group. It
+// binds the custodian for ever: it sends for nothing else on this question.
+type Send struct {
 	V           int        `json:"v"` // 1
 	Manifest    Digest     `json:"manifest"`
-	Submitters  Digest     `json:"submitters"`
+	Candidate   Digest     `json:"candidate"`
 	Custodian   HospitalID `json:"custodian"`
 	ShareSums   []Digest   `json:"share_sums"`
-	Checkpoint  TreeHead   `json:"checkpoint"`  // that includes the entry which names S
+	Checkpoint  TreeHead   `json:"checkpoint"`  // that includes the readies of t custodians
 	Cosignature string     `json:"cosignature"` // of that checkpoint
 }
 
-// Burn is a custodian's promise: I answered nothing under this manifest, its key is
-// erased, and I never will.
+// Vouch is the fingerprint of a hospital's own ciphertext (privacy/he), at points that follow
+// from the checkpoint that holds the candidate.
+type Vouch struct {
+	V           int        `json:"v"` // 1
+	Manifest    Digest     `json:"manifest"`
+	Candidate   Digest     `json:"candidate"`
+	Hospital    HospitalID `json:"hospital"`
+	Checkpoint  TreeHead   `json:"checkpoint"`
+	Fingerprint []byte     `json:"fingerprint"`
+}
+
+// Derived is a custodian's word on what followed from an opened candidate: it computed this
+// itself, from the version before, C and the share sums.
+type Derived struct {
+	V          int        `json:"v"` // 1
+	Round      uint64     `json:"round"`
+	Manifest   Digest     `json:"manifest"`
+	Candidate  Digest     `json:"candidate"`
+	Custodian  HospitalID `json:"custodian"`
+	Result     Digest     `json:"result,omitzero"` // zero: no group held
+	Version    uint64     `json:"version,omitempty"`
+	Snapshot   Digest     `json:"snapshot,omitzero"`
+	Parameters Digest     `json:"parameters,omitzero"`
+}
+
+// Burn is a custodian's promise: I sent nothing under this manifest, its key, shares and
+// share sums are erased, and I never will.
 type Burn struct {
 	V         int        `json:"v"` // 1
 	Manifest  Digest     `json:"manifest"`

@@ -65,7 +65,7 @@ func load(ctx context.Context, b storage.Bucket, charter federation.Charter, r r
 	if err != nil {
 		return rec, err
 	}
-	if rec.Round.Submitters, err = federation.DecodeSubmitters(raw); err != nil {
+	if rec.Round.Submitters, err = federation.DecodeCandidate(raw); err != nil {
 		return rec, err
 	}
 	for _, group := range rec.Round.Submitters.Groups {
@@ -83,7 +83,7 @@ func load(ctx context.Context, b storage.Bucket, charter federation.Charter, r r
 func (rec *Record) answers(ctx context.Context, b storage.Bucket, r round.Round) error {
 	degree := 1 << rec.Round.Header.Ring.LogN
 	for _, held := range r.Answers {
-		a, err := message[federation.Answer](ctx, b, rec.Round.Charter, held.Blob)
+		a, err := message[federation.Send](ctx, b, rec.Round.Charter, held.Blob)
 		if err != nil {
 			return err
 		}

@@ -13,7 +13,7 @@ type Round struct {
 	Plan        federation.Plan
 	Header      federation.Header
 	Manifest    federation.Digest
-	Submitters  federation.Submitters
+	Submitters  federation.Candidate
 	Submissions map[federation.HospitalID]federation.Submission
 }
 

@@ -54,8 +54,8 @@ func TestEpochEndsARunningRound(t *testing.T) {
 	case now.Model != before.Model || now.Round.Number != before.Round.Number || len(now.Attempts) != 0:
 		t.Errorf("version %v, round %d, attempts %v", now.Model, now.Round.Number, now.Attempts)
 	}
-	late := federation.Answer{V: 1, Manifest: before.Round.Manifest, Submitters: before.Round.Selected, Custodian: s.id("D")}
-	s.refused("answer of the old epoch", round.ErrStale, round.AnswerVerified{Answer: late})
+	late := federation.Send{V: 1, Manifest: before.Round.Manifest, Submitters: before.Round.Selected, Custodian: s.id("D")}
+	s.refused("answer of the old epoch", round.ErrStale, round.SendVerified{Answer: late})
 	s.refused("burn of the old epoch", round.ErrStale, round.BurnVerified{Burn: federation.Burn{V: 1, Manifest: before.Round.Manifest, Custodian: s.id("D")}})
 	s.refused("update of the old epoch", round.ErrStale, round.UpdateVerified{Submission: federation.Submission{Manifest: before.Round.Manifest, Hospital: s.id("D")}})
 	s.toSelect("ABCD") // the question is free, since too few answered

@@ -67,7 +67,7 @@ type CandidateStored struct {
 
 // AcknowledgementVerified is a custodian's word on the candidate.
 type AcknowledgementVerified struct {
-	federation.Acknowledgement
+	federation.Ready
 	Blob federation.Digest
 }
 
@@ -79,7 +79,7 @@ type SelectionStored struct {
 
 // AnswerVerified is a custodian's answer whose share sums are stored.
 type AnswerVerified struct {
-	federation.Answer
+	federation.Send
 	Blob federation.Digest
 }
 

@@ -22,7 +22,7 @@ func TestComplaintsAreBounded(t *testing.T) {
 	w := round.When{Now: start}
 	most := all[:round.MaxUnreadable]
 	for i, id := range c.Custodians {
-		ev := round.AcknowledgementVerified{Acknowledgement: federation.Acknowledgement{V: 1, Manifest: s.Round.Manifest,
+		ev := round.ReadyVerified{Acknowledgement: federation.Ready{V: 1, Manifest: s.Round.Manifest,
 			Candidate: s.Round.Candidate, Custodian: id, Unreadable: all[:round.MaxUnreadable+1]}}
 		if _, err := round.Decide(s, ev, w); err == nil {
 			t.Fatal("too many complaints were taken")

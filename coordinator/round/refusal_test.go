@@ -152,8 +152,8 @@ func TestApplyRefusesStrangeEntries(t *testing.T) {
 		{Kind: round.PlanSet, Blob: d}, {Kind: round.Open, Round: 3}, {Kind: round.Open, Round: 3, Seconds: -1}, {Kind: round.Join, Round: 2, Hospital: a},
 		{Kind: round.Collect, Round: 2, Blob: d}, {Kind: round.Update, Round: 1, Hospital: a, Blob: d},
 		{Kind: round.Update, Round: 2, Hospital: "h-aaaaaaaaaaaaaaaa", Blob: d}, {Kind: round.Discard, Round: 2, Hospital: a, Blob: d},
-		{Kind: round.Candidate, Round: 9}, {Kind: round.Acknowledge, Round: 2, Hospital: a}, {Kind: round.Select, Round: 2, Blob: d},
-		{Kind: round.Answer, Round: 2, Manifest: s.state.Round.Manifest}, {Kind: round.Publish, Round: 2}, {Kind: round.Abandon, Round: 2},
+		{Kind: round.Candidate, Round: 9}, {Kind: round.Ready, Round: 2, Hospital: a}, {Kind: round.Select, Round: 2, Blob: d},
+		{Kind: round.Send, Round: 2, Manifest: s.state.Round.Manifest}, {Kind: round.Publish, Round: 2}, {Kind: round.Abandon, Round: 2},
 		{Kind: round.Finish, Reason: "why"}, {Kind: round.Declined, Round: 1},
 	} {
 		before := federation.Encode(s.state)

@@ -307,7 +307,7 @@ func (c *coordinator) open(t round.Task, s round.State) round.Event {
 	}
 	sum := map[federation.HospitalID]int{}
 	var groups []int
-	for g, group := range c.w.blobs[s.Round.Selected].(federation.Submitters).Groups {
+	for g, group := range c.w.blobs[s.Round.Selected].(federation.Candidate).Groups {
 		if len(group) > 0 {
 			groups = append(groups, g)
 		}
@@ -331,7 +331,7 @@ type reply struct {
 	tasks    []round.Task
 	header   federation.Header
 	manifest federation.VerifiedManifest
-	list     federation.Submitters // the candidate, or S
+	list     federation.Candidate // the candidate, or S
 	selected bool
 }
 
@@ -346,9 +346,9 @@ func (c *coordinator) poll(id federation.HospitalID, incarnation federation.Dige
 	out.manifest, _ = c.w.blobs[r.Manifest].(federation.VerifiedManifest)
 	out.selected = !r.Selected.IsZero()
 	if out.selected {
-		out.list = c.w.blobs[r.Selected].(federation.Submitters)
+		out.list = c.w.blobs[r.Selected].(federation.Candidate)
 	} else {
-		out.list, _ = c.w.blobs[r.Candidate].(federation.Submitters)
+		out.list, _ = c.w.blobs[r.Candidate].(federation.Candidate)
 	}
 	return out, true
 }

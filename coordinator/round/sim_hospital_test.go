@@ -32,7 +32,7 @@ type hospital struct {
 
 // shareSums is a signed answer with what it carries.
 type shareSums struct {
-	federation.Answer
+	federation.Send
 	blob  federation.Digest
 	wrong bool
 }
@@ -155,7 +155,7 @@ func (h *hospital) do(t round.Task, r reply) error {
 		return h.joinRound(r)
 	case round.TaskUpdate:
 		return h.submit(r)
-	case round.TaskAcknowledge, round.TaskAnswer:
+	case round.TaskReady, round.TaskSend:
 		return h.open(t, r)
 	}
 	h.w.fail("task %s for %s", t.ID, h.name)
@@ -165,7 +165,7 @@ func (h *hospital) do(t round.Task, r reply) error {
 func (h *hospital) burn(t round.Task) error {
 	entries, err := participant.BurnManifest(h.state, t.Round, t.Manifest)
 	if errors.Is(err, participant.ErrAnswered) {
-		h.send(round.AnswerVerified{Answer: h.sent[t.Manifest].Answer, Blob: h.sent[t.Manifest].blob})
+		h.send(round.SendVerified{Answer: h.sent[t.Manifest].Answer, Blob: h.sent[t.Manifest].blob})
 		return nil
 	}
 	h.persist(entries)
@@ -268,7 +268,7 @@ func (h *hospital) submit(r reply) error {
 }
 
 // unreadable lists whose envelopes this custodian cannot open with the key it holds.
-func (h *hospital) unreadable(list federation.Submitters) []federation.HospitalID {
+func (h *hospital) unreadable(list federation.Candidate) []federation.HospitalID {
 	var out []federation.HospitalID
 	for _, group := range list.Groups {
 		for _, m := range group {
@@ -285,7 +285,7 @@ func (h *hospital) unreadable(list federation.Submitters) []federation.HospitalI
 func (h *hospital) open(t round.Task, r reply) error {
 	m := r.manifest
 	if stored, ok := h.sent[m.Digest]; ok { // a restarted custodian replays stored answers
-		h.send(round.AnswerVerified{Answer: stored.Answer, Blob: stored.blob})
+		h.send(round.SendVerified{Answer: stored.Answer, Blob: stored.blob})
 		return nil
 	}
 	if !h.accept(r) {
@@ -296,18 +296,18 @@ func (h *hospital) open(t round.Task, r reply) error {
 		return nil
 	}
 	unreadable := h.unreadable(r.list)
-	if t.Kind == round.TaskAcknowledge && !r.selected {
-		a := federation.Acknowledgement{V: 1, Manifest: m.Digest, Candidate: r.list.Digest(), Custodian: h.id, Unreadable: unreadable}
-		h.send(round.AcknowledgementVerified{Acknowledgement: a, Blob: federation.Sum(federation.Encode(a))})
+	if t.Kind == round.TaskReady && !r.selected {
+		a := federation.Ready{V: 1, Manifest: m.Digest, Candidate: r.list.Digest(), Custodian: h.id, Unreadable: unreadable}
+		h.send(round.ReadyVerified{Acknowledgement: a, Blob: federation.Sum(federation.Encode(a))})
 		return nil
 	}
-	if t.Kind != round.TaskAnswer {
+	if t.Kind != round.TaskSend {
 		return nil
 	}
 	if len(unreadable) > 0 {
 		h.w.fail("%s is to answer over %v, which it cannot read", h.name, unreadable)
 	}
-	a := shareSums{wrong: h.hostile, Answer: federation.Answer{V: 1, Manifest: m.Digest, Submitters: r.list.Digest(), Custodian: h.id}}
+	a := shareSums{wrong: h.hostile, Answer: federation.Send{V: 1, Manifest: m.Digest, Submitters: r.list.Digest(), Custodian: h.id}}
 	a.blob = federation.Sum(federation.Encode(a.Answer))
 	entries, err := participant.AnswerWith(h.state, m, r.list, a.blob)
 	if err != nil {
@@ -325,6 +325,6 @@ func (h *hospital) open(t round.Task, r reply) error {
 	if h.crash() {
 		return errCrash
 	}
-	h.send(round.AnswerVerified{Answer: a.Answer, Blob: a.blob})
+	h.send(round.SendVerified{Answer: a.Answer, Blob: a.blob})
 	return nil
 }

@@ -184,14 +184,14 @@ func (r Round) Update(id federation.HospitalID) (federation.Digest, bool) { retu
 
 // Submitters lists a set of the cohort, by group, with what each of them submitted; the
 // error is [ErrMismatch] when one of them did not.
-func (r Round) Submitters(set [][]federation.HospitalID) (federation.Submitters, error) {
-	list := federation.Submitters{V: 1, Manifest: r.Manifest}
+func (r Round) Submitters(set [][]federation.HospitalID) (federation.Candidate, error) {
+	list := federation.Candidate{V: 1, Manifest: r.Manifest}
 	for _, group := range set {
 		members := []federation.Submitter{}
 		for _, id := range group {
 			blob, ok := r.Update(id)
 			if !ok {
-				return federation.Submitters{}, fmt.Errorf("no update of %s: %w", id, ErrMismatch)
+				return federation.Candidate{}, fmt.Errorf("no update of %s: %w", id, ErrMismatch)
 			}
 			members = append(members, federation.Submitter{Hospital: id, Submission: blob})
 		}

@@ -176,7 +176,7 @@ func TestStoryPinned(t *testing.T) {
 	s.gone = s.ids("CD")
 	s.pass(10)
 	s.own(round.TaskAbandon)
-	s.must("late answer of C", round.AnswerVerified{Answer: federation.Answer{V: 1, Manifest: abandoned, Custodian: s.id("C")}, Blob: s.w.digest("late")})
+	s.must("late answer of C", round.SendVerified{Answer: federation.Send{V: 1, Manifest: abandoned, Custodian: s.id("C")}, Blob: s.w.digest("late")})
 	s.own(round.TaskOpen)
 	s.join("ABC")
 	s.pass(60)

@@ -212,10 +212,10 @@ func (s *story) update(letters string) {
 	}
 }
 
-func (s *story) ackEvent(letter, unreadable string) round.AcknowledgementVerified {
-	a := federation.Acknowledgement{V: 1, Manifest: s.state.Round.Manifest, Candidate: s.state.Round.Candidate,
+func (s *story) ackEvent(letter, unreadable string) round.ReadyVerified {
+	a := federation.Ready{V: 1, Manifest: s.state.Round.Manifest, Candidate: s.state.Round.Candidate,
 		Custodian: s.id(letter), Unreadable: append([]federation.HospitalID{}, s.ids(unreadable)...)}
-	return round.AcknowledgementVerified{Acknowledgement: a, Blob: federation.Sum(federation.Encode(a))}
+	return round.ReadyVerified{Acknowledgement: a, Blob: federation.Sum(federation.Encode(a))}
 }
 
 // acknowledge takes words such as "A", or "B-DE": B cannot read D and E.
@@ -227,11 +227,11 @@ func (s *story) acknowledge(words ...string) {
 	}
 }
 
-func (s *story) answerEvent(letter string, wrong bool) round.AnswerVerified {
-	a := shareSums{wrong: wrong, Answer: federation.Answer{V: 1, Manifest: s.state.Round.Manifest, Submitters: s.state.Round.Selected, Custodian: s.id(letter)}}
+func (s *story) answerEvent(letter string, wrong bool) round.SendVerified {
+	a := shareSums{wrong: wrong, Answer: federation.Send{V: 1, Manifest: s.state.Round.Manifest, Submitters: s.state.Round.Selected, Custodian: s.id(letter)}}
 	a.blob = federation.Sum(federation.Encode(a.Answer))
 	s.w.blobs[a.blob] = a
-	return round.AnswerVerified{Answer: a.Answer, Blob: a.blob}
+	return round.SendVerified{Answer: a.Answer, Blob: a.blob}
 }
 
 func (s *story) answer(letters string) {

@@ -98,10 +98,10 @@ func TestThousandHospitals(t *testing.T) {
 			s.acknowledgeAll(groups)
 			s.ownBounded(round.TaskSelect)
 			for _, id := range s.state.Round.Able {
-				a := shareSums{Answer: federation.Answer{V: 1, Manifest: s.state.Round.Manifest, Submitters: s.state.Round.Selected, Custodian: id}}
+				a := shareSums{Answer: federation.Send{V: 1, Manifest: s.state.Round.Manifest, Submitters: s.state.Round.Selected, Custodian: id}}
 				a.blob = federation.Sum(federation.Encode(a.Answer))
 				s.w.blobs[a.blob] = a
-				s.commitBounded(round.AnswerVerified{Answer: a.Answer, Blob: a.blob})
+				s.commitBounded(round.SendVerified{Answer: a.Answer, Blob: a.blob})
 			}
 			ev := s.event(round.OwnTasks(s.state, s.moment())[0], s.state).(round.SumOpened)
 			ev.Wrong, ev.Note = s.w.charter.Custodians, reason
@@ -120,14 +120,14 @@ func (s *story) acknowledgeAll(groups int) {
 	s.t.Helper()
 	all := slices.Concat(s.w.charter.Groups...)
 	for i, id := range s.w.charter.Custodians {
-		a := federation.Acknowledgement{V: 1, Manifest: s.state.Round.Manifest, Candidate: s.state.Round.Candidate, Custodian: id}
+		a := federation.Ready{V: 1, Manifest: s.state.Round.Manifest, Candidate: s.state.Round.Candidate, Custodian: id}
 		switch {
 		case i <= s.w.charter.MaxHostile && groups == 1:
 			a.Unreadable = all[:round.MaxUnreadable]
 		case i >= s.w.charter.Threshold && groups == 1:
 			a.Unreadable = all[300:301]
 		}
-		s.commitBounded(round.AcknowledgementVerified{Acknowledgement: a, Blob: federation.Sum(federation.Encode(a))})
+		s.commitBounded(round.ReadyVerified{Acknowledgement: a, Blob: federation.Sum(federation.Encode(a))})
 	}
 }
 

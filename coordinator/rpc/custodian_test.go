@@ -23,7 +23,7 @@ type act = func(context.Context, *atriumpb.Work) error
 func later(context.Context, *atriumpb.Work) error { return errLater }
 
 // noise is a share sum that is anything.
-func noise(_ *federation.Answer, sums [][]byte) {
+func noise(_ *federation.Send, sums [][]byte) {
 	sum := make([]uint16, (len(sums[0])-1)/2)
 	random(sum)
 	sums[0] = shamir.Marshal(sum)
@@ -31,8 +31,8 @@ func noise(_ *federation.Answer, sums [][]byte) {
 
 // offByOne changes one element of a share sum by one: what is interpolated from it may
 // well be within the bound of a sum of keys, and then only the noise gives it away.
-func offByOne(group int) func(*federation.Answer, [][]byte) {
-	return func(_ *federation.Answer, sums [][]byte) {
+func offByOne(group int) func(*federation.Send, [][]byte) {
+	return func(_ *federation.Send, sums [][]byte) {
 		v := (uint32(binary.LittleEndian.Uint16(sums[group][1:])) + 1) % shamir.P
 		binary.LittleEndian.PutUint16(sums[group][1:], uint16(v))
 	}
@@ -115,7 +115,7 @@ func TestLyingCustodian(t *testing.T) {
 			return later
 		case work.GetRound() == 5 && kind == "answer": // too late: see the join of round 6
 			return func(ctx context.Context, work *atriumpb.Work) (err error) {
-				lateAnswer, err = evil.answerRequest(work, func(*federation.Answer, [][]byte) {})
+				lateAnswer, err = evil.answerRequest(work, func(*federation.Send, [][]byte) {})
 				once.Do(func() { close(prepared) })
 				return errors.Join(err, errLater)
 			}
@@ -175,19 +175,19 @@ func TestLyingCustodian(t *testing.T) {
 
 // abuse sends answers that must all be refused, then the honest one.
 func (p *puppet) abuse(ctx context.Context, work *atriumpb.Work) error {
-	try := func(what string, change func(*federation.Answer, [][]byte)) {
+	try := func(what string, change func(*federation.Send, [][]byte)) {
 		p.refused(what, p.answerWith(ctx, work, change))
 	}
-	try("S of another round", func(a *federation.Answer, _ [][]byte) { a.Submitters = federation.Sum([]byte("S")) })
-	try("a checkpoint from before S", func(a *federation.Answer, _ [][]byte) { a.Checkpoint = p.header.Checkpoint })
-	try("a checkpoint that never was", func(a *federation.Answer, _ [][]byte) { a.Checkpoint.Size += 1000 })
-	try("two share sums", func(a *federation.Answer, sums [][]byte) { a.ShareSums = append(a.ShareSums, federation.Sum(sums[0])) })
-	try("no share sum", func(a *federation.Answer, sums [][]byte) { a.ShareSums[0], sums[0] = federation.Digest{}, nil })
-	try("a share sum that is short", func(_ *federation.Answer, sums [][]byte) { sums[0] = sums[0][:17] })
-	try("a share sum beyond the field", func(_ *federation.Answer, sums [][]byte) { sums[0][1], sums[0][2] = 0xff, 0xff })
-	try("another share sum than signed", func(a *federation.Answer, _ [][]byte) { a.ShareSums[0][0] ^= 1 })
-	try("format 2", func(a *federation.Answer, _ [][]byte) { a.V = 2 })
-	req, err := p.answerRequest(work, func(*federation.Answer, [][]byte) {})
+	try("S of another round", func(a *federation.Send, _ [][]byte) { a.Submitters = federation.Sum([]byte("S")) })
+	try("a checkpoint from before S", func(a *federation.Send, _ [][]byte) { a.Checkpoint = p.header.Checkpoint })
+	try("a checkpoint that never was", func(a *federation.Send, _ [][]byte) { a.Checkpoint.Size += 1000 })
+	try("two share sums", func(a *federation.Send, sums [][]byte) { a.ShareSums = append(a.ShareSums, federation.Sum(sums[0])) })
+	try("no share sum", func(a *federation.Send, sums [][]byte) { a.ShareSums[0], sums[0] = federation.Digest{}, nil })
+	try("a share sum that is short", func(_ *federation.Send, sums [][]byte) { sums[0] = sums[0][:17] })
+	try("a share sum beyond the field", func(_ *federation.Send, sums [][]byte) { sums[0][1], sums[0][2] = 0xff, 0xff })
+	try("another share sum than signed", func(a *federation.Send, _ [][]byte) { a.ShareSums[0][0] ^= 1 })
+	try("format 2", func(a *federation.Send, _ [][]byte) { a.V = 2 })
+	req, err := p.answerRequest(work, func(*federation.Send, [][]byte) {})
 	if err != nil {
 		return err
 	}

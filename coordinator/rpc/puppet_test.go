@@ -270,17 +270,17 @@ func (p *puppet) acknowledge(ctx context.Context, w *atriumpb.Work) error {
 }
 
 func (p *puppet) complain(ctx context.Context, w *atriumpb.Work, about []federation.HospitalID) error {
-	return p.send(ctx, "acknowledgement", signed(p, federation.Acknowledgement{V: 1, Manifest: federation.Digest(w.GetManifest()),
+	return p.send(ctx, "acknowledgement", signed(p, federation.Ready{V: 1, Manifest: federation.Digest(w.GetManifest()),
 		Candidate: federation.Sum(w.GetSubmitters()), Custodian: p.id, Unreadable: about}))
 }
 
 func (p *puppet) answer(ctx context.Context, w *atriumpb.Work) error {
-	return p.answerWith(ctx, w, func(*federation.Answer, [][]byte) {})
+	return p.answerWith(ctx, w, func(*federation.Send, [][]byte) {})
 }
 
 // answerWith sends the honest answer as the test changes it. A share sum that is changed
 // is signed as it is then; a signed digest that is changed stays as it is.
-func (p *puppet) answerWith(ctx context.Context, w *atriumpb.Work, change func(*federation.Answer, [][]byte)) error {
+func (p *puppet) answerWith(ctx context.Context, w *atriumpb.Work, change func(*federation.Send, [][]byte)) error {
 	req, err := p.answerRequest(w, change)
 	if err != nil {
 		return err
@@ -289,8 +289,8 @@ func (p *puppet) answerWith(ctx context.Context, w *atriumpb.Work, change func(*
 	return err
 }
 
-func (p *puppet) answerRequest(w *atriumpb.Work, change func(*federation.Answer, [][]byte)) (*atriumpb.AnswerRequest, error) {
-	list, err := federation.DecodeSubmitters(w.GetSubmitters())
+func (p *puppet) answerRequest(w *atriumpb.Work, change func(*federation.Send, [][]byte)) (*atriumpb.AnswerRequest, error) {
+	list, err := federation.DecodeCandidate(w.GetSubmitters())
 	if err != nil {
 		return nil, err
 	}
@@ -302,7 +302,7 @@ func (p *puppet) answerRequest(w *atriumpb.Work, change func(*federation.Answer,
 	if err != nil {
 		return nil, err
 	}
-	a := federation.Answer{V: 1, Manifest: federation.Digest(w.GetManifest()), Submitters: list.Digest(), Custodian: p.id, Cosignature: string(line),
+	a := federation.Send{V: 1, Manifest: federation.Digest(w.GetManifest()), Submitters: list.Digest(), Custodian: p.id, Cosignature: string(line),
 		Checkpoint: federation.TreeHead{Size: checkpoint.Size, Root: federation.Digest(checkpoint.Root)}}
 	var sums [][]byte
 	for _, group := range list.Groups {

@@ -280,7 +280,7 @@ func (w *world) publish(s round.State) (round.Event, error) {
 		used = append(used, a.Hospital)
 	}
 	slices.Sort(used)
-	list := w.blobs[s.Round.Selected].(federation.Submitters)
+	list := w.blobs[s.Round.Selected].(federation.Candidate)
 	ev := round.SumOpened{Round: s.Round.Number, Answers: len(used), Used: used}
 	for g, group := range list.Groups {
 		if len(group) > 0 {

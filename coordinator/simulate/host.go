@@ -35,10 +35,10 @@ type host struct {
 	skip   map[string]time.Duration // task -> when it may be tried again
 
 	state  participant.State
-	join   federation.VerifiedJoin                    // of this run of the daemon
-	has    federation.Digest                          // snapshot that it downloaded last
-	fixed  map[federation.Digest]sent                 // by manifest
-	answer map[federation.Digest]round.AnswerVerified // by manifest
+	join   federation.VerifiedJoin                  // of this run of the daemon
+	has    federation.Digest                        // snapshot that it downloaded last
+	fixed  map[federation.Digest]sent               // by manifest
+	answer map[federation.Digest]round.SendVerified // by manifest
 
 	upBytes, downBytes   int64
 	present              time.Duration
@@ -58,7 +58,7 @@ func newHost(w *world, index int, id federation.HospitalID) *host {
 	drawn := w.cfg.Population[index]
 	h := &host{w: w, index: index, id: id, drawn: drawn, class: w.cfg.Profiles.Classes[drawn.Class],
 		calendar: drawn.calendar(w.cfg.Profiles), delays: drawn.stream(streamStart),
-		skip: map[string]time.Duration{}, fixed: map[federation.Digest]sent{}, answer: map[federation.Digest]round.AnswerVerified{},
+		skip: map[string]time.Duration{}, fixed: map[federation.Digest]sent{}, answer: map[federation.Digest]round.SendVerified{},
 		state: participant.State{Self: id, Charter: w.charter}}
 	h.latency = time.Duration(h.class.Link.LatencyMS*float64(time.Millisecond)) + time.Duration(index)*time.Microsecond // no two at one moment
 	return h
@@ -214,7 +214,7 @@ func (h *host) do(t round.Task) {
 		h.joins(t, header)
 	case round.TaskUpdate:
 		h.update(t, header)
-	case round.TaskAcknowledge, round.TaskAnswer:
+	case round.TaskReady, round.TaskSend:
 		h.open(t, header)
 	default:
 		h.w.fail(fmt.Errorf("task %s is unknown to a simulated hospital", t.ID))
@@ -446,22 +446,22 @@ func (h *host) open(t round.Task, header federation.Header) {
 		return
 	}
 	named := r.Candidate
-	if t.Kind == round.TaskAnswer {
+	if t.Kind == round.TaskSend {
 		named = r.Selected
 	}
-	list := h.w.blobs[named].(federation.Submitters)
+	list := h.w.blobs[named].(federation.Candidate)
 	submitters := 0
 	for _, group := range list.Groups {
 		submitters += len(group)
 	}
 	bytes := int64(len(federation.Encode(list)))
-	if t.Kind == round.TaskAcknowledge { // each submission with its envelope for this custodian
+	if t.Kind == round.TaskReady { // each submission with its envelope for this custodian
 		bytes += int64(submitters) * (h.w.coord.cost.envelope + h.w.coord.cost.submission(h.w.charter))
 	}
 	h.fetch(bytes, func() { h.opens(t, header, m, list) })
 }
 
-func (h *host) opens(t round.Task, header federation.Header, m federation.VerifiedManifest, list federation.Submitters) {
+func (h *host) opens(t round.Task, header federation.Header, m federation.VerifiedManifest, list federation.Candidate) {
 	err := h.accept(header, m)
 	if err == nil {
 		err = participant.MayOpen(h.state, m, list)
@@ -470,13 +470,13 @@ func (h *host) opens(t round.Task, header federation.Header, m federation.Verifi
 		h.decline(t, m.Header, reasonOf(err), federation.RoleCustodian)
 		return
 	}
-	if t.Kind == round.TaskAcknowledge {
-		a := federation.Acknowledgement{V: 1, Manifest: m.Digest, Candidate: list.Digest(), Custodian: h.id, Unreadable: []federation.HospitalID{}}
-		h.send(t, size(h.id, a), round.AcknowledgementVerified{Acknowledgement: a, Blob: federation.Sum(federation.Encode(a))})
+	if t.Kind == round.TaskReady {
+		a := federation.Ready{V: 1, Manifest: m.Digest, Candidate: list.Digest(), Custodian: h.id, Unreadable: []federation.HospitalID{}}
+		h.send(t, size(h.id, a), round.ReadyVerified{Acknowledgement: a, Blob: federation.Sum(federation.Encode(a))})
 		return
 	}
-	a := federation.Answer{V: 1, Manifest: m.Digest, Submitters: list.Digest(), Custodian: h.id}
-	ev := round.AnswerVerified{Answer: a, Blob: federation.Sum(federation.Encode(a))}
+	a := federation.Send{V: 1, Manifest: m.Digest, Submitters: list.Digest(), Custodian: h.id}
+	ev := round.SendVerified{Answer: a, Blob: federation.Sum(federation.Encode(a))}
 	entries, err := participant.AnswerWith(h.state, m, list, ev.Blob)
 	if err != nil {
 		h.decline(t, m.Header, reasonOf(err), federation.RoleCustodian)

@@ -186,7 +186,7 @@ func (k *records) put(r record) error {
 }
 
 // write keeps what a round learned; the record comes last.
-func (k *records) write(r record, s federation.Submitters) error {
+func (k *records) write(r record, s federation.Candidate) error {
 	k.fresh = true
 	if k.store == nil {
 		return nil
@@ -210,7 +210,7 @@ func (k *records) write(r record, s federation.Submitters) error {
 const keepWriters = 16
 
 // keep stores what the hospitals of S keep of their own.
-func (k *records) keep(round uint64, s federation.Submitters) error {
+func (k *records) keep(round uint64, s federation.Candidate) error {
 	members := slices.Concat(s.Groups...)
 	return k.w.spread(keepWriters, len(members), func(i int) error {
 		hospital := k.w.byID[members[i].Hospital].index

@@ -16,7 +16,7 @@ var ErrFormat = errors.New("message format is unknown")
 
 // Message is a signed message of a round.
 type Message interface {
-	federation.Join | federation.Submission | federation.Acknowledgement | federation.Answer | federation.Burn | federation.Decline
+	federation.Join | federation.Submission | federation.Ready | federation.Send | federation.Vouch | federation.Derived | federation.Burn | federation.Decline
 	From() federation.HospitalID
 	Format() int
 }
@@ -28,10 +28,10 @@ func kindOf[T Message](m T) Kind {
 		return Join
 	case federation.Submission:
 		return Submission
-	case federation.Acknowledgement:
-		return Acknowledgement
-	case federation.Answer:
-		return Answer
+	case federation.Ready:
+		return Ready
+	case federation.Send:
+		return Send
 	case federation.Burn:
 		return Burn
 	}

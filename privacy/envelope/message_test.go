@@ -59,8 +59,8 @@ func TestMessages(t *testing.T) {
 	roundTrip(t, c, key, federation.Join{V: 1, Hospital: me}, federation.Join{V: 2, Hospital: me}, federation.Join{V: 1, Hospital: other})
 	roundTrip(t, c, key, federation.Submission{V: 1, Hospital: me}, federation.Submission{Hospital: me}, federation.Submission{V: 1, Hospital: other})
 	roundTrip(t, c, key, federation.Decline{V: 1, Hospital: me}, federation.Decline{V: 99, Hospital: me}, federation.Decline{V: 1, Hospital: other})
-	roundTrip(t, c, key, federation.Acknowledgement{V: 1, Custodian: me}, federation.Acknowledgement{V: 2, Custodian: me}, federation.Acknowledgement{V: 1, Custodian: other})
-	roundTrip(t, c, key, federation.Answer{V: 1, Custodian: me}, federation.Answer{V: 2, Custodian: me}, federation.Answer{V: 1, Custodian: other})
+	roundTrip(t, c, key, federation.Ready{V: 1, Custodian: me}, federation.Ready{V: 2, Custodian: me}, federation.Ready{V: 1, Custodian: other})
+	roundTrip(t, c, key, federation.Send{V: 1, Custodian: me}, federation.Send{V: 2, Custodian: me}, federation.Send{V: 1, Custodian: other})
 	roundTrip(t, c, key, federation.Burn{V: 1, Custodian: me}, federation.Burn{V: -1, Custodian: me}, federation.Burn{V: 1, Custodian: other})
 }
 

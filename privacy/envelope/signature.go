@@ -18,21 +18,23 @@ type Kind string
 
 // The kinds of message.
 const (
-	Join            Kind = "join"            // a hospital takes part in a round
-	Submission      Kind = "submission"      // a hospital's update, by its roots
-	Acknowledgement Kind = "acknowledgement" // a custodian could open its envelopes
-	Answer          Kind = "answer"          // a custodian's share sum
-	Burn            Kind = "burn"            // a custodian never answers under a manifest
-	Decline         Kind = "decline"         // a hospital does not do its part of a round
-	Charter         Kind = "charter"         // a member countersigns a charter
-	Card            Kind = "card"            // the log key vouches for a version
-	Closing         Kind = "closing"         // a custodian closes an epoch
-	Approval        Kind = "approval"        // a hospital approves a release
+	Join       Kind = "join"       // a hospital takes part in a round
+	Submission Kind = "submission" // a hospital's update, by its roots
+	Ready      Kind = "ready"      // a custodian holds its share sum for a candidate
+	Send       Kind = "send"       // a custodian gives its share sum
+	Vouch      Kind = "vouch"      // a hospital's fingerprint of its own ciphertext
+	Derived    Kind = "derived"    // a custodian computed a version itself
+	Burn       Kind = "burn"       // a custodian never sends under a manifest
+	Decline    Kind = "decline"    // a hospital does not do its part of a round
+	Charter    Kind = "charter"    // a member countersigns a charter
+	Card       Kind = "card"       // the log key vouches for a version
+	Closing    Kind = "closing"    // a custodian closes an epoch
+	Approval   Kind = "approval"   // a hospital approves a release
 )
 
 func (k Kind) known() bool {
 	switch k {
-	case Join, Submission, Acknowledgement, Answer, Burn, Decline, Charter, Card, Closing, Approval:
+	case Join, Submission, Ready, Send, Vouch, Derived, Burn, Decline, Charter, Card, Closing, Approval:
 		return true
 	}
 	return false
