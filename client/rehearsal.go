@@ -203,7 +203,7 @@ func (r *Rehearsal) sum(ctx context.Context, round opening.Round, base *Base) (o
 		})
 	}
 	all := map[federation.HospitalID][]float64{}
-	for _, group := range round.Submitters.Groups {
+	for _, group := range round.Candidate.Groups {
 		for _, m := range group {
 			values, err := r.Hospital(m.Hospital).values(ctx, round.Header, base, tail, r.byRound)
 			if err != nil {

@@ -43,7 +43,7 @@ func (r *replayer) openSums(ctx context.Context, s step, record opening.Record) 
 		return opening.Sum{}, s.wrong(err)
 	}
 	lists := make([]opening.List, len(result.Groups))
-	for g, members := range record.Round.Submitters.Groups {
+	for g, members := range record.Round.Candidate.Groups {
 		if len(members) == 0 {
 			continue
 		}

@@ -20,6 +20,7 @@ const (
 	MaxCountedSteps   = 1 << 24  // steps of one round that a rule counts
 	MaxSegments       = 4096     // ciphertext segments of one update
 	MaxSegmentBytes   = 16 << 20
+	AddBytes          = 8 << 20             // ciphertexts of a round that custodians add themselves; above it submitters vouch
 	MaxCertificates   = 4096                // burn certificates in one manifest
 	MaxMessageBytes   = 64 << 10            // one signed message but a manifest
 	MaxManifestBytes  = 32 << 20            // a manifest embeds every Join

@@ -76,7 +76,7 @@ func newSum(r Round) Sum {
 	out := Sum{format: r.Header.Format}
 	apart := r.Header.Kind == federation.Train && r.Plan.Aggregation.Robust()
 	total := 0
-	for _, members := range r.Submitters.Groups {
+	for _, members := range r.Candidate.Groups {
 		total += len(members)
 		if apart {
 			var f fields

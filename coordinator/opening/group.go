@@ -5,15 +5,13 @@ import (
 	"fmt"
 	"sync"
 
-	"golang.org/x/sync/errgroup"
-
 	"atrium/coordinator/federation"
 	"atrium/privacy/he"
 	"atrium/privacy/shamir"
 )
 
 // List names the stored segments of a group's ciphertext sum, in order; its canonical
-// bytes are the blob that GroupResult.Ciphertext names.
+// bytes are the blob that a candidate's Sums name.
 type List struct {
 	V        int                 `json:"v"` // 1
 	Segments []federation.Digest `json:"segments"`
@@ -35,9 +33,7 @@ type opener struct {
 	params   *he.Parameters
 	segments []segment
 	source   source
-	keep     func(ctx context.Context, digest federation.Digest, blob []byte) error
 	sum      *Sum
-	marshal  []byte // of the segment before
 }
 
 type openedGroup struct {
@@ -59,39 +55,31 @@ type group struct {
 // open adds a group to the sum. The error is of the machine that we run on; what is
 // wrong with the group is its result's Reason.
 func (o *opener) open(ctx context.Context, number int, answers []ShareSums) (openedGroup, error) {
-	g := &group{opener: o, number: number, n: len(o.round.Submitters.Groups[number]), added: map[int]bool{}}
+	g := &group{opener: o, number: number, n: len(o.round.Candidate.Groups[number]), added: map[int]bool{}}
 	candidates, points, err := o.round.keySums(number, answers)
 	if err != nil && !refusedSum(err) {
 		return openedGroup{}, err
 	}
 	g.refused = err
 	out := openedGroup{result: GroupResult{Group: number}}
-	list := List{V: 1}
 	for _, s := range o.segments {
-		sums, err := o.source.sum(ctx, number, s)
-		if refusedSum(err) { // a submitter's bytes are no ciphertext: there is no sum
-			g.refused, list.Segments = err, nil
+		if g.refused != nil {
 			break
-		} else if err != nil {
+		}
+		sums, err := o.source.sum(ctx, number, s)
+		if err != nil && !refusedSum(err) {
 			return out, err
 		}
-		if s.index == 0 && g.refused == nil {
+		if g.refused = err; err != nil {
+			break
+		}
+		if s.index == 0 {
 			chosen := g.choose(candidates, sums[0], s.parts[0])
 			for _, point := range chosen.Wrong {
 				out.wrong = append(out.wrong, points[point])
 			}
 		}
-		digest, err := g.work(ctx, s, sums)
-		if err != nil {
-			return out, err
-		}
-		list.Segments = append(list.Segments, digest)
-	}
-	if list.Segments != nil {
-		blob := federation.Encode(list)
-		if out.result.Ciphertext, err = g.store(ctx, blob); err != nil {
-			return out, err
-		}
+		g.work(s, sums)
 	}
 	if g.refused != nil {
 		out.result.Reason, out.wrong = g.refused.Error(), nil
@@ -115,40 +103,22 @@ func (g *group) choose(candidates []shamir.Candidate, sum *he.Sum, p part) shami
 	return shamir.Candidate{}
 }
 
-// work stores the sum of a segment and, while the group holds, opens it.
-func (g *group) work(ctx context.Context, s segment, sums []*he.Sum) (federation.Digest, error) {
-	g.marshal = g.marshal[:0]
-	for _, sum := range sums {
-		g.marshal = sum.AppendTo(g.marshal)
+// work opens the sum of a segment while the group holds.
+func (g *group) work(s segment, sums []*he.Sum) {
+	if g.refused != nil {
+		return
 	}
-	var digest federation.Digest
-	var beside errgroup.Group
-	beside.Go(func() (err error) {
-		digest, err = g.store(ctx, g.marshal)
-		return err
+	g.refused = each(s.parts, func(i int, p part) error {
+		values, err := g.values(sums[i], p)
+		if err != nil {
+			return err
+		}
+		g.sum.of(g.number).add(p.from, values)
+		g.mu.Lock()
+		defer g.mu.Unlock()
+		g.added[p.first] = true
+		return nil
 	})
-	if g.refused == nil {
-		g.refused = each(s.parts, func(i int, p part) error {
-			values, err := g.values(sums[i], p)
-			if err != nil {
-				return err
-			}
-			g.sum.of(g.number).add(p.from, values)
-			g.mu.Lock()
-			defer g.mu.Unlock()
-			g.added[p.first] = true
-			return nil
-		})
-	}
-	return digest, beside.Wait()
-}
-
-func (g *group) store(ctx context.Context, blob []byte) (federation.Digest, error) {
-	digest := federation.Sum(blob)
-	if g.keep == nil {
-		return digest, nil
-	}
-	return digest, g.keep(ctx, digest, blob)
 }
 
 func (g *group) values(sum *he.Sum, p part) ([]uint64, error) {
@@ -156,9 +126,8 @@ func (g *group) values(sum *he.Sum, p part) ([]uint64, error) {
 	return values, g.key.Open(federation.PublicSeed(g.round.Manifest, g.number), sum, values)
 }
 
-// takeBack subtracts what a group added before it turned out that it does not hold. It
-// adds the ciphertexts once more, because their sums are not kept in memory; a vector of
-// its own is let go.
+// takeBack subtracts what a group added before it turned out that it does not hold: it reads
+// the sums once more, because they are not kept in memory. A vector of its own is let go.
 func (g *group) takeBack(ctx context.Context) error {
 	if g.sum.apart() {
 		g.sum.fields[g.number] = fields{}

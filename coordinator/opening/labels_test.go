@@ -41,7 +41,7 @@ func TestEvaluationOfSeveralLabels(t *testing.T) {
 		counts, positive, negative = append(counts, c.TP, c.FP, c.TN, c.FN), append(positive, h.Positive[:]...), append(negative, h.Negative[:]...)
 	}
 	r := Round{Plan: p, Header: federation.Header{Kind: federation.Evaluate, Format: p.Format(federation.Evaluate)}}
-	r.Submitters.Groups = make([][]federation.Submitter, 1)
+	r.Candidate.Groups = make([][]federation.Submitter, 1)
 	sum := newSum(r)
 	sum.Groups, sum.Submitters = []GroupResult{{Submitters: 1}}, 1
 	var fields []uint64

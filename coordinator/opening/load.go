@@ -14,13 +14,13 @@ import (
 
 // Record is what the store holds of a round whose S is fixed.
 type Record struct {
-	Round   Round
-	Answers []ShareSums
-	Base    models.Snapshot // empty for statistics
+	Round Round
+	Sends []ShareSums
+	Base  models.Snapshot // empty for statistics
 }
 
 // Load reads and verifies what r refers to: header, plan, S, its submissions, the
-// answers with their share sums, and the base snapshot.
+// share sums, and the base snapshot.
 func Load(ctx context.Context, b storage.Bucket, charter federation.Charter, r round.Round) (Record, error) {
 	rec, err := LoadMessages(ctx, b, charter, r)
 	if err != nil {
@@ -61,14 +61,14 @@ func load(ctx context.Context, b storage.Bucket, charter federation.Charter, r r
 	if rec.Round.Plan, err = Plan(ctx, b, rec.Round.Header.Plan); err != nil {
 		return rec, err
 	}
-	raw, err := storage.GetBlob(ctx, b, r.Selected, federation.MaxManifestBytes)
+	raw, err := storage.GetBlob(ctx, b, r.Candidate, federation.MaxManifestBytes)
 	if err != nil {
 		return rec, err
 	}
-	if rec.Round.Submitters, err = federation.DecodeCandidate(raw); err != nil {
+	if rec.Round.Candidate, err = federation.DecodeCandidate(raw); err != nil {
 		return rec, err
 	}
-	for _, group := range rec.Round.Submitters.Groups {
+	for _, group := range rec.Round.Candidate.Groups {
 		for _, member := range group {
 			s, err := message[federation.Submission](ctx, b, charter, member.Submission)
 			if err != nil {
@@ -77,18 +77,18 @@ func load(ctx context.Context, b storage.Bucket, charter federation.Charter, r r
 			rec.Round.Submissions[member.Hospital] = s
 		}
 	}
-	return rec, rec.answers(ctx, b, r)
+	return rec, rec.sends(ctx, b, r)
 }
 
-func (rec *Record) answers(ctx context.Context, b storage.Bucket, r round.Round) error {
+func (rec *Record) sends(ctx context.Context, b storage.Bucket, r round.Round) error {
 	degree := 1 << rec.Round.Header.Ring.LogN
-	for _, held := range r.Answers {
+	for _, held := range r.Sends {
 		a, err := message[federation.Send](ctx, b, rec.Round.Charter, held.Blob)
 		if err != nil {
 			return err
 		}
-		if len(a.ShareSums) != len(rec.Round.Submitters.Groups) {
-			return fmt.Errorf("answer of %s: %d share sums", a.Custodian, len(a.ShareSums))
+		if len(a.ShareSums) != len(rec.Round.Candidate.Groups) {
+			return fmt.Errorf("send of %s: %d share sums", a.Custodian, len(a.ShareSums))
 		}
 		sums := ShareSums{Custodian: a.Custodian, ByGroup: make([][]uint16, len(a.ShareSums))}
 		for g, digest := range a.ShareSums {
@@ -103,7 +103,7 @@ func (rec *Record) answers(ctx context.Context, b storage.Bucket, r round.Round)
 				return fmt.Errorf("share sum of %s: %w", a.Custodian, err)
 			}
 		}
-		rec.Answers = append(rec.Answers, sums)
+		rec.Sends = append(rec.Sends, sums)
 	}
 	return nil
 }

@@ -12,52 +12,54 @@ import (
 	"atrium/storage"
 )
 
-// ErrNotOpened: no group could be opened with these answers.
+// ErrNotOpened: no group could be opened with these share sums.
 var ErrNotOpened = errors.New("the sum could not be opened")
 
-// Beside is what OpenAndKeep works with besides the Bucket; both may be nil.
-type Beside struct {
-	// AtHand returns the bytes with that digest of an update's segment if the caller has
-	// them in memory and has checked them, or nil.
-	AtHand func(digest federation.Digest) []byte
-	// Keep takes blobs that belong to the round, with their digests: each segment of each
-	// group's ciphertext sum, and each group's List. It must not hold on to the bytes, and
-	// it runs beside the opening.
-	Keep func(ctx context.Context, digest federation.Digest, blob []byte) error
-}
+// ErrSum: what a candidate names is not the sum of its ciphertexts, or not a sum.
+var ErrSum = errors.New("the ciphertext sum is not that of the candidate")
 
-// Open opens the sum of a round from the ciphertexts of its submitters. A group that
+// Open opens the sum of a round from C, the ciphertext sums that its candidate names. That
+// these are the sums of what was submitted is for the caller to know (see Add). A group that
 // does not hold is left out with its reason; if none holds the error is ErrNotOpened and
 // says why.
-func Open(ctx context.Context, b storage.Bucket, r Round, answers []ShareSums) (Sum, error) {
-	return OpenAndKeep(ctx, b, r, answers, Beside{})
-}
-
-// OpenAndKeep is Open that hands out what OpenSums needs later.
-func OpenAndKeep(ctx context.Context, b storage.Bucket, r Round, answers []ShareSums, beside Beside) (Sum, error) {
+func Open(ctx context.Context, b storage.Bucket, r Round, sends []ShareSums) (Sum, error) {
 	params, err := Parameters(r.Header.Ring)
 	if err != nil {
 		return Sum{}, err
 	}
-	return open(ctx, r, params, answers, &ciphertexts{round: r, bucket: b, params: params, atHand: beside.AtHand}, beside)
-}
-
-// OpenSums opens the sum of a round from the ciphertext sums that a result names, with
-// the same checks: it says what the sum was if those are what the ciphertexts added up
-// to. groups has one List a group of the charter.
-func OpenSums(ctx context.Context, b storage.Bucket, r Round, answers []ShareSums, groups []List) (Sum, error) {
-	params, err := Parameters(r.Header.Ring)
+	lists, err := r.lists(ctx, b, params)
 	if err != nil {
 		return Sum{}, err
 	}
-	return open(ctx, r, params, answers, &sums{bucket: b, params: params, groups: groups}, Beside{})
+	return open(ctx, r, params, sends, &sums{bucket: b, params: params, groups: lists})
 }
 
-func open(ctx context.Context, r Round, params *he.Parameters, answers []ShareSums, from source, beside Beside) (Sum, error) {
+// lists reads which segments C of each group consists of.
+func (r Round) lists(ctx context.Context, b storage.Bucket, params *he.Parameters) ([]List, error) {
+	lists := make([]List, len(r.Candidate.Groups))
+	for g, members := range r.Candidate.Groups {
+		if len(members) == 0 {
+			continue
+		}
+		raw, err := storage.GetBlob(ctx, b, r.Candidate.Sums[g], MaxListBytes)
+		if err != nil {
+			return nil, err
+		}
+		if lists[g], err = DecodeList(raw); err != nil {
+			return nil, fmt.Errorf("group %d: %w: %w", g, ErrSum, err)
+		}
+		if have, want := len(lists[g].Segments), len(params.Segments(SegmentTarget)); have != want {
+			return nil, fmt.Errorf("group %d: %w: %d segments, want %d", g, ErrSum, have, want)
+		}
+	}
+	return lists, nil
+}
+
+func open(ctx context.Context, r Round, params *he.Parameters, answers []ShareSums, from source) (Sum, error) {
 	out := newSum(r)
-	o := opener{round: r, params: params, segments: segments(params), source: from, keep: beside.Keep, sum: &out}
+	o := opener{round: r, params: params, segments: segments(params), source: from, sum: &out}
 	wrong := map[federation.HospitalID]bool{}
-	for g, members := range r.Submitters.Groups {
+	for g, members := range r.Candidate.Groups {
 		result := GroupResult{Group: g, Reason: tooFew}
 		if len(members) > 0 {
 			opened, err := o.open(ctx, g, answers)
@@ -125,7 +127,7 @@ func (r Round) keySums(g int, answers []ShareSums) ([]shamir.Candidate, map[int]
 		points, sums = append(points, point), append(sums, a.ByGroup[g])
 		names[point] = a.Custodian
 	}
-	bound := int32(he.NoiseBound * len(r.Submitters.Groups[g]))
+	bound := int32(he.NoiseBound * len(r.Candidate.Groups[g]))
 	candidates, err := shamir.Candidates(points, sums, r.Charter.Threshold, bound)
 	return candidates, names, err
 }

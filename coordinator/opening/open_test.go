@@ -80,7 +80,7 @@ func seal(t *testing.T, bucket storage.Bucket, count, largest int, same bool, si
 			}
 			s.addPlain(g, i, same)
 		}
-		s.round.Submitters.Groups = append(s.round.Submitters.Groups, members)
+		s.round.Candidate.Groups = append(s.round.Candidate.Groups, members)
 	}
 	return s
 }

@@ -8,7 +8,7 @@ import "atrium/coordinator/federation"
 func Plain(r Round, update func(federation.HospitalID) ([]uint32, error)) (Sum, error) {
 	out := newSum(r)
 	var wide []uint64
-	for g, members := range r.Submitters.Groups {
+	for g, members := range r.Candidate.Groups {
 		result := GroupResult{Group: g, Submitters: len(members)}
 		if len(members) == 0 {
 			result.Reason = tooFew
@@ -41,7 +41,7 @@ func Exact(r Round, values map[federation.HospitalID][]float64) Sum {
 		out.exact = append(out.exact, make([]float64, max(len(f.narrow), len(f.wide))))
 	}
 	out.fields = nil
-	for g, members := range r.Submitters.Groups {
+	for g, members := range r.Candidate.Groups {
 		result := GroupResult{Group: g, Submitters: len(members)}
 		if len(members) == 0 {
 			result.Reason = tooFew

@@ -27,7 +27,7 @@ func TestPlainIsDecrypted(t *testing.T) {
 			t.Fatal(err)
 		}
 		fields := map[federation.HospitalID][]uint32{}
-		for g, members := range s.round.Submitters.Groups {
+		for g, members := range s.round.Candidate.Groups {
 			for i, m := range members {
 				for index := range count {
 					fields[m.Hospital] = append(fields[m.Hospital], field(g, i, index))

@@ -27,10 +27,9 @@ type Result struct {
 
 // GroupResult is one group's part; Reason says why it is not in the sum.
 type GroupResult struct {
-	Group      int               `json:"group"`
-	Submitters int               `json:"submitters"`
-	Ciphertext federation.Digest `json:"ciphertext"` // blob of the List of the group's ciphertext sum
-	Reason     string            `json:"reason,omitempty"`
+	Group      int    `json:"group"`
+	Submitters int    `json:"submitters"`
+	Reason     string `json:"reason,omitempty"`
 }
 
 // StatisticsResult is what statistics say besides the preprocessing in the snapshot.

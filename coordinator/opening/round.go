@@ -13,11 +13,11 @@ type Round struct {
 	Plan        federation.Plan
 	Header      federation.Header
 	Manifest    federation.Digest
-	Submitters  federation.Candidate
+	Candidate   federation.Candidate
 	Submissions map[federation.HospitalID]federation.Submission
 }
 
-// ShareSums is one custodian's answer; ByGroup[g] is nil for a dropped group and has
+// ShareSums is what one custodian sent; ByGroup[g] is nil for a dropped group and has
 // one element a ring coefficient otherwise.
 type ShareSums struct {
 	Custodian federation.HospitalID

@@ -195,7 +195,7 @@ func summed(r Round, sum Sum) []federation.HospitalID {
 		if result.Submitters == 0 {
 			continue
 		}
-		for _, member := range r.Submitters.Groups[g] {
+		for _, member := range r.Candidate.Groups[g] {
 			list = append(list, member.Hospital)
 		}
 	}

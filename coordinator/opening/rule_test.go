@@ -41,14 +41,14 @@ func rulePlan(a federation.Aggregation, features int) federation.Plan {
 func sumOf(t *testing.T, p federation.Plan, groups int, changes ...change) (Round, Sum) {
 	t.Helper()
 	r := Round{Plan: p, Header: federation.Header{Round: 9, Kind: federation.Train, Format: p.Format(federation.Train)}}
-	r.Submitters.Groups = make([][]federation.Submitter, groups)
+	r.Candidate.Groups = make([][]federation.Submitter, groups)
 	for i, c := range changes {
 		id := federation.HospitalID(fmt.Sprintf("h-%02d", i))
-		r.Submitters.Groups[c.group] = append(r.Submitters.Groups[c.group], federation.Submitter{Hospital: id})
+		r.Candidate.Groups[c.group] = append(r.Candidate.Groups[c.group], federation.Submitter{Hospital: id})
 		r.Charter.Members = append(r.Charter.Members, federation.Member{ID: id})
 	}
 	sum := newSum(r)
-	for g, members := range r.Submitters.Groups {
+	for g, members := range r.Candidate.Groups {
 		result := GroupResult{Group: g, Submitters: len(members)}
 		if len(members) == 0 {
 			result.Reason = "too few submitters"
@@ -276,7 +276,7 @@ func TestMemoryOfGroupsKeptApart(t *testing.T) {
 		r := Round{Plan: p, Header: federation.Header{Kind: federation.Train, Format: fixedpoint.Format{Bits: 24,
 			Segments: []fixedpoint.Segment{{Name: "model", Count: features, Encoding: fixedpoint.Signed, Clip: 1}}}}}
 		for range 5 {
-			r.Submitters.Groups = append(r.Submitters.Groups, make([]federation.Submitter, hospitals))
+			r.Candidate.Groups = append(r.Candidate.Groups, make([]federation.Submitter, hospitals))
 		}
 		var before, after runtime.MemStats
 		runtime.ReadMemStats(&before)

@@ -82,7 +82,7 @@ func (c *ciphertexts) sum(ctx context.Context, group int, s segment) ([]*he.Sum,
 			return nil, err
 		}
 	}
-	members := c.round.Submitters.Groups[group]
+	members := c.round.Candidate.Groups[group]
 	ahead := make(chan read)
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
@@ -119,7 +119,7 @@ func (c *ciphertexts) sum(ctx context.Context, group int, s segment) ([]*he.Sum,
 }
 
 func (c *ciphertexts) read(ctx context.Context, group, turn int, s segment) ([]byte, error) {
-	hospital := c.round.Submitters.Groups[group][turn].Hospital
+	hospital := c.round.Candidate.Groups[group][turn].Hospital
 	submission := c.round.Submissions[hospital]
 	if c.atHand != nil {
 		if data := c.atHand(submission.Segments[s.index]); len(data) == s.bytes {

@@ -19,7 +19,7 @@ func Advice(s State, w When) string {
 	if missing := missingFrom(g.pin, g.cohort); len(missing) > 0 {
 		return s.stuck(missing)
 	}
-	if len(s.mayAcknowledge()) >= s.Charter.Threshold {
+	if len(s.mayBeReady()) >= s.Charter.Threshold {
 		return ""
 	}
 	return s.withoutCustodians(s.absentCustodians())
@@ -46,17 +46,18 @@ func (s State) advise(reason string, silent []federation.HospitalID) string {
 	return reason + ". " + s.withoutCustodians(silent)
 }
 
-// bound reports whether somebody answered the round's question and so never burns it.
+// bound reports whether the round's question was opened, with nothing that holds.
 func (s State) bound() bool {
-	return slices.ContainsFunc(s.Attempts, func(a Attempt) bool { return a.sameQuestion(s.Round) && (a.Past || len(a.Answered) > 0) })
+	return slices.ContainsFunc(s.Attempts, func(a Attempt) bool { return a.sameQuestion(s.Round) && s.open(a) })
 }
 
-// Stuck lists the attempts under which answers may exist and that are not burned.
+// Stuck lists the manifests under which share sums were or may be sent, and that are not burned.
 func (s State) Stuck() []Attempt {
-	return slices.DeleteFunc(slices.Clone(s.Attempts), func(a Attempt) bool {
-		now := a.Manifest == s.Round.Manifest && s.Round.Phase.Running()
-		return !s.open(a) || !(a.Abandoned || now)
-	})
+	list := slices.DeleteFunc(slices.Clone(s.Attempts), func(a Attempt) bool { return !s.open(a) })
+	if s.Round.Phase.Running() && s.Stands() {
+		list = s.remember(Attempt{}).Attempts[len(s.Attempts):]
+	}
+	return list
 }
 
 // withoutCustodians is the way on without custodians that never come back. A charter that
@@ -77,9 +78,9 @@ func (s State) withoutCustodians(gone []federation.HospitalID) string {
 // stuck is the way on from a question whose S can be neither opened nor burned.
 func (s State) stuck(missing []federation.HospitalID) string {
 	if len(missing) == 0 {
-		return "The question can be neither opened nor burned, as long as this lasts: the next charter can release it: atrium coordinator charter propose --release NAMES, of those that the next sum leaves out"
+		return "As long as this lasts the question stays open: the next charter can release it: atrium coordinator charter propose --release NAMES, of those that the next sum leaves out"
 	}
-	return fmt.Sprintf("The question was answered for a set with %s and can be neither opened without them nor burned. If they never come back, the next charter can release it: "+
+	return fmt.Sprintf("The question was asked of a set with %s and cannot be asked of another. If they never come back, the next charter can release it: "+
 		"atrium coordinator charter propose --remove %s --release %s", s.nameList(missing), s.flagList(missing), s.flagList(missing))
 }
 
@@ -93,7 +94,7 @@ func (s State) silent(waited []federation.HospitalID) []federation.HospitalID {
 
 // absentCustodians lists the custodians that did not join, or declined.
 func (s State) absentCustodians() []federation.HospitalID {
-	there := s.mayAcknowledge()
+	there := s.mayBeReady()
 	return slices.DeleteFunc(slices.Clone(s.Charter.Custodians), func(id federation.HospitalID) bool { return slices.Contains(there, id) })
 }
 

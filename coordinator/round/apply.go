@@ -1,7 +1,6 @@
 package round
 
 import (
-	"errors"
 	"fmt"
 	"slices"
 
@@ -18,8 +17,8 @@ func init() {
 	appliers = map[EntryKind]func(State, Entry) (State, error){
 		Genesis: applyGenesis, Lead: applyLead, PlanSet: applyPlan,
 		Open: applyOpen, Join: applyJoin, Collect: applyCollect, Update: applyUpdate, Discard: applyDiscard,
-		Declined: applyDecline, Refuse: applyRefuse, Candidate: applyCandidate, Acknowledge: applyAcknowledge, Select: applySelect,
-		Answer: applyAnswer, Burn: applyBurn, Publish: applyPublish, Abandon: applyAbandon, Finish: applyFinish,
+		Declined: applyDecline, Refuse: applyRefuse, Candidate: applyCandidate, Ready: applyReady, Vouched: applyVouch,
+		Send: applySend, Burn: applyBurn, Derived: applyDerived, Publish: applyPublish, Abandon: applyAbandon, Finish: applyFinish,
 		CharterSet: applyCharter, Expire: applyExpire,
 		Stated: func(s State, _ Entry) (State, error) { return s, nil }, // Memo.Apply checks it
 	}
@@ -119,12 +118,10 @@ func applyCollect(s State, e Entry) (State, error) {
 		return s, fmt.Errorf("round %d is not ready to collect: %s", e.Round, g.waiting)
 	}
 	s.Round.Phase, s.Round.Manifest, s.Round.Deadline = Collecting, e.Blob, e.Deadline
-	s.Round.Pinned, s.Round.Cohort = g.pin, g.cohort
+	s.Round.Pinned, s.Round.Cohort, s.Round.PinnedTo = g.pin, g.cohort, g.pinnedTo
 	if s.Round.Seconds > 0 {
 		s.Round.Collected = e.Time
 	}
-	s.Attempts = append(slices.Clone(s.Attempts), Attempt{
-		Round: e.Round, Kind: s.Round.Kind, Questions: s.Round.Questions, Manifest: e.Blob, Pin: g.pinnedTo})
 	return s, nil
 }
 
@@ -178,128 +175,10 @@ func applyRefuse(s State, e Entry) (State, error) {
 	return s, nil
 }
 
-func applyCandidate(s State, e Entry) (State, error) {
-	if err := current(s, e, Collecting); err != nil {
-		return s, err
-	}
-	s = s.closes(e)
-	s.Round.Phase, s.Round.Candidate, s.Round.Deadline = Opening, e.Blob, e.Deadline
-	return s, nil
-}
-
-func applyAcknowledge(s State, e Entry) (State, error) {
-	if err := current(s, e, Opening); err != nil {
-		return s, err
-	}
-	ack := Ack{Custodian: e.Hospital}
-	if len(e.Hospitals) > 0 { // an entry does not tell an empty list from none
-		ack.Unreadable = e.Hospitals
-	}
-	s.Round.Acks = append(slices.Clone(s.Round.Acks), ack)
-	return s, nil
-}
-
-func applySelect(s State, e Entry) (State, error) {
-	if err := current(s, e, Opening); err != nil {
-		return s, err
-	}
-	choice := choose(s)
-	if choice.problem != "" || !slices.Equal(choice.dropped, e.Hospitals) || !slices.Equal(choice.excused, e.Custodians) {
-		return s, fmt.Errorf("round %d: S does not follow from the acknowledgements: %s", e.Round, choice.problem)
-	}
-	s.Round.Selected, s.Round.Deadline = e.Blob, e.Deadline
-	s.Round.S, s.Round.Able = choice.set, choice.able
-	return changeAttempt(s, s.Round.Manifest, func(a Attempt) Attempt { a.S = choice.set; return a }), nil
-}
-
-func applyAnswer(s State, e Entry) (State, error) {
-	s = changeAttempt(s, e.Manifest, func(a Attempt) Attempt {
-		a.Answered = append(slices.Clone(a.Answered), e.Hospital)
-		return a
-	})
-	if e.Manifest != s.Round.Manifest || !s.Round.Phase.Running() {
-		return s, nil
-	}
-	if err := current(s, e, Opening, Publishing); err != nil || s.Round.Selected.IsZero() {
-		return s, errors.Join(errors.New("answer before S"), err)
-	}
-	s.Round.Answers = append(slices.Clone(s.Round.Answers), Held{e.Hospital, e.Blob})
-	if s.Round.Phase == Opening && len(s.Round.Answers) >= s.Charter.Threshold {
-		s.Round.Phase = Publishing
-	}
-	return s, nil
-}
-
-func applyBurn(s State, e Entry) (State, error) {
-	return changeAttempt(s, e.Manifest, func(a Attempt) Attempt {
-		a.Burns = append(slices.Clone(a.Burns), Held{e.Hospital, e.Blob})
-		return a
-	}), nil
-}
-
-func applyPublish(s State, e Entry) (State, error) {
-	if err := current(s, e, Publishing); err != nil {
-		return s, err
-	}
-	s.Round.Phase, s.Round.Deadline = Done, ""
-	s = s.over(e.Time)
-	s.Failures, s.NotBefore = 0, ""
-	switch s.Round.Kind {
-	case federation.Evaluate:
-		s.Evaluated = s.Trained
-		s.Scored = s.Scored.with(s.Schedule.Stop, s.Model.Number, e.Metric)
-	case federation.Train:
-		s.Trained++
-		s.Converged = e.Parameters == s.Model.Parameters
-	}
-	if e.Version == 0 {
-		return s, nil
-	}
-	if e.Version != s.Model.Number+1 {
-		return s, fmt.Errorf("version %d after %d", e.Version, s.Model.Number)
-	}
-	changed := e.Parameters != s.Model.Parameters
-	s.Model = Version{e.Version, e.Snapshot, e.Parameters, e.Round}
-	if changed { // no one asks about the parameters of an old version again
-		s.Attempts = slices.DeleteFunc(slices.Clone(s.Attempts), func(a Attempt) bool { return a.Kind != federation.Statistics })
-	}
-	return s, nil
-}
-
-func applyAbandon(s State, e Entry) (State, error) {
-	if err := current(s, e, Gathering, Collecting, Opening, Publishing); err != nil {
-		return s, err
-	}
-	if e.Reason == "" {
-		return s, fmt.Errorf("round %d: no reason", e.Round)
-	}
-	manifest := s.Round.Manifest
-	s = s.closes(e)
-	s.Round.Phase, s.Round.Reason, s.Round.Deadline = Abandoned, e.Reason, ""
-	s = s.over(e.Time)
-	s.Failures++
-	s.NotBefore = e.Deadline
-	if s.Round.Selected.IsZero() { // no custodian was asked to answer
-		s.Attempts = slices.DeleteFunc(slices.Clone(s.Attempts), func(a Attempt) bool { return a.Manifest == manifest })
-		return s, nil
-	}
-	return changeAttempt(s, manifest, func(a Attempt) Attempt { a.Abandoned = true; return a }), nil
-}
-
 func applyFinish(s State, e Entry) (State, error) {
 	if s.Round.Phase.Running() || e.Reason == "" {
 		return s, fmt.Errorf("round %d is %s", s.Round.Number, s.Round.Phase)
 	}
 	s.Finished = e.Reason
 	return s, nil
-}
-
-// changeAttempt replaces the attempt on a manifest, if there is one.
-func changeAttempt(s State, manifest federation.Digest, change func(Attempt) Attempt) State {
-	i := slices.IndexFunc(s.Attempts, func(a Attempt) bool { return a.Manifest == manifest })
-	if i >= 0 {
-		s.Attempts = slices.Clone(s.Attempts)
-		s.Attempts[i] = change(s.Attempts[i])
-	}
-	return s
 }

@@ -7,73 +7,146 @@ import (
 	"atrium/coordinator/federation"
 )
 
-// choice is the S that follows from the acknowledgements.
+// choice is the S of the next candidate.
 type choice struct {
 	set     [][]federation.HospitalID
-	dropped []federation.HospitalID // reported by more than f custodians
-	excused []federation.HospitalID // custodians that cannot read someone who stays
-	able    []federation.HospitalID
-	problem string // why there is no S yet; empty when there is
+	dropped []federation.HospitalID // whom it leaves out of the candidate before, sorted
+	problem string                  // why it cannot be opened; empty when it can
 }
 
-// choose drops a submitter that more than f custodians could not read, and excuses a
-// custodian with a complaint about a submitter that stays (design §4).
-func choose(s State) choice {
-	var c choice
-	c.set = collected(s).groups
+// choose leaves out of the candidate whom more than f custodians could not read, those of
+// silent that did not vouch, and, where fewer than t custodians would be left without a
+// complaint, more until t are: first whom the custodians with the fewest complaints could
+// not read (design §4).
+func choose(s State, silent []federation.HospitalID) choice {
+	out := map[federation.HospitalID]bool{}
+	for _, id := range silent {
+		if contains(s.unvouched(), id) {
+			out[id] = true
+		}
+	}
 	complaints := map[federation.HospitalID]int{}
-	for _, a := range s.Round.Acks {
+	for _, a := range s.Round.Readies {
 		for _, id := range a.Unreadable {
-			complaints[id]++
-		}
-	}
-	for g := range c.set {
-		c.set[g] = slices.DeleteFunc(c.set[g], func(id federation.HospitalID) bool {
-			drop := complaints[id] > s.Charter.MaxHostile
-			if drop {
-				c.dropped = append(c.dropped, id)
+			if complaints[id]++; complaints[id] > s.Charter.MaxHostile {
+				out[id] = true
 			}
-			return drop
-		})
-	}
-	s.dropSmall(c.set)
-	for _, a := range s.Round.Acks {
-		if slices.ContainsFunc(a.Unreadable, func(id federation.HospitalID) bool { return contains(c.set, id) }) {
-			c.excused = append(c.excused, a.Custodian)
-		} else if !s.Round.HasDeclined(a.Custodian, federation.RoleCustodian) {
-			c.able = append(c.able, a.Custodian)
 		}
 	}
-	slices.Sort(c.excused)
-	slices.Sort(c.able)
+	s.spare(out)
+	c := choice{set: make([][]federation.HospitalID, len(s.Round.S))}
+	for g, group := range s.Round.S {
+		c.set[g] = slices.DeleteFunc(slices.Clone(group), func(id federation.HospitalID) bool { return out[id] })
+	}
+	for id := range out {
+		c.dropped = append(c.dropped, id)
+	}
+	slices.Sort(c.dropped)
+	s.dropSmall(c.set)
 	switch {
 	case len(c.dropped) > MaxUnreadable:
-		c.problem = fmt.Sprintf("%d submitters were unreadable, more than %d", len(c.dropped), MaxUnreadable)
+		c.problem = fmt.Sprintf("%d submitters were unreadable or did not vouch, more than %d", len(c.dropped), MaxUnreadable)
+	case s.Round.Tried >= MaxCandidates:
+		c.problem = fmt.Sprintf("%d candidates were tried", s.Round.Tried)
 	case !s.enough(c.set):
-		c.problem = fmt.Sprintf("%d submitters were unreadable and too few are left", len(c.dropped))
-	case len(c.able) < s.Charter.Threshold:
-		c.problem = fmt.Sprintf("%d of %d custodians can open the sum", len(c.able), s.Charter.Threshold)
+		c.problem = fmt.Sprintf("%s cannot be summed and too few are left", s.nameList(c.dropped))
 	}
 	return c
 }
 
-// mayAcknowledge lists the custodians whose acknowledgement is outstanding.
-func (s State) mayAcknowledge() []federation.HospitalID {
+// spare adds to out until t of the custodians that spoke have no complaint about the others.
+func (s State) spare(out map[federation.HospitalID]bool) {
+	for {
+		clean, best := 0, []federation.HospitalID(nil)
+		for _, a := range s.Round.Readies {
+			left := slices.DeleteFunc(slices.Clone(a.Unreadable), func(id federation.HospitalID) bool { return out[id] })
+			if len(left) == 0 {
+				clean++
+			} else if best == nil || len(left) < len(best) {
+				best = left
+			}
+		}
+		if clean+len(s.mayBeReady()) >= s.Charter.Threshold || best == nil {
+			return
+		}
+		for _, id := range best {
+			out[id] = true
+		}
+	}
+}
+
+// mayBeReady lists the custodians whose word on the candidate, or on the one to come, is
+// outstanding.
+func (s State) mayBeReady() []federation.HospitalID {
 	return slices.DeleteFunc(s.Custodians(), func(id federation.HospitalID) bool {
-		return s.Round.HasDeclined(id, federation.RoleCustodian) || s.acknowledged(id)
+		return s.Round.HasDeclined(id, federation.RoleCustodian) || s.spoke(id)
 	})
 }
 
-func (s State) acknowledged(id federation.HospitalID) bool {
-	return slices.ContainsFunc(s.Round.Acks, func(a Ack) bool { return a.Custodian == id })
+func (s State) spoke(id federation.HospitalID) bool {
+	return slices.ContainsFunc(s.Round.Readies, func(a Answer) bool { return a.Custodian == id })
 }
 
-// mayAnswer lists the custodians whose answer is outstanding.
-func (s State) mayAnswer() []federation.HospitalID {
-	return slices.DeleteFunc(slices.Clone(s.Round.Able), func(id federation.HospitalID) bool {
-		_, answered := find(s.Round.Answers, id)
-		return answered || s.Round.HasDeclined(id, federation.RoleCustodian)
+// clean lists the custodians that are ready for the candidate.
+func (s State) clean() []federation.HospitalID {
+	var list []federation.HospitalID
+	for _, a := range s.Round.Readies {
+		if len(a.Unreadable) == 0 {
+			list = append(list, a.Custodian)
+		}
+	}
+	return list
+}
+
+// unvouched lists by group the submitters whose vouch is outstanding; nil where none is wanted.
+func (s State) unvouched() [][]federation.HospitalID {
+	if !s.Round.Vouching {
+		return nil
+	}
+	var groups [][]federation.HospitalID
+	for _, group := range s.Round.S {
+		groups = append(groups, slices.DeleteFunc(slices.Clone(group), func(id federation.HospitalID) bool {
+			_, ok := find(s.Round.Vouches, id)
+			return ok
+		}))
+	}
+	return groups
+}
+
+// silentVouchers lists the submitters whose vouch is no longer waited for.
+func (s State) silentVouchers(w When) []federation.HospitalID {
+	waiting := slices.Concat(s.unvouched()...)
+	if w.past(s.Round.Deadline) || !anyPresent(waiting, w) {
+		return waiting
+	}
+	return nil
+}
+
+// Stands reports whether custodians may send: t of them are ready for the candidate, and
+// everyone vouched who has to. From then on the round ends by t sends or by a certificate
+// that fewer can come, never by a deadline.
+func (s State) Stands() bool {
+	return len(s.clean()) >= s.Charter.Threshold && len(slices.Concat(s.unvouched()...)) == 0
+}
+
+// maySend lists the custodians that are ready and did not send yet.
+func (s State) maySend() []federation.HospitalID {
+	return slices.DeleteFunc(s.clean(), func(id federation.HospitalID) bool {
+		_, sent := find(s.Round.Sends, id)
+		return sent || s.burned(id) || s.Round.HasDeclined(id, federation.RoleCustodian)
 	})
+}
+
+func (s State) burned(id federation.HospitalID) bool {
+	_, ok := find(s.Round.Burns, id)
+	return ok
+}
+
+// burning reports whether t share sums can no longer come, so that a certificate of it is
+// what the round waits for.
+func (s State) burning() bool {
+	return s.Round.Phase == Opening && s.Stands() &&
+		len(s.Round.Sends)+len(s.maySend())+len(s.mayBeReady()) < s.Charter.Threshold
 }
 
 // kept counts the groups that are summed.
@@ -87,14 +160,18 @@ func kept(set [][]federation.HospitalID) int {
 	return n
 }
 
-// awaitsAnswers reports whether a custodian that is there may still answer in time.
-func (s State) awaitsAnswers(w When) bool {
-	return !w.past(s.Round.Deadline) && anyPresent(s.mayAnswer(), w)
-}
-
-// selectOver reports whether S can be fixed now.
-func (s State) selectOver(w When) bool {
-	return choose(s).problem == "" && (w.past(s.Round.Deadline) || !anyPresent(s.mayAcknowledge(), w))
+// another reports whether another candidate takes the place of this one now: t custodians
+// cannot be ready for it, or nobody else is waited for.
+func (s State) another(w When) bool {
+	if s.Stands() || len(s.silentVouchers(w)) == 0 && len(s.clean()) >= s.Charter.Threshold {
+		return false
+	}
+	c := choose(s, s.silentVouchers(w))
+	if c.problem != "" || len(c.dropped) == 0 {
+		return false
+	}
+	short := len(s.clean())+len(s.mayBeReady()) < s.Charter.Threshold
+	return short || w.past(s.Round.Deadline) || !anyPresent(s.mayBeReady(), w)
 }
 
 // defeat says why the round can no longer end well, or "", with what can be done.
@@ -106,10 +183,10 @@ func defeat(s State, w When) string {
 		reason = s.gatheringDefeat()
 	case s.Round.Phase == Collecting:
 		reason = s.collectingDefeat(w)
-	case s.Round.Phase == Opening && s.Round.Selected.IsZero():
-		reason, waited = s.choosingDefeat(w), s.mayAcknowledge()
-	case s.Round.Phase == Opening:
-		reason, waited = s.answeringDefeat(w), s.mayAnswer()
+	case s.Round.Phase == Opening && !s.Stands():
+		reason, waited = s.readyDefeat(w), s.mayBeReady()
+	case s.Round.Phase == Opening && s.burning() && len(s.Round.Burns) >= s.Charter.BurnQuorum():
+		reason = fmt.Sprintf("%d custodians sent nothing and never will: %d of %d share sums cannot come", len(s.Round.Burns), s.Charter.Threshold, len(s.Charter.Custodians))
 	}
 	if reason == "" {
 		return ""
@@ -121,7 +198,7 @@ func defeat(s State, w When) string {
 // round asks them again.
 func (s State) gatheringDefeat() string {
 	pin := gathered(s).pin
-	groups, custodians := s.couldJoin(), s.mayAcknowledge()
+	groups, custodians := s.couldJoin(), s.mayBeReady()
 	for _, id := range s.Charter.Custodians {
 		if _, joined := s.Round.Join(id); !joined && contains(groups, id) && !s.Round.HasDeclined(id, federation.RoleCustodian) {
 			custodians = append(custodians, id)
@@ -152,7 +229,7 @@ func (s State) couldJoin() [][]federation.HospitalID {
 
 func (s State) collectingDefeat(w When) string {
 	c := collected(s)
-	if n := len(s.mayAcknowledge()); n < s.Charter.Threshold {
+	if n := len(s.mayBeReady()); n < s.Charter.Threshold {
 		return fmt.Sprintf("%d of %d custodians can still open the sum", n, s.Charter.Threshold)
 	}
 	if s.enough(c.groups) {
@@ -180,27 +257,24 @@ func (s State) collectingDefeat(w When) string {
 	return ""
 }
 
-func (s State) choosingDefeat(w When) string {
-	c := choose(s)
-	outstanding := len(s.mayAcknowledge())
-	switch {
-	case c.problem == "":
+func (s State) readyDefeat(w When) string {
+	if s.another(w) {
 		return ""
-	case len(c.able)+outstanding < s.Charter.Threshold || outstanding == 0:
-		return c.problem
-	case w.past(s.Round.Deadline):
-		return c.problem + " before the deadline"
 	}
-	return ""
-}
-
-func (s State) answeringDefeat(w When) string {
-	have, may := len(s.Round.Answers), len(s.mayAnswer())
+	c := choose(s, s.silentVouchers(w))
+	clean, may := len(s.clean()), len(s.mayBeReady())
+	reason := fmt.Sprintf("%d of %d custodians are ready", clean, s.Charter.Threshold)
+	if clean >= s.Charter.Threshold {
+		reason = fmt.Sprintf("%s did not vouch", s.nameList(slices.Concat(s.unvouched()...)))
+	}
+	if c.problem != "" && len(c.dropped) > 0 {
+		reason += ": " + c.problem
+	}
 	switch {
-	case have+may < s.Charter.Threshold:
-		return fmt.Sprintf("%d of %d custodians can still answer", have+may, s.Charter.Threshold)
+	case clean+may < s.Charter.Threshold:
+		return reason
 	case w.past(s.Round.Deadline):
-		return fmt.Sprintf("%d of %d custodians answered before the deadline", have, s.Charter.Threshold)
+		return reason + " before the deadline"
 	}
 	return ""
 }

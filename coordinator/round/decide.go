@@ -96,9 +96,15 @@ func (ev HeaderStored) decide(s State, w When) ([]Entry, error) {
 		h.UpdateSeconds != t.Seconds || h.Digest() != ev.Blob {
 		return nil, fmt.Errorf("open round %d: header %w", h.Round, ErrMismatch)
 	}
+	questions := federation.Sum(federation.Encode(h.Questions))
+	if reason := s.AnsweredBefore(h.Kind, questions); reason != "" {
+		e := entry(Finish, w)
+		e.Reason = reason
+		return one(e)
+	}
 	e := entry(Open, w)
 	e.Round, e.RoundKind, e.Blob, e.Seconds = h.Round, h.Kind, ev.Blob, h.UpdateSeconds
-	e.Questions = federation.Sum(federation.Encode(h.Questions))
+	e.Questions = questions
 	e.Deadline = w.after(s.Schedule.GatherSeconds)
 	return one(e)
 }
@@ -218,141 +224,6 @@ func (ev DeclineVerified) decide(s State, w When) ([]Entry, error) {
 	e := s.entry(Declined, w)
 	e.Hospital, e.Role, e.Reason, e.Blob = ev.Hospital, ev.Role, ev.Reason, ev.Blob
 	return one(e)
-}
-
-func (ev CandidateStored) decide(s State, w When) ([]Entry, error) {
-	t, err := due(s, w, TaskPropose)
-	if err != nil {
-		return nil, err
-	}
-	if !slices.EqualFunc(ev.Set, t.Set, slices.Equal) {
-		return nil, fmt.Errorf("candidate %s: %w", ev.Blob.Short(), ErrMismatch)
-	}
-	e := s.entry(Candidate, w)
-	e.Blob, e.Deadline = ev.Blob, w.after(s.Schedule.OpenSeconds)
-	return one(e)
-}
-
-func (ev AcknowledgementVerified) decide(s State, w When) ([]Entry, error) {
-	r := s.Round
-	switch {
-	case ev.Manifest != r.Manifest || ev.Candidate != r.Candidate || r.Candidate.IsZero():
-		return nil, fmt.Errorf("acknowledgement of %s: %w", ev.Custodian, ErrStale)
-	case s.acknowledged(ev.Custodian):
-		return nil, nil
-	case r.Phase != Opening || !r.Selected.IsZero():
-		return nil, nil // too late to matter
-	case !slices.Contains(s.Custodians(), ev.Custodian):
-		return nil, fmt.Errorf("acknowledgement of %s: %w", ev.Custodian, ErrNotCustodian)
-	case len(ev.Unreadable) > MaxUnreadable:
-		return nil, fmt.Errorf("acknowledgement of %s: %d complaints, at most %d: %w", ev.Custodian, len(ev.Unreadable), MaxUnreadable, ErrMismatch)
-	}
-	for i, id := range ev.Unreadable {
-		if !r.InCohort(id) || (i > 0 && ev.Unreadable[i-1] >= id) {
-			return nil, fmt.Errorf("acknowledgement of %s: complaint about %s: %w", ev.Custodian, id, ErrMismatch)
-		}
-	}
-	e := s.entry(Acknowledge, w)
-	e.Hospital, e.Blob, e.Hospitals = ev.Custodian, ev.Blob, ev.Unreadable
-	return one(e)
-}
-
-func (ev SelectionStored) decide(s State, w When) ([]Entry, error) {
-	t, err := due(s, w, TaskSelect)
-	if err != nil {
-		return nil, err
-	}
-	if !slices.EqualFunc(ev.Set, t.Set, slices.Equal) {
-		return nil, fmt.Errorf("selection %s: %w", ev.Blob.Short(), ErrMismatch)
-	}
-	c := choose(s)
-	e := s.entry(Select, w)
-	e.Blob, e.Hospitals, e.Custodians = ev.Blob, c.dropped, c.excused
-	e.Deadline = w.after(s.Schedule.OpenSeconds)
-	return one(e)
-}
-
-func (ev AnswerVerified) decide(s State, w When) ([]Entry, error) {
-	r := s.Round
-	e := s.entry(Answer, w)
-	e.Hospital, e.Blob, e.Manifest = ev.Custodian, ev.Blob, ev.Manifest
-	if ev.Manifest != r.Manifest || r.Phase == Abandoned || r.Phase == Closed {
-		return ev.late(s, e)
-	}
-	if have, ok := find(r.Answers, ev.Custodian); ok {
-		if have == ev.Blob {
-			return nil, nil
-		}
-		return nil, fmt.Errorf("answer of %s: %w", ev.Custodian, ErrConflict)
-	}
-	switch {
-	case r.Selected.IsZero() || ev.Submitters != r.Selected:
-		return nil, fmt.Errorf("answer of %s for S %s: %w", ev.Custodian, ev.Submitters.Short(), ErrStale)
-	case r.Phase == Done:
-		return nil, nil
-	case !slices.Contains(r.Able, ev.Custodian):
-		return nil, fmt.Errorf("answer of %s: %w", ev.Custodian, ErrNotCustodian)
-	}
-	return one(e)
-}
-
-// late records that a custodian answered under an abandoned manifest: it will not burn it.
-func (ev AnswerVerified) late(s State, e Entry) ([]Entry, error) {
-	i := slices.IndexFunc(s.Attempts, func(a Attempt) bool { return a.Manifest == ev.Manifest })
-	if i < 0 || !s.Attempts[i].Abandoned || s.Attempts[i].Past {
-		return nil, fmt.Errorf("answer of %s for manifest %s: %w", ev.Custodian, ev.Manifest.Short(), ErrStale)
-	}
-	if _, ok := s.Charter.Point(ev.Custodian); !ok {
-		return nil, fmt.Errorf("answer of %s for manifest %s: %w", ev.Custodian, ev.Manifest.Short(), ErrNotCustodian)
-	}
-	if slices.Contains(s.Attempts[i].Answered, ev.Custodian) {
-		return nil, nil
-	}
-	e.Round = s.Attempts[i].Round
-	return one(e)
-}
-
-func (ev BurnVerified) decide(s State, w When) ([]Entry, error) {
-	i := slices.IndexFunc(s.Attempts, func(a Attempt) bool { return a.Manifest == ev.Manifest })
-	if i < 0 || !s.Attempts[i].Abandoned || s.Attempts[i].Past {
-		return nil, fmt.Errorf("burn of %s for manifest %s: %w", ev.Custodian, ev.Manifest.Short(), ErrStale)
-	}
-	if _, ok := s.Charter.Point(ev.Custodian); !ok {
-		return nil, fmt.Errorf("burn of %s: %w", ev.Custodian, ErrNotCustodian)
-	}
-	if _, ok := find(s.Attempts[i].Burns, ev.Custodian); ok {
-		return nil, nil
-	}
-	e := entry(Burn, w)
-	e.Round, e.Hospital, e.Blob, e.Manifest = s.Attempts[i].Round, ev.Custodian, ev.Blob, ev.Manifest
-	return one(e)
-}
-
-func (ev SumOpened) decide(s State, w When) ([]Entry, error) {
-	if ev.Round != s.Round.Number || s.Round.Phase != Publishing {
-		return nil, fmt.Errorf("publish round %d: %w", ev.Round, ErrStale)
-	}
-	if len(ev.Groups) < kept(s.Round.S) && (ev.Answers < len(s.Round.Answers) || s.awaitsAnswers(w)) {
-		return nil, nil // more answers may help the group that is missing
-	}
-	e := s.entry(Publish, w)
-	e.Blob, e.Groups, e.Hospitals, e.Custodians, e.Reason = ev.Result, ev.Groups, ev.Used, ev.Wrong, clip(ev.Note)
-	if s.Round.Kind != federation.Evaluate {
-		e.Version, e.Snapshot, e.Parameters = s.Model.Number+1, ev.Snapshot, ev.Parameters
-	} else if s.Schedule.Stop.On() {
-		e.Metric = ev.Metric
-	}
-	return one(e)
-}
-
-func (ev OpeningFailed) decide(s State, w When) ([]Entry, error) {
-	switch {
-	case ev.Round != s.Round.Number || s.Round.Phase != Publishing:
-		return nil, fmt.Errorf("open sum of round %d: %w", ev.Round, ErrStale)
-	case ev.Answers < len(s.Round.Answers), len(s.mayAnswer()) > 0 && !w.past(s.Round.Deadline):
-		return nil, nil // more answers may help
-	}
-	return one(s.abandon(s.advise(ev.Reason, nil), w))
 }
 
 func (ev RoundDefeated) decide(s State, w When) ([]Entry, error) {

@@ -12,27 +12,28 @@ type EntryKind string
 
 // Entry kinds.
 const (
-	Genesis     EntryKind = "genesis"     // Blob: charter. Attachment: countersignatures
-	Lead        EntryKind = "lead"        // Epoch: of the writer from here on
-	PlanSet     EntryKind = "plan"        // Blob: plan. Schedule: its schedule
-	Open        EntryKind = "open"        // Blob: header
-	Join        EntryKind = "join"        // Blob: signed Join. Instance, Counter: its own
-	Collect     EntryKind = "collect"     // Blob: manifest
-	Update      EntryKind = "update"      // Blob: signed Submission, acknowledged by this entry
-	Discard     EntryKind = "discard"     // Blob: signed Submission that came too late
-	Refuse      EntryKind = "refuse"      // Hospital, Role, Reason: what was refused of a hospital, by the coordinator's word
-	Declined    EntryKind = "decline"     // Blob: signed Decline
-	Candidate   EntryKind = "candidate"   // Blob: Submitters
-	Acknowledge EntryKind = "acknowledge" // Blob: signed Acknowledgement
-	Select      EntryKind = "select"      // Blob: Submitters, the S of the round
-	Answer      EntryKind = "answer"      // Blob: signed Answer
-	Burn        EntryKind = "burn"        // Blob: signed Burn
-	Publish     EntryKind = "publish"     // Blob: result. Version and snapshot where there is a new one
-	Abandon     EntryKind = "abandon"     // Reason
-	Finish      EntryKind = "finish"      // Reason
-	CharterSet  EntryKind = "charter"     // Blob: charter. Attachment: countersignatures. Epoch: of the writer from here on. Reason: of the round that it ends
-	Expire      EntryKind = "expire"      // Round: its ciphertexts, and those of all before it, may be retired
-	Stated      EntryKind = "state"       // Blob: the Memo before it, the first entry of its batch
+	Genesis    EntryKind = "genesis"   // Blob: charter. Attachment: countersignatures
+	Lead       EntryKind = "lead"      // Epoch: of the writer from here on
+	PlanSet    EntryKind = "plan"      // Blob: plan. Schedule: its schedule
+	Open       EntryKind = "open"      // Blob: header
+	Join       EntryKind = "join"      // Blob: signed Join. Instance, Counter: its own
+	Collect    EntryKind = "collect"   // Blob: manifest
+	Update     EntryKind = "update"    // Blob: signed Submission, acknowledged by this entry
+	Discard    EntryKind = "discard"   // Blob: signed Submission that came too late
+	Refuse     EntryKind = "refuse"    // Hospital, Role, Reason: what was refused of a hospital, by the coordinator's word
+	Declined   EntryKind = "decline"   // Blob: signed Decline
+	Candidate  EntryKind = "candidate" // Blob: Candidate. Hospitals: whom it leaves out of the one before. Bytes: of what it sums
+	Ready      EntryKind = "ready"     // Blob: signed Ready. Hospitals: whose envelopes were unreadable
+	Vouched    EntryKind = "vouch"     // Blob: signed Vouch
+	Send       EntryKind = "send"      // Blob: signed Send
+	Derived    EntryKind = "derived"   // Blob: signed Derived. Reason: where it is not what the log says
+	Burn       EntryKind = "burn"      // Blob: signed Burn
+	Publish    EntryKind = "publish"   // Blob: result. Version and snapshot where there is a new one
+	Abandon    EntryKind = "abandon"   // Reason
+	Finish     EntryKind = "finish"    // Reason
+	CharterSet EntryKind = "charter"   // Blob: charter. Attachment: countersignatures. Epoch: of the writer from here on. Reason: of the round that it ends
+	Expire     EntryKind = "expire"    // Round: its ciphertexts, and those of all before it, may be retired
+	Stated     EntryKind = "state"     // Blob: the Memo before it, the first entry of its batch
 )
 
 // Entry is one state change; its canonical JSON is a leaf of the log.
@@ -48,15 +49,17 @@ type Entry struct {
 	Role       string                  `json:"role,omitempty"`
 	Blob       federation.Digest       `json:"blob,omitzero"`
 	Attachment federation.Digest       `json:"attachment,omitzero"`
-	Manifest   federation.Digest       `json:"manifest,omitzero"` // of a burn or an answer: the manifest it is about
+	Manifest   federation.Digest       `json:"manifest,omitzero"` // derived: the manifest it is about
 	Instance   federation.Digest       `json:"instance,omitzero"` // incarnation of a join
 	Counter    uint64                  `json:"counter,omitempty"` // of a join
 	Deadline   string                  `json:"deadline,omitempty"`
 	Seconds    int                     `json:"seconds,omitempty"`    // open: for updates, where the plan leaves it to the machine
 	Capability federation.Capability   `json:"capability,omitzero"`  // of a join
+	Bytes      int64                   `json:"bytes,omitempty"`      // candidate: of the ciphertexts that it sums
 	Pinned     bool                    `json:"pinned,omitempty"`     // collect: S is fixed by an earlier round on the same question
-	Hospitals  []federation.HospitalID `json:"hospitals,omitempty"`  // select: dropped; acknowledge: unreadable; publish: custodians whose share sums were used
-	Custodians []federation.HospitalID `json:"custodians,omitempty"` // select: excused; publish: custodians whose share sums were wrong
+	Failed     bool                    `json:"failed,omitempty"`     // abandon: the sum is open and no group of it holds
+	Hospitals  []federation.HospitalID `json:"hospitals,omitempty"`  // candidate: left out; ready: unreadable; publish: custodians whose share sums were used
+	Custodians []federation.HospitalID `json:"custodians,omitempty"` // publish: custodians whose share sums were wrong
 	Groups     []int                   `json:"groups,omitempty"`     // publish: groups that are part of the aggregate
 	Schedule   *federation.Schedule    `json:"schedule,omitempty"`
 	Rule       *federation.Aggregation `json:"rule,omitempty"` // plan: its rule, where that compares groups

@@ -54,7 +54,11 @@ func applyCharter(s State, e Entry) (State, error) {
 	case s.Round.Phase.Running() != (e.Reason != ""):
 		return s, errors.New("a reason belongs to the round that ends, and only to that")
 	}
+	if s.Round.Phase.Running() && s.Stands() {
+		s = s.remember(Attempt{})
+	}
 	s.Attempts = inherited(s.Attempts, *next)
+	s.Outcome.Owing = nil // the custodians of the epoch that ended
 	running := s.Round.Phase.Running()
 	s.Epoch, s.Charter, s.Coming = e.Epoch, next.Charter, nil
 	s.Latest, s.Failures, s.NotBefore = nil, 0, ""
@@ -74,14 +78,15 @@ func inherited(attempts []Attempt, next NextEpoch) []Attempt {
 	var kept []Attempt
 	for _, a := range attempts {
 		i := slices.IndexFunc(next.Inherited, func(given federation.Answered) bool { return given.Manifest == a.Manifest })
-		if a.S == nil || i < 0 {
+		if i < 0 {
 			continue
 		}
+		past := Attempt{Round: a.Round, Kind: a.Kind, Questions: a.Questions, Manifest: a.Manifest, Past: true, Failed: a.Failed}
 		set := a.S
 		if given := next.Inherited[i]; !given.Released.IsZero() {
-			set = released(next.Charter, a.S, given)
+			set, past.Released = released(next.Charter, a.S, given), true
 		}
-		past := Attempt{Round: a.Round, Kind: a.Kind, Questions: a.Questions, Manifest: a.Manifest, Abandoned: true, Past: true, S: regrouped(next.Charter, set)}
+		past.S = regrouped(next.Charter, set)
 		if !slices.ContainsFunc(kept, func(b Attempt) bool { return past.contradicts(b) }) { // a burned one that a statement lists all the same
 			kept = append(kept, past)
 		}

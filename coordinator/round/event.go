@@ -59,26 +59,27 @@ type MessageRefused struct {
 	Reason   string
 }
 
-// CandidateStored completes TaskPropose.
+// CandidateStored completes TaskPropose: C of each group is added and stored.
 type CandidateStored struct {
-	Set  [][]federation.HospitalID
-	Blob federation.Digest // of the Submitters
+	Set   [][]federation.HospitalID
+	Blob  federation.Digest // of the Candidate
+	Bytes int64             // of all ciphertexts that it sums
 }
 
-// AcknowledgementVerified is a custodian's word on the candidate.
-type AcknowledgementVerified struct {
+// ReadyVerified is a custodian's word on the candidate.
+type ReadyVerified struct {
 	federation.Ready
 	Blob federation.Digest
 }
 
-// SelectionStored completes TaskSelect.
-type SelectionStored struct {
-	Set  [][]federation.HospitalID
-	Blob federation.Digest // of the Submitters
+// VouchVerified is a submitter's fingerprint of its ciphertext.
+type VouchVerified struct {
+	federation.Vouch
+	Blob federation.Digest
 }
 
-// AnswerVerified is a custodian's answer whose share sums are stored.
-type AnswerVerified struct {
+// SendVerified is what a custodian sends; its share sums are stored.
+type SendVerified struct {
 	federation.Send
 	Blob federation.Digest
 }
@@ -89,16 +90,21 @@ type BurnVerified struct {
 	Blob federation.Digest
 }
 
-// SumOpened completes TaskPublish: the aggregate was opened and checked, the result
-// and, but for an evaluate round, the new snapshot are stored. While a group of S is
-// missing and custodians may still answer it changes nothing: their share sums may be
-// what that group needs.
+// DerivedVerified is what a custodian computed from an opened candidate.
+type DerivedVerified struct {
+	federation.Derived
+	Blob federation.Digest
+}
+
+// SumOpened completes TaskPublish: the aggregate was opened and checked, the result and, but
+// for an evaluate round, the new snapshot are stored. While a group of S is missing and fewer
+// share sums are there than settle that, it changes nothing: more may be what it needs.
 type SumOpened struct {
 	Round      uint64
 	Result     federation.Digest
 	Snapshot   federation.Digest // zero for evaluate
 	Parameters federation.Digest
-	Answers    int                     // of custodians that were there
+	Sends      int                     // of custodians that were there
 	Groups     []int                   // groups that are part of the aggregate
 	Used       []federation.HospitalID // custodians whose share sums were used
 	Wrong      []federation.HospitalID // custodians whose share sums disagreed
@@ -106,11 +112,13 @@ type SumOpened struct {
 	Metric     *float64                // the stop rule's, of an evaluate round; nil: it is not defined
 }
 
-// OpeningFailed says that the sums cannot be opened with the answers so far.
+// OpeningFailed says that no group of the sum holds with what was sent so far, or, where Lost
+// is set, that an object which the sum needs is gone.
 type OpeningFailed struct {
-	Round   uint64
-	Answers int
-	Reason  string
+	Round  uint64
+	Sends  int
+	Reason string
+	Lost   bool
 }
 
 // RoundDefeated completes TaskAbandon.

@@ -20,21 +20,21 @@ type gathering struct {
 	declines []Held // of hospitals that joined, sorted
 }
 
-// gathered works out cohort, pin and certificates. No custodian answers before S is in
-// the log, so an earlier manifest of the same question matters only if its S was
-// selected. All of these that are not yet burned have the same S. Such a manifest is dealt with by a burn certificate, or else by asking for exactly
-// that S again; if neither is possible yet, the round goes on gathering.
+// gathered works out cohort, pin and certificates. Only a manifest for which t custodians
+// were ready may have been sent under. One of the same question is dealt with by a burn
+// certificate; where no group of it holds, or the hospitals released it, exactly its S is
+// asked; else the question was answered and the round is not opened (AnsweredBefore).
 func gathered(s State) gathering {
 	g := gathering{}
 	for _, a := range s.Attempts {
 		switch {
-		case a.S == nil || !a.sameQuestion(s.Round):
+		case !a.sameQuestion(s.Round):
 		case s.open(a):
 			g.pin = a.S
 			if s.draw().On() {
 				g.pinnedTo = a.drawn()
 			}
-		default:
+		case !a.Past:
 			g.burnt = append(g.burnt, a)
 		}
 	}
@@ -43,10 +43,10 @@ func gathered(s State) gathering {
 		g.cohort, g.declines = s.draw().Pick(g.cohort, s.asked()), s.joinedDeclines()
 	}
 	if missing := missingFrom(g.pin, g.cohort); len(missing) > 0 {
-		g.waiting = fmt.Sprintf("%s must be there again: exactly the hospitals of an earlier S are needed", s.nameList(missing))
+		g.waiting = fmt.Sprintf("%s must be there again: the sum that failed was of exactly these hospitals", s.nameList(missing))
 		return g
 	}
-	if n := len(s.mayAcknowledge()); n < s.Charter.Threshold {
+	if n := len(s.mayBeReady()); n < s.Charter.Threshold {
 		g.waiting = fmt.Sprintf("%d of %d custodians joined, not %s", n, s.Charter.Threshold, s.nameList(s.absentCustodians()))
 		return g
 	}
@@ -60,6 +60,19 @@ func gathered(s State) gathering {
 // statistics rounds count as overlapping.
 func (a Attempt) sameQuestion(r Round) bool {
 	return a.Kind == r.Kind && (a.Kind == federation.Statistics || a.Questions == r.Questions)
+}
+
+// AnsweredBefore says in words that the question of a round was answered, and "" where it may
+// be asked: an answered question is never asked again, because its sum is a public fact.
+func (s State) AnsweredBefore(kind federation.RoundKind, questions federation.Digest) string {
+	for _, a := range s.Attempts {
+		if !a.sameQuestion(Round{Kind: kind, Questions: questions}) || !s.open(a) || a.Failed || a.Released {
+			continue
+		}
+		return fmt.Sprintf("what the next %s round asks was answered in round %d and is never asked again; "+
+			"the hospitals that were summed there can release it: atrium coordinator charter propose --release NAMES", kind, a.Round)
+	}
+	return ""
 }
 
 // joinedGroups is the charter's groups without those who did not join, declined to

@@ -56,10 +56,10 @@ func invariantPhase(s State) error {
 		return fmt.Errorf("manifest %s while %s", r.Manifest.Short(), r.Phase)
 	case at(Gathering, Collecting) && !r.Candidate.IsZero(), at(Opening, Publishing, Done) && r.Candidate.IsZero():
 		return fmt.Errorf("candidate %s while %s", r.Candidate.Short(), r.Phase)
-	case !r.Selected.IsZero() && r.Candidate.IsZero(), at(Publishing, Done) && r.Selected.IsZero():
-		return fmt.Errorf("S %s while %s", r.Selected.Short(), r.Phase)
-	case at(Opening) && len(r.Answers) >= s.Charter.Threshold, at(Publishing, Done) && len(r.Answers) < s.Charter.Threshold:
-		return fmt.Errorf("%d answers while %s", len(r.Answers), r.Phase)
+	case (r.S == nil) != r.Candidate.IsZero(), at(Publishing, Done) && !s.Stands():
+		return fmt.Errorf("candidate %s while %s", r.Candidate.Short(), r.Phase)
+	case at(Opening) && len(r.Sends) >= s.Charter.Threshold, at(Publishing, Done) && len(r.Sends) < s.Charter.Threshold:
+		return fmt.Errorf("%d sends while %s", len(r.Sends), r.Phase)
 	}
 	return nil
 }
@@ -127,21 +127,26 @@ func invariantUpdates(s State) error {
 
 func invariantOpening(s State) error {
 	r := s.Round
-	if (r.S == nil) != r.Selected.IsZero() || (r.S != nil && !s.enough(r.S)) {
-		return fmt.Errorf("S %s does not hold", r.Selected.Short())
+	if r.S != nil && !s.enough(r.S) {
+		return fmt.Errorf("candidate %s does not hold", r.Candidate.Short())
 	}
-	if r.S != nil && len(r.Able) < s.Charter.Threshold {
-		return fmt.Errorf("%d custodians can open S", len(r.Able))
+	if len(r.Sends)+len(r.Burns) > 0 && !s.Stands() {
+		return fmt.Errorf("share sums before %d custodians are ready", s.Charter.Threshold)
 	}
-	acks := make([]federation.HospitalID, len(r.Acks))
-	for i, a := range r.Acks {
-		acks[i] = a.Custodian
+	spoke := make([]federation.HospitalID, len(r.Readies))
+	for i, a := range r.Readies {
+		spoke[i] = a.Custodian
 	}
-	answers := make([]federation.HospitalID, len(r.Answers))
-	for i, a := range r.Answers {
-		answers[i] = a.Hospital
+	return errors.Join(within("ready", spoke, s.Custodians()), within("send", hospitals(r.Sends), s.clean()),
+		within("burn", hospitals(r.Burns), s.Charter.Custodians), within("vouch", hospitals(r.Vouches), slices.Concat(r.S...)))
+}
+
+func hospitals(list []Held) []federation.HospitalID {
+	ids := make([]federation.HospitalID, len(list))
+	for i, h := range list {
+		ids[i] = h.Hospital
 	}
-	return errors.Join(within("acknowledgement", acks, s.Custodians()), within("able", r.Able, acks), within("answer", answers, r.Able))
+	return ids
 }
 
 // within reports an element of list that is repeated or not in all.
@@ -156,35 +161,24 @@ func within(what string, list, all []federation.HospitalID) error {
 
 func invariantAttempts(s State) error {
 	for i, a := range s.Attempts {
-		now := a.Manifest == s.Round.Manifest
-		custodians := make([]federation.HospitalID, len(a.Burns))
-		for j, b := range a.Burns {
-			custodians[j] = b.Hospital
-		}
-		err := errors.Join(within("burn", custodians, s.Charter.Custodians), within("answer", a.Answered, s.Charter.Custodians))
 		switch {
-		case err != nil:
-			return fmt.Errorf("manifest %s: %w", a.Manifest.Short(), err)
-		case a.Past && (!a.Abandoned || len(a.Burns) > 0 || len(a.Answered) > 0 || now):
-			return fmt.Errorf("manifest %s of an earlier epoch", a.Manifest.Short())
-		case now && a.Abandoned != (s.Round.Phase == Abandoned), len(a.Burns) > 0 && !a.Abandoned:
-			return fmt.Errorf("manifest %s is abandoned, or is not", a.Manifest.Short())
-		case a.S == nil && !(now && s.Round.Phase.Running()):
+		case a.S == nil || a.Manifest.IsZero():
 			return fmt.Errorf("manifest %s without S is remembered", a.Manifest.Short())
-		}
-		for _, b := range s.Attempts[:i] {
-			if b.Manifest == a.Manifest {
-				return fmt.Errorf("manifest %s is remembered twice", a.Manifest.Short())
-			}
-			if s.open(a) && s.open(b) && a.sameQuestion(Round{Kind: b.Kind, Questions: b.Questions}) && !slices.EqualFunc(a.S, b.S, slices.Equal) {
-				return fmt.Errorf("manifests %s and %s may be answered for different S", b.Manifest.Short(), a.Manifest.Short())
-			}
+		case a.Past && len(a.Burns) > 0:
+			return fmt.Errorf("manifest %s of an earlier epoch", a.Manifest.Short())
+		case slices.ContainsFunc(s.Attempts[:i], func(b Attempt) bool { return b.Manifest == a.Manifest }):
+			return fmt.Errorf("manifest %s is remembered twice", a.Manifest.Short())
 		}
 	}
-	return nil
+	o := s.Outcome
+	return errors.Join(within("derivation", slices.Concat(o.Owing, hospitals(o.Derived), hospitals(o.Disputed)), s.knownCustodians()))
 }
 
-// open reports whether t answers may exist for the attempt.
-func (s State) open(a Attempt) bool {
-	return a.S != nil && (a.Past || len(a.Burns) < s.Charter.BurnQuorum())
+// knownCustodians are those of the charter, or, after an epoch ended, whoever derived before.
+func (s State) knownCustodians() []federation.HospitalID {
+	return slices.Concat(s.Charter.Custodians, slices.DeleteFunc(slices.Concat(hospitals(s.Outcome.Derived), hospitals(s.Outcome.Disputed)),
+		func(id federation.HospitalID) bool { return slices.Contains(s.Charter.Custodians, id) }))
 }
+
+// open reports whether share sums may exist for an attempt that t custodians were ready for.
+func (s State) open(a Attempt) bool { return a.Past || len(a.Burns) < s.Charter.BurnQuorum() }

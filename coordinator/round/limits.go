@@ -3,9 +3,12 @@ package round
 import "time"
 
 const (
-	// MaxUnreadable bounds the complaints of one acknowledgement and the submitters that
-	// one S drops, so that their entries stay under the log's limit.
+	// MaxUnreadable bounds the complaints of one custodian and the submitters that one
+	// candidate drops, so that their entries stay under the log's limit.
 	MaxUnreadable = 256
+	// MaxCandidates bounds the candidates of one round: each leaves out somebody of the one
+	// before.
+	MaxCandidates = 64
 	// MaxJoins bounds the Joins of one hospital in one round: a daemon that restarts joins
 	// again, and each is an entry of the log.
 	MaxJoins = 64

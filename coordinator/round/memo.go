@@ -10,23 +10,16 @@ import (
 // what a start goes on from instead of reading the log from its beginning, and what an
 // auditor compares with a replay: both apply the same entries. It never changes.
 type Memo struct {
-	State        State                       `json:"state"`
-	Size         int64                       `json:"size"`                    // entries applied
-	SelectEntry  []byte                      `json:"select_entry,omitempty"`  // that names the last S
-	SelectIndex  int64                       `json:"select_index,omitempty"`  // of it
-	CharterEntry []byte                      `json:"charter_entry,omitempty"` // that began the epoch; nil in the first
-	CharterIndex int64                       `json:"charter_index,omitempty"` // of it
-	PublishEntry Entry                       `json:"publish_entry,omitzero"`  // of the newest version
-	PublishIndex int64                       `json:"publish_index,omitempty"` // of it
-	Asked        map[federation.Digest]Asked `json:"asked,omitempty"`         // by manifest: what may be answered, also late
-}
-
-// Asked is what custodians may answer under one manifest.
-type Asked struct {
-	Header     federation.Digest `json:"header"`
-	Submitters federation.Digest `json:"submitters"` // S
-	Index      int64             `json:"index"`      // of the entry that names S
-	Kept       []bool            `json:"kept"`       // by group: whether it is summed
+	State          State  `json:"state"`
+	Size           int64  `json:"size"`                      // entries applied
+	CandidateEntry []byte `json:"candidate_entry,omitempty"` // that names the last candidate
+	CandidateIndex int64  `json:"candidate_index,omitempty"` // of it
+	ReadyEntry     []byte `json:"ready_entry,omitempty"`     // with which that candidate stood
+	ReadyIndex     int64  `json:"ready_index,omitempty"`     // of it
+	CharterEntry   []byte `json:"charter_entry,omitempty"`   // that began the epoch; nil in the first
+	CharterIndex   int64  `json:"charter_index,omitempty"`   // of it
+	PublishEntry   Entry  `json:"publish_entry,omitzero"`    // of the newest version
+	PublishIndex   int64  `json:"publish_index,omitempty"`   // of it
 }
 
 // memoVersion changes when the same entries give another encoding. A field that is left
@@ -74,36 +67,21 @@ func (m Memo) Apply(e Entry) (Memo, error) {
 	}
 	next := m
 	next.State = state
-	if e.Kind == Select {
-		next.SelectEntry, next.SelectIndex = e.Encode(), m.Size
-		next = next.ask(e)
+	if e.Kind == Candidate {
+		next.CandidateEntry, next.CandidateIndex = e.Encode(), m.Size
+	}
+	if !m.State.Stands() && state.Stands() {
+		next.ReadyEntry, next.ReadyIndex = e.Encode(), m.Size
 	}
 	if e.Kind == CharterSet {
 		next.CharterEntry, next.CharterIndex = e.Encode(), m.Size
-		next.SelectEntry, next.SelectIndex, next.Asked = nil, 0, nil
+		next.CandidateEntry, next.CandidateIndex, next.ReadyEntry, next.ReadyIndex = nil, 0, nil, 0
 	}
 	if e.Kind == Publish && e.Version > 0 {
 		next.PublishEntry, next.PublishIndex = e, m.Size
 	}
 	next.Size++
 	return next, nil
-}
-
-// ask adds one more S to answer, and drops those that no attempt is known of any more.
-func (m Memo) ask(e Entry) Memo {
-	r := m.State.Round
-	asked := Asked{Header: r.Header, Submitters: e.Blob, Index: m.Size}
-	for _, group := range r.S {
-		asked.Kept = append(asked.Kept, len(group) > 0)
-	}
-	known := map[federation.Digest]Asked{r.Manifest: asked}
-	for _, a := range m.State.Attempts {
-		if old, ok := m.Asked[a.Manifest]; ok && a.Manifest != r.Manifest {
-			known[a.Manifest] = old
-		}
-	}
-	m.Asked = known
-	return m
 }
 
 // StateEntry returns the entry that names a Memo, and its bytes, the blob to store first.

@@ -15,18 +15,19 @@ type TaskKind string
 const (
 	TaskOpen     TaskKind = "open"     // build and store the header of the next round
 	TaskManifest TaskKind = "manifest" // build and store the manifest
-	TaskPropose  TaskKind = "propose"  // store the candidate
-	TaskSelect   TaskKind = "select"   // store S
+	TaskPropose  TaskKind = "propose"  // add C and store the candidate
 	TaskPublish  TaskKind = "publish"  // open the sums and store the result
 	TaskAbandon  TaskKind = "abandon"  // Reason
 	TaskFinish   TaskKind = "finish"   // Reason
 	TaskExpire   TaskKind = "expire"   // say which ciphertexts the charter lets go; nothing waits for it
 
-	TaskJoin        TaskKind = "join"
-	TaskUpdate      TaskKind = "update"
-	TaskAcknowledge TaskKind = "acknowledge"
-	TaskAnswer      TaskKind = "answer"
-	TaskBurn        TaskKind = "burn"
+	TaskJoin   TaskKind = "join"
+	TaskUpdate TaskKind = "update"
+	TaskReady  TaskKind = "ready"
+	TaskVouch  TaskKind = "vouch"
+	TaskSend   TaskKind = "send"
+	TaskBurn   TaskKind = "burn"
+	TaskDerive TaskKind = "derive"
 )
 
 // Task is one thing owed. Two tasks with the same ID are the same task.
@@ -35,13 +36,12 @@ type Task struct {
 	Kind     TaskKind
 	Hospital federation.HospitalID // of a hospital's task
 	Round    uint64
-	Manifest federation.Digest // of a burn
 	Reason   string
 
 	// What the coordinator's tasks are about.
 	RoundKind federation.RoundKind      // TaskOpen
 	Seconds   int                       // TaskOpen: the header's UpdateSeconds
-	Set       [][]federation.HospitalID // TaskPropose, TaskSelect
+	Set       [][]federation.HospitalID // TaskPropose
 	Burnt     []Attempt                 // TaskManifest: attempts to certify
 	Cohort    [][]federation.HospitalID // TaskManifest
 	Declines  []Held                    // TaskManifest: to carry, sorted by hospital
@@ -89,20 +89,15 @@ func OwnTasks(s State, w When) []Task {
 			return []Task{t}
 		}
 	case Opening:
-		if r.Selected.IsZero() && s.selectOver(w) {
-			t := task(TaskSelect)
-			t.Set = choose(s).set
+		if s.another(w) {
+			t := task(TaskPropose)
+			t.ID = fmt.Sprintf("%s/%d", t.ID, r.Tried)
+			t.Set = choose(s, s.silentVouchers(w)).set
 			return []Task{t}
 		}
 	case Publishing:
 		t := task(TaskPublish)
-		t.ID = fmt.Sprintf("%s/%d/%d", TaskPublish, r.Number, len(r.Answers))
-		switch { // once more when no other answer is waited for, also after an outage
-		case w.past(r.Deadline):
-			t.ID += "/last"
-		case !s.awaitsAnswers(w):
-			t.ID += "/alone"
-		}
+		t.ID = fmt.Sprintf("%s/%d/%d", TaskPublish, r.Number, len(r.Sends))
 		return []Task{t}
 	default:
 		return idle(s, w)
@@ -182,10 +177,15 @@ func Waiting(s State) string {
 		}
 		return text
 	case Opening:
-		if s.Round.Selected.IsZero() {
-			return fmt.Sprintf("%d custodians acknowledged, %d outstanding", len(s.Round.Acks), len(s.mayAcknowledge()))
+		switch missing := slices.Concat(s.unvouched()...); {
+		case s.burning():
+			return fmt.Sprintf("%d custodians sent, %d burned: too few can still send", len(s.Round.Sends), len(s.Round.Burns))
+		case s.Stands():
+			return fmt.Sprintf("%d custodians sent, waiting for %s", len(s.Round.Sends), s.nameList(slices.Concat(s.maySend(), s.mayBeReady())))
+		case len(s.clean()) >= s.Charter.Threshold:
+			return fmt.Sprintf("%d custodians are ready, %d submitters are to vouch", len(s.clean()), len(missing))
 		}
-		return fmt.Sprintf("%d custodians answered, %d outstanding", len(s.Round.Answers), len(s.mayAnswer()))
+		return fmt.Sprintf("%d custodians are ready, %d outstanding", len(s.clean()), len(s.mayBeReady()))
 	case Publishing:
 		return "opening the sum"
 	}
@@ -206,12 +206,6 @@ func TasksFor(s State, id federation.HospitalID, incarnation federation.Digest) 
 	add := func(kind TaskKind, subject federation.Digest) {
 		tasks = append(tasks, Task{ID: fmt.Sprintf("%s/%s/%s", kind, id, subject), Kind: kind, Hospital: id, Round: s.Round.Number})
 	}
-	for _, a := range s.Attempts {
-		if s.owesBurn(a, id) {
-			add(TaskBurn, a.Manifest)
-			tasks[len(tasks)-1].Manifest, tasks[len(tasks)-1].Round = a.Manifest, a.Round
-		}
-	}
 	switch r := s.Round; r.Phase {
 	case Gathering:
 		j, joined := r.Join(id)
@@ -224,22 +218,32 @@ func TasksFor(s State, id federation.HospitalID, incarnation federation.Digest) 
 			add(TaskUpdate, r.Manifest)
 		}
 	case Opening, Publishing:
-		if r.Selected.IsZero() && slices.Contains(s.mayAcknowledge(), id) {
-			add(TaskAcknowledge, r.Candidate)
-		}
-		if !r.Selected.IsZero() && slices.Contains(s.mayAnswer(), id) {
-			add(TaskAnswer, r.Selected)
-		}
+		tasks = append(tasks, s.openingTasks(id)...)
+	}
+	if slices.Contains(s.Outcome.Owing, id) { // after the Join, which waits for nothing
+		add(TaskDerive, s.Outcome.Manifest)
+		tasks[len(tasks)-1].Round = s.Outcome.Round
 	}
 	return tasks
 }
 
-// owesBurn: a custodian that neither answered nor burned an abandoned manifest whose
-// S was selected, while a certificate can still be completed.
-func (s State) owesBurn(a Attempt, id federation.HospitalID) bool {
-	if _, ok := s.Charter.Point(id); !ok || !a.Abandoned || a.Past || a.S == nil || len(a.Burns) >= s.Charter.BurnQuorum() {
-		return false
+// openingTasks lists what one hospital owes while a candidate is opened. Readies and sends are
+// taken from every custodian until t have sent, and for as long as a group is missing.
+func (s State) openingTasks(id federation.HospitalID) []Task {
+	r, kind := s.Round, TaskKind("")
+	_, custodian := s.Charter.Point(id)
+	_, sent := find(r.Sends, id)
+	switch {
+	case s.burning() && custodian && !sent && !s.burned(id):
+		kind = TaskBurn
+	case s.Stands() && slices.Contains(s.maySend(), id):
+		kind = TaskSend
+	case contains(s.unvouched(), id) && !r.HasDeclined(id, federation.RoleUpdate):
+		kind = TaskVouch
+	case slices.Contains(s.mayBeReady(), id):
+		kind = TaskReady
+	default:
+		return nil
 	}
-	_, burnt := find(a.Burns, id)
-	return !burnt && !slices.Contains(a.Answered, id)
+	return []Task{{ID: fmt.Sprintf("%s/%s/%s", kind, id, r.Candidate), Kind: kind, Hospital: id, Round: r.Number}}
 }

@@ -69,6 +69,7 @@ type State struct {
 	Expired   uint64     `json:"expired,omitempty"`    // the ciphertexts of rounds up to it may be retired
 	Ended     []DayEnd   `json:"ended,omitempty"`      // rounds that did not expire yet, where the charter counts days
 	Attempts  []Attempt  `json:"attempts,omitempty"`
+	Outcome   Outcome    `json:"outcome,omitzero"` // of the candidate that was opened last
 	Coming    *NextEpoch `json:"-"`                // the charter that may follow; nil when none was verified
 	Latest    []Joined   `json:"latest,omitempty"` // the latest Join of each hospital in any round, in the charter's order; nil before the first
 }
@@ -91,7 +92,8 @@ type Round struct {
 	Opened    string                    `json:"opened,omitempty"`
 	Deadline  string                    `json:"deadline,omitempty"` // of the phase
 	Joined    []Joined                  `json:"joined,omitempty"`
-	Pinned    [][]federation.HospitalID `json:"pinned,omitempty"` // S is fixed, or nil
+	Pinned    [][]federation.HospitalID `json:"pinned,omitempty"`   // S is fixed, or nil
+	PinnedTo  federation.Digest         `json:"pinned_to,omitzero"` // by the manifest under which a cohort was drawn
 	Cohort    [][]federation.HospitalID `json:"cohort,omitempty"`
 	Manifest  federation.Digest         `json:"manifest,omitzero"`
 	Updates   []Held                    `json:"updates,omitempty"`   // acknowledged updates
@@ -100,11 +102,13 @@ type Round struct {
 	Declines  []Held                    `json:"declines,omitempty"` // of updates while it gathered, where a cohort is drawn
 	Refused   []Refusal                 `json:"refused,omitempty"`  // whose messages were refused, and in which role
 	Candidate federation.Digest         `json:"candidate,omitzero"`
-	Acks      []Ack                     `json:"acks,omitempty"`
-	Selected  federation.Digest         `json:"selected,omitzero"`
-	S         [][]federation.HospitalID `json:"s,omitempty"`
-	Able      []federation.HospitalID   `json:"able,omitempty"` // custodians that acknowledged S and are not excused
-	Answers   []Held                    `json:"answers,omitempty"`
+	Tried     int                       `json:"tried,omitempty"`    // candidates so far
+	S         [][]federation.HospitalID `json:"s,omitempty"`        // of the candidate
+	Vouching  bool                      `json:"vouching,omitempty"` // each of S is to vouch for its ciphertext
+	Readies   []Answer                  `json:"readies,omitempty"`  // of custodians, on this candidate
+	Vouches   []Held                    `json:"vouches,omitempty"`
+	Sends     []Held                    `json:"sends,omitempty"` // in the order in which they came
+	Burns     []Held                    `json:"burns,omitempty"`
 	Reason    string                    `json:"reason,omitempty"`
 
 	// Where the deadline follows from what rounds took.
@@ -136,26 +140,44 @@ type Refusal struct {
 	Role     string                `json:"role"`
 }
 
-// Ack is a custodian's acknowledgement of the candidate.
-type Ack struct {
+// Answer is a custodian's word on the candidate.
+type Answer struct {
 	Custodian  federation.HospitalID   `json:"custodian"`
-	Unreadable []federation.HospitalID `json:"unreadable,omitempty"`
+	Blob       federation.Digest       `json:"blob"`
+	Unreadable []federation.HospitalID `json:"unreadable,omitempty"` // none: it is ready
 }
 
-// Attempt is a manifest under which answers may exist: what the next round on the
-// same question has to reckon with. One that was abandoned before S was selected is
-// forgotten: no custodian was ever asked to answer under it.
+// Attempt is a manifest under which share sums were or may have been sent: what the next
+// round on the same question has to reckon with. One that ended before t custodians were
+// ready is forgotten: no custodian was asked to send under it.
 type Attempt struct {
 	Round     uint64                    `json:"round"`
 	Kind      federation.RoundKind      `json:"kind"`
 	Questions federation.Digest         `json:"questions"`
 	Manifest  federation.Digest         `json:"manifest"`
-	Abandoned bool                      `json:"abandoned,omitempty"`
-	S         [][]federation.HospitalID `json:"s,omitempty"` // set once S was selected
+	S         [][]federation.HospitalID `json:"s"`
 	Burns     []Held                    `json:"burns,omitempty"`
-	Answered  []federation.HospitalID   `json:"answered,omitempty"`
-	Past      bool                      `json:"past,omitempty"` // of an earlier epoch: it can no longer be burned
-	Pin       federation.Digest         `json:"pin,omitzero"`   // what its manifest is pinned to, where a cohort is drawn
+	Failed    bool                      `json:"failed,omitempty"`   // no group of it holds: S may be asked once more
+	Released  bool                      `json:"released,omitempty"` // S is whom a release lets be asked
+	Past      bool                      `json:"past,omitempty"`     // of an earlier epoch
+	Pin       federation.Digest         `json:"pin,omitzero"`       // what its manifest is pinned to, where a cohort is drawn
+}
+
+// Outcome is what the log says of the candidate that was opened last, for custodians to
+// derive.
+type Outcome struct {
+	Round      uint64                  `json:"round"`
+	Header     federation.Digest       `json:"header"`
+	Manifest   federation.Digest       `json:"manifest"`
+	Candidate  federation.Digest       `json:"candidate"`
+	Sends      []Held                  `json:"sends"`
+	Result     federation.Digest       `json:"result,omitzero"` // zero: no group holds
+	Version    uint64                  `json:"version,omitempty"`
+	Snapshot   federation.Digest       `json:"snapshot,omitzero"`
+	Parameters federation.Digest       `json:"parameters,omitzero"`
+	Owing      []federation.HospitalID `json:"owing,omitempty"`    // custodians that were ready and did not derive it yet
+	Derived    []Held                  `json:"derived,omitempty"`  // who derived the same
+	Disputed   []Held                  `json:"disputed,omitempty"` // who derived something else
 }
 
 // Join returns the Join of id in this round.
@@ -182,10 +204,10 @@ func (r Round) InCohort(id federation.HospitalID) bool { return contains(r.Cohor
 // Update returns the acknowledged submission of id.
 func (r Round) Update(id federation.HospitalID) (federation.Digest, bool) { return find(r.Updates, id) }
 
-// Submitters lists a set of the cohort, by group, with what each of them submitted; the
-// error is [ErrMismatch] when one of them did not.
-func (r Round) Submitters(set [][]federation.HospitalID) (federation.Candidate, error) {
-	list := federation.Candidate{V: 1, Manifest: r.Manifest}
+// CandidateOf lists a set of the cohort, by group, with what each of them submitted and no
+// sums yet; the error is [ErrMismatch] when one of them did not.
+func (r Round) CandidateOf(set [][]federation.HospitalID) (federation.Candidate, error) {
+	list := federation.Candidate{V: 1, Manifest: r.Manifest, Sums: make([]federation.Digest, len(set))}
 	for _, group := range set {
 		members := []federation.Submitter{}
 		for _, id := range group {

@@ -187,7 +187,7 @@ func (w *world) conclude(r opening.Round) (record, error) {
 func (w *world) learn(r opening.Round) (record, error) {
 	out := record{Round: r.Header.Round, Manifest: r.Manifest, Lost: w.lines.lost}
 	fields, values := map[federation.HospitalID][]uint32{}, map[federation.HospitalID][]float64{}
-	for _, group := range r.Submitters.Groups {
+	for _, group := range r.Candidate.Groups {
 		for _, m := range group {
 			c := w.lines.computed[m.Hospital]
 			fields[m.Hospital], values[m.Hospital] = c.fields, c.exact

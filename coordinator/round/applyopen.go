@@ -1,0 +1,162 @@
+package round
+
+import (
+	"fmt"
+	"slices"
+
+	"atrium/coordinator/federation"
+)
+
+func applyCandidate(s State, e Entry) (State, error) {
+	if err := current(s, e, Collecting, Opening); err != nil {
+		return s, err
+	}
+	set := collected(s).groups
+	if s.Round.Phase == Opening {
+		c := choose(s, e.Hospitals)
+		if s.Stands() || c.problem != "" || len(c.dropped) == 0 || !slices.Equal(c.dropped, e.Hospitals) {
+			return s, fmt.Errorf("round %d: S does not follow from what custodians could read: %s", e.Round, c.problem)
+		}
+		set = c.set
+	} else if len(e.Hospitals) > 0 {
+		return s, fmt.Errorf("round %d: the first candidate leaves out %s", e.Round, e.Hospitals[0])
+	}
+	if !s.enough(set) || e.Bytes < 0 {
+		return s, fmt.Errorf("round %d: too few updates for a candidate", e.Round)
+	}
+	s = s.closes(e)
+	s.Round.Phase, s.Round.Candidate, s.Round.S, s.Round.Deadline = Opening, e.Blob, set, e.Deadline
+	s.Round.Tried++
+	s.Round.Vouching = e.Bytes > federation.AddBytes
+	s.Round.Readies, s.Round.Vouches = nil, nil
+	return s, nil
+}
+
+func applyReady(s State, e Entry) (State, error) {
+	if err := current(s, e, Opening, Publishing); err != nil {
+		return s, err
+	}
+	answer := Answer{Custodian: e.Hospital, Blob: e.Blob}
+	if len(e.Hospitals) > 0 { // an entry does not tell an empty list from none
+		answer.Unreadable = e.Hospitals
+	}
+	s.Round.Readies = append(slices.Clone(s.Round.Readies), answer)
+	return s, nil
+}
+
+func applyVouch(s State, e Entry) (State, error) {
+	if err := current(s, e, Opening); err != nil {
+		return s, err
+	}
+	s.Round.Vouches = append(slices.Clone(s.Round.Vouches), Held{e.Hospital, e.Blob})
+	return s, nil
+}
+
+func applySend(s State, e Entry) (State, error) {
+	if err := current(s, e, Opening, Publishing); err != nil {
+		return s, err
+	}
+	if !s.Stands() || !slices.Contains(s.clean(), e.Hospital) {
+		return s, fmt.Errorf("round %d: share sums of %s before %d custodians are ready", e.Round, e.Hospital, s.Charter.Threshold)
+	}
+	s.Round.Sends = append(slices.Clone(s.Round.Sends), Held{e.Hospital, e.Blob})
+	if len(s.Round.Sends) >= s.Charter.Threshold {
+		s.Round.Phase = Publishing
+	}
+	return s, nil
+}
+
+func applyBurn(s State, e Entry) (State, error) {
+	if err := current(s, e, Opening); err != nil {
+		return s, err
+	}
+	s.Round.Burns = append(slices.Clone(s.Round.Burns), Held{e.Hospital, e.Blob})
+	return s, nil
+}
+
+func applyPublish(s State, e Entry) (State, error) {
+	if err := current(s, e, Publishing); err != nil {
+		return s, err
+	}
+	if e.Version != 0 && e.Version != s.Model.Number+1 {
+		return s, fmt.Errorf("version %d after %d", e.Version, s.Model.Number)
+	}
+	s.Round.Phase, s.Round.Deadline = Done, ""
+	s = s.over(e.Time)
+	s.Failures, s.NotBefore = 0, ""
+	s = s.remember(Attempt{}).opened(e)
+	switch s.Round.Kind {
+	case federation.Evaluate:
+		s.Evaluated = s.Trained
+		s.Scored = s.Scored.with(s.Schedule.Stop, s.Model.Number, e.Metric)
+	case federation.Train:
+		s.Trained++
+		s.Converged = e.Parameters == s.Model.Parameters
+	}
+	if e.Version == 0 {
+		return s, nil
+	}
+	changed := e.Parameters != s.Model.Parameters
+	s.Model = Version{e.Version, e.Snapshot, e.Parameters, e.Round}
+	if changed { // no one asks about the parameters of an old version again
+		s.Attempts = slices.DeleteFunc(slices.Clone(s.Attempts), func(a Attempt) bool { return a.Kind != federation.Statistics })
+	}
+	return s, nil
+}
+
+// remember adds the manifest of the round under way to those that the next round on its
+// question has to reckon with.
+func (s State) remember(a Attempt) State {
+	r := s.Round
+	a.Round, a.Kind, a.Questions, a.Manifest, a.S, a.Burns, a.Pin = r.Number, r.Kind, r.Questions, r.Manifest, r.S, r.Burns, r.PinnedTo
+	s.Attempts = append(slices.Clone(s.Attempts), a)
+	return s
+}
+
+// opened takes up what custodians are to derive from the round under way.
+func (s State) opened(e Entry) State {
+	r := s.Round
+	s.Outcome = Outcome{Round: r.Number, Header: r.Header, Manifest: r.Manifest, Candidate: r.Candidate, Sends: r.Sends,
+		Version: e.Version, Snapshot: e.Snapshot, Parameters: e.Parameters, Owing: s.clean()}
+	if !e.Failed {
+		s.Outcome.Result = e.Blob
+	}
+	return s
+}
+
+func applyAbandon(s State, e Entry) (State, error) {
+	if err := current(s, e, Gathering, Collecting, Opening, Publishing); err != nil {
+		return s, err
+	}
+	if e.Reason == "" || (e.Failed && s.Round.Phase != Publishing) {
+		return s, fmt.Errorf("round %d: no reason, or nothing is open", e.Round)
+	}
+	stands := s.Stands()
+	s = s.closes(e)
+	s.Round.Phase, s.Round.Reason, s.Round.Deadline = Abandoned, e.Reason, ""
+	s = s.over(e.Time)
+	s.Failures++
+	s.NotBefore = e.Deadline
+	if stands { // custodians were asked to send
+		s = s.remember(Attempt{Failed: e.Failed})
+	}
+	if e.Failed {
+		s = s.opened(e)
+	}
+	return s, nil
+}
+
+func applyDerived(s State, e Entry) (State, error) {
+	if e.Manifest != s.Outcome.Manifest || e.Round != s.Outcome.Round || !slices.Contains(s.Outcome.Owing, e.Hospital) {
+		return s, fmt.Errorf("%s is not to derive anything of round %d", e.Hospital, e.Round)
+	}
+	o := s.Outcome
+	o.Owing = slices.DeleteFunc(slices.Clone(o.Owing), func(id federation.HospitalID) bool { return id == e.Hospital })
+	if held := (Held{e.Hospital, e.Blob}); e.Reason == "" {
+		o.Derived = append(slices.Clone(o.Derived), held)
+	} else {
+		o.Disputed = append(slices.Clone(o.Disputed), held)
+	}
+	s.Outcome = o
+	return s, nil
+}
