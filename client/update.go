@@ -38,6 +38,9 @@ func (d *Daemon) update(ctx context.Context, w *atriumpb.Work) error {
 	if err := d.judge(d.live.header); err != nil {
 		return err
 	}
+	if err := d.checkBase(ctx, w); err != nil {
+		return err
+	}
 	var values contribution
 	err = d.whileWanted(ctx, func(ctx context.Context) (err error) {
 		values, err = d.compute(ctx, d.live.header)
