@@ -47,7 +47,7 @@ func (d *Daemon) prune(ctx context.Context, questions []string) error {
 		return fatal{err}
 	}
 	for _, o := range objects {
-		if keep[o.Name] || strings.HasPrefix(o.Name, keptFolder) {
+		if keep[o.Name] || strings.HasPrefix(o.Name, keptFolder) || strings.HasPrefix(o.Name, integersFolder) {
 			continue
 		}
 		if err := d.store.Delete(ctx, o.Name); err != nil {
