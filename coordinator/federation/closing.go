@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 )
 
 // Closing is a custodian's last word on an epoch: its one-round keys are erased, it
@@ -33,10 +34,18 @@ func (a Answered) Allows(questions []string, set Digest) bool {
 	return (!a.Released.IsZero() && set == a.Released) || !Overlap(a.Questions, questions)
 }
 
-// Overlap reports whether two rounds share a question.
+// Overlap reports whether two rounds share a question. Statistics of a federation are opened
+// once: by the name of a feature nobody can tell whether hospitals read it from the same
+// column, so any two statistics are one question.
 func Overlap(a, b []string) bool {
-	return slices.ContainsFunc(a, func(q string) bool { return slices.Contains(b, q) })
+	return slices.ContainsFunc(a, func(q string) bool {
+		return slices.ContainsFunc(b, func(other string) bool { return q == other || (isStatistic(q) && isStatistic(other)) })
+	})
 }
+
+const statisticPrefix = "statistics/"
+
+func isStatistic(question string) bool { return strings.HasPrefix(question, statisticPrefix) }
 
 // From names who must have signed the closing statement.
 func (c Closing) From() HospitalID { return c.Custodian }
