@@ -238,7 +238,7 @@ func (s State) openingTasks(id federation.HospitalID) []Task {
 		kind = TaskBurn
 	case s.Stands() && slices.Contains(s.maySend(), id):
 		kind = TaskSend
-	case contains(s.unvouched(), id) && !r.HasDeclined(id, federation.RoleUpdate):
+	case s.owesVouch(id) && !r.HasDeclined(id, federation.RoleUpdate):
 		kind = TaskVouch
 	case slices.Contains(s.mayBeReady(), id):
 		kind = TaskReady
