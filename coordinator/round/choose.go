@@ -162,6 +162,23 @@ func (s State) burning() bool {
 		len(s.Round.Sends)+len(s.maySend())+len(s.mayBeReady()) < s.Charter.Threshold
 }
 
+// asksBurn reports whether a custodian is to burn. One that was ready and declined waits until
+// it is known how many sent: while a certificate is not sure to come, its share sum may be
+// what the others lack.
+func (s State) asksBurn(id federation.HospitalID) bool {
+	_, sent := find(s.Round.Sends, id)
+	if _, custodian := s.Charter.Point(id); !custodian || sent || s.burned(id) || !s.burning() {
+		return false
+	}
+	may := s.maySend() // each of these may have sent
+	sure := len(s.Charter.Custodians)-len(s.Round.Sends)-len(may) >= s.Charter.BurnQuorum()
+	return sure || slices.Contains(may, id) || !slices.Contains(s.clean(), id)
+}
+
+func (s State) askedToBurn() []federation.HospitalID {
+	return slices.DeleteFunc(slices.Clone(s.Charter.Custodians), func(id federation.HospitalID) bool { return !s.asksBurn(id) })
+}
+
 // kept counts the groups that are summed.
 func kept(set [][]federation.HospitalID) int {
 	n := 0
