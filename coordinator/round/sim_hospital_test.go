@@ -386,7 +386,7 @@ func (h *hospital) give(r reply) error {
 		h.decline(r.header.Digest(), federation.RoleCustodian, "our people say no")
 		return nil
 	}
-	a := shareSums{wrong: h.hostile, Send: federation.Send{V: 1, Manifest: m, Candidate: candidate, Custodian: h.id}}
+	a := shareSums{wrong: h.hostile && h.w.faulty(0.3), Send: federation.Send{V: 1, Manifest: m, Candidate: candidate, Custodian: h.id}}
 	a.blob = federation.Sum(federation.Encode(a.Send))
 	entries, err := participant.SendFor(h.state, m, candidate, a.blob)
 	if memory, _ := h.state.Recall(m); memory.Burned { // asked before it burned, told after
