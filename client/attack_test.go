@@ -44,9 +44,10 @@ func headerAttacks(t *testing.T, l *liar) {
 		change func(*federation.Header)
 		want   string
 	}{
-		{"t lowered", func(h *federation.Header) { h.Threshold = 2 }, "t, f, K = 2, 1, 3: the charter says 3, 1, 3"},
-		{"K lowered", func(h *federation.Header) { h.MinCohort = 2 }, "t, f, K = 3, 1, 2: the charter says 3, 1, 3"},
-		{"f lowered", func(h *federation.Header) { h.MaxHostile = 0 }, "t, f, K = 3, 0, 3: the charter says 3, 1, 3"},
+		{"t lowered", func(h *federation.Header) { h.Threshold = 2 }, "t, f, h, K = 2, 1, 1, 3: the charter says 3, 1, 1, 3"},
+		{"K lowered", func(h *federation.Header) { h.MinCohort = 2 }, "t, f, h, K = 3, 1, 1, 2: the charter says 3, 1, 1, 3"},
+		{"h raised", func(h *federation.Header) { h.MaxHostileMembers = 2 }, "t, f, h, K = 3, 1, 2, 3: the charter says 3, 1, 1, 3"},
+		{"f lowered", func(h *federation.Header) { h.MaxHostile = 0 }, "t, f, h, K = 3, 0, 1, 3: the charter says 3, 1, 1, 3"},
 		{"m lowered", func(h *federation.Header) { h.Charter = weaker.Digest() }, "of epoch 1: pinned is " + l.charter.Digest().Short()},
 		{"points renumbered", func(h *federation.Header) { h.Charter = renumbered.Digest() }, "of epoch 1: pinned is " + l.charter.Digest().Short()},
 		{"hospital added to the charter", func(h *federation.Header) { h.Charter = stranger.Digest() }, "of epoch 1: pinned is " + l.charter.Digest().Short()},

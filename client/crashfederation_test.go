@@ -89,7 +89,8 @@ func newRoster(t *testing.T, base string, n int, change func(*federation.Plan)) 
 		names = append(names, cohort.Name)
 		must(cohort.WriteCSV(base, cohort.Name))
 	}
-	made, err := setup.Init(t.Context(), setup.Options{Dir: filepath.Join(base, "fed"), Federation: "cardiology", Hospitals: names, Plan: plan})
+	made, err := setup.Init(t.Context(), setup.Options{Dir: filepath.Join(base, "fed"), Federation: "cardiology", Hospitals: names,
+		Numbers: federation.Tolerant(n, 1), Plan: plan})
 	must(err)
 	r := roster{charter: made.Charter, plan: plan}
 	r.key, err = setup.LoadLogKey(filepath.Join(made.Coordinator, "log.key"))

@@ -97,7 +97,8 @@ func newLiar(t *testing.T, hospitals, groups int, plan federation.Plan) *liar {
 		names = append(names, cohort.Name)
 		must(t, cohort.WriteCSV(data, cohort.Name))
 	}
-	made, err := setup.Init(t.Context(), setup.Options{Dir: l.dir, Federation: "cardiology", Hospitals: names, Groups: groups, Address: l.address, Plan: plan})
+	made, err := setup.Init(t.Context(), setup.Options{Dir: l.dir, Federation: "cardiology", Hospitals: names, Groups: groups,
+		Numbers: federation.Tolerant(hospitals, groups), Address: l.address, Plan: plan})
 	must(t, err)
 	l.charter = made.Charter
 	l.key, err = setup.LoadLogKey(filepath.Join(made.Coordinator, "log.key"))

@@ -60,7 +60,7 @@ func (l *liar) statistics() federation.Header {
 func (l *liar) open(kind federation.RoundKind) federation.Header {
 	c := l.charter
 	h := federation.Header{V: 1, Federation: c.Federation, Kind: kind, Plan: l.plan.Digest(), CharterEpoch: c.Epoch, Charter: c.Digest(),
-		Threshold: c.Threshold, MaxHostile: c.MaxHostile, MinCohort: c.MinCohort, Format: l.plan.Format(kind), GatherBy: "2026-03-01T08:00:00.000Z"}
+		Threshold: c.Threshold, MaxHostile: c.MaxHostile, MaxHostileMembers: c.MaxHostileMembers, MinCohort: c.MinCohort, Format: l.plan.Format(kind), GatherBy: "2026-03-01T08:00:00.000Z"}
 	var err error
 	h.Ring, err = opening.Ring(h.Format.Count(), c.LargestGroup(), h.Format.Bits)
 	must(l.t, err)

@@ -74,11 +74,12 @@ func NewRehearsal(plan federation.Plan, hospitals []Records, groups int, seed ui
 	}
 	var err error
 	r.Charter, err = federation.NewCharter(rehearsal, rehearsal, members, true)
-	if err == nil && groups != 1 {
+	if err == nil {
 		r.Charter, err = r.Charter.Grouped(r.groups(groups))
 	}
 	if err == nil {
-		err = federation.CheckRule(r.Charter, plan)
+		r.Charter = r.Charter.With(federation.Tolerant(len(hospitals), groups)) // who has few records is left out
+		err = errors.Join(r.Charter.Validate(), federation.CheckRule(r.Charter, plan))
 	}
 	if err != nil {
 		return nil, errors.Join(err, r.Close())
@@ -222,7 +223,7 @@ func (r *Rehearsal) header(kind federation.RoundKind) (federation.Header, error)
 		return federation.Header{}, err
 	}
 	h := federation.Header{V: 1, Federation: rehearsal, Round: r.round + 1, Kind: kind, Plan: r.Plan.Digest(), Version: r.Version,
-		MinCohort: r.Charter.MinCohort, Format: format}
+		MaxHostileMembers: r.Charter.MaxHostileMembers, MinCohort: r.Charter.MinCohort, Format: format}
 	if r.Version > 0 {
 		h.Parameters = models.ParametersDigest(r.Model)
 	}

@@ -133,7 +133,7 @@ func TestInstallRefusals(t *testing.T) {
 	}
 	_, err := coordinator.Install(t.Context(), p.config(p.young, p.before), a)
 	p.must(err)
-	elsewhere, err := p.before.Next(federation.Change{LogKey: p.young.Verifier(), MinCohort: 4})
+	elsewhere, err := p.before.Next(federation.Change{LogKey: p.young.Verifier(), Retention: &federation.Retention{Rounds: 4}})
 	p.must(err)
 	p.terms = elsewhere
 	if _, err := coordinator.Install(t.Context(), p.config(p.young, p.before), p.assembled(3)); !errors.Is(err, coordinator.ErrEpoch) {

@@ -33,7 +33,7 @@ type pair struct {
 
 func newPair(t *testing.T) *pair {
 	t.Helper()
-	r, err := setup.Init(t.Context(), setup.Options{Dir: filepath.Join(t.TempDir(), "fed"), Hospitals: []string{"a", "b", "c", "d"},
+	r, err := setup.Init(t.Context(), setup.Options{Dir: filepath.Join(t.TempDir(), "fed"), Hospitals: []string{"a", "b", "c", "d"}, Numbers: federation.Tolerant(4, 1),
 		Plan: plans.Cardiology()})
 	p := &pair{t: t, bucket: storagetest.NewMemory(), charter: r.Charter}
 	p.must(err)

@@ -23,7 +23,7 @@ import (
 // hospitals.
 func fresh(t *testing.T, plan federation.Plan) (*coordinator.Coordinator, *local.Bucket, []setup.Hospital) {
 	t.Helper()
-	r, err := setup.Init(t.Context(), setup.Options{Dir: filepath.Join(t.TempDir(), "fed"), Hospitals: []string{"a", "b", "c", "d"},
+	r, err := setup.Init(t.Context(), setup.Options{Dir: filepath.Join(t.TempDir(), "fed"), Hospitals: []string{"a", "b", "c", "d"}, Numbers: federation.Tolerant(4, 1),
 		Plan: plan, ShowNames: true})
 	if err != nil {
 		t.Fatal(err)

@@ -27,6 +27,8 @@ type Status struct {
 	Snapshot   federation.Digest    `json:"snapshot"`
 	LogSize    int64                `json:"log_size"` // of the published checkpoint
 	LogRoot    federation.Digest    `json:"log_root"`
+	Summed     string               `json:"summed"`             // whom a sum is over
+	Warnings   []string             `json:"warnings,omitempty"` // what the charter's choices give away
 	Hospitals  []HospitalStatus     `json:"hospitals"`
 }
 
@@ -50,7 +52,8 @@ func (c *Coordinator) Status() Status {
 	out := Status{Federation: s.Charter.Federation, Charter: s.Charter.Digest(), Epoch: s.Charter.Epoch, Plan: v.Plan.Name, PlanDigest: s.Plan,
 		Rounds: s.Schedule.Rounds, Trained: s.Trained, Finished: s.Finished,
 		Round: s.Round.Number, Kind: s.Round.Kind, Phase: s.Round.Phase, Waiting: round.Waiting(s), Advice: round.Advice(s, c.moment(s)), Abandoned: s.Round.Reason,
-		Version: s.Model.Number, Snapshot: s.Model.Snapshot, LogSize: v.Head.Size, LogRoot: v.Head.Root}
+		Version: s.Model.Number, Snapshot: s.Model.Snapshot, LogSize: v.Head.Size, LogRoot: v.Head.Root,
+		Summed: s.Charter.Summed(), Warnings: s.Charter.Warnings()}
 	if s.Schedule.Stop.On() {
 		out.Scored = &s.Scored
 		out.Metric = s.Schedule.Stop.Metric

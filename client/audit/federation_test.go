@@ -138,6 +138,7 @@ func newWorld(ctx context.Context, bucket storage.Bucket) (*world, error) {
 	if w.charter, err = federation.NewCharter("test", w.key.Verifier(), members, true); err != nil {
 		return nil, err
 	}
+	w.charter = w.charter.With(federation.Tolerant(4, 1))
 	w.charter.Retention.Rounds = 2
 	cfg := coordinator.Config{Bucket: bucket, Key: w.key, Charter: w.charter, Now: w.now}
 	if err := coordinator.Create(ctx, cfg, w.countersign(), w.plan); err != nil {

@@ -13,7 +13,7 @@ import (
 // testCharter is a charter of n hospitals whose first m are custodians. It is not
 // validated: some tests want one that breaks the rules.
 func testCharter(n, m, t, f int) federation.Charter {
-	c := federation.Charter{V: 1, Federation: "test", Epoch: 1, LogKey: "log", Threshold: t, MaxHostile: f, MinCohort: max(3, f+2)}
+	c := federation.Charter{V: 1, Federation: "test", Epoch: 1, LogKey: "log", Threshold: t, MaxHostile: f, MaxHostileMembers: max(1, f), MinCohort: max(3, f+2)}
 	for i := range n {
 		seed := federation.Sum(fmt.Appendf(nil, "identity %d", i))
 		key := ed25519.NewKeyFromSeed(seed[:]).Public().(ed25519.PublicKey)
@@ -45,7 +45,7 @@ func testPlan() federation.Plan {
 func testHeader(c federation.Charter, p federation.Plan, round uint64) federation.Header {
 	h := federation.Header{V: 1, Federation: c.Federation, Round: round, Kind: federation.Train, Plan: p.Digest(),
 		Version: 1, Base: federation.Sum([]byte("base")), Parameters: federation.Sum([]byte("parameters")),
-		CharterEpoch: c.Epoch, Charter: c.Digest(), Threshold: c.Threshold, MaxHostile: c.MaxHostile, MinCohort: c.MinCohort,
+		CharterEpoch: c.Epoch, Charter: c.Digest(), Threshold: c.Threshold, MaxHostile: c.MaxHostile, MaxHostileMembers: c.MaxHostileMembers, MinCohort: c.MinCohort,
 		Format: p.Format(federation.Train), GatherBy: "2026-03-01T08:00:00.000Z", Checkpoint: federation.TreeHead{Size: 1}}
 	h.Questions = p.Questions(h.Kind, h.Parameters)
 	h.Ring = federation.Ring{Count: h.Format.Count(), Bits: h.Format.Bits, GroupSize: c.LargestGroup()}

@@ -50,10 +50,11 @@ func TestJudgeGroup(t *testing.T) {
 		key := bytes.Repeat([]byte{byte(i)}, 32)
 		members = append(members, federation.Member{ID: federation.NewHospitalID("test", key), IdentityKey: key, TLSKey: federation.Sum(key)})
 	}
-	c, err := federation.NewCharter("test", "log", members, false) // K = 3
+	c, err := federation.NewCharter("test", "log", members, false)
 	if err != nil {
 		t.Fatal(err)
 	}
+	c = c.With(federation.Numbers{MinCohort: 3})
 	id := func(i int) federation.HospitalID { return c.Members[i].ID }
 	two := []string{string(id(1)), c.Members[2].Fingerprint().String()}
 	for name, x := range map[string]struct {

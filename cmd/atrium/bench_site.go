@@ -92,7 +92,7 @@ func newBenchSite(ctx context.Context, dir string, o benchOptions) (benchSite, e
 	if err := os.MkdirAll(s.logs(), 0o700); err != nil {
 		return s, err
 	}
-	_, err = setup.Init(ctx, setup.Options{Dir: filepath.Join(dir, "federation"), Federation: "bench", Hospitals: s.hospitals,
+	_, err = setup.Init(ctx, setup.Options{Dir: filepath.Join(dir, "federation"), Federation: "bench", Hospitals: s.hospitals, Groups: 1, Numbers: federation.Tolerant(len(s.hospitals), 1),
 		Address: s.address, Plan: s.plan, Data: func(string) (string, string) { return records, records }})
 	return s, err
 }

@@ -38,7 +38,7 @@ func newChaosSite(ctx context.Context, dir string, o chaosOptions, store chaosSt
 		}
 	}
 	result, err := setup.Init(ctx, setup.Options{Dir: filepath.Join(dir, "federation"), Federation: "chaos", Hospitals: s.hospitals,
-		Address: s.address, Plan: s.plan, Groups: o.Groups, Data: records, Storage: store.where, S3: store.s3})
+		Address: s.address, Plan: s.plan, Groups: o.Groups, Numbers: federation.Tolerant(len(s.hospitals), o.Groups), Data: records, Storage: store.where, S3: store.s3})
 	return s, result, err
 }
 

@@ -34,7 +34,7 @@ that ends must have closed it. Versions and their numbers go on.`
 type proposeFlags struct {
 	add, remove, custodians, release []string
 	authority, address               string
-	threshold, maxHostile, minCohort int
+	numbers                          numberFlags
 	groups                           int
 	newLogKey                        bool
 	retention                        federation.Retention
@@ -76,9 +76,7 @@ coordinator more than a sum: of the hospitals of that set all but f must approve
 	flags.StringSliceVar(&f.remove, "remove", nil, "`hospitals` that leave, with commas between")
 	flags.StringSliceVar(&f.custodians, "custodians", nil, "`hospitals` that are custodians (default every one, up to 21)")
 	flags.StringSliceVar(&f.release, "release", nil, "`hospitals` that the next sum on a stuck question leaves out")
-	flags.IntVar(&f.threshold, "threshold", 0, "`number` of custodians that must answer (default follows from their number)")
-	flags.IntVar(&f.maxHostile, "max-hostile", 0, "`number` of hospitals that may help a lying coordinator (default follows from the custodians)")
-	flags.IntVar(&f.minCohort, "min-cohort", 0, "fewest `hospitals` in a sum (default follows from --max-hostile)")
+	f.numbers.add(flags)
 	flags.IntVar(&f.groups, "groups", 0, "`number` of groups to cut the hospitals into anew (default keeps the groups)")
 	addRetentionFlags(flags, &f.retention)
 	flags.BoolVar(&f.newLogKey, "new-log-key", false, "draw another key for the log")
@@ -94,7 +92,7 @@ func (f proposeFlags) run(cmd *cobra.Command, c config) error {
 	if err != nil {
 		return err
 	}
-	change := federation.Change{Threshold: f.threshold, MaxHostile: f.maxHostile, MinCohort: f.minCohort, Groups: f.groups}
+	change := federation.Change{Numbers: f.numbers.chosen(cmd.Flags()), Groups: f.groups}
 	if cmd.Flags().Changed(retainRounds) || cmd.Flags().Changed(retainDays) {
 		change.Retention = &f.retention
 	}
@@ -224,9 +222,7 @@ func resolve(c federation.Charter, names []string) ([]federation.HospitalID, err
 // proposed prints what the terms change and what to do with them.
 func (o *output) proposed(before, terms federation.Charter, file, keyFile string) {
 	o.lines(before.Changes(terms))
-	for _, w := range terms.Warnings() {
-		o.line("warning: %s", w)
-	}
+	o.warnings(terms.Warnings())
 	for _, r := range terms.Releases {
 		o.line("%s", r.Release.Consequence(""))
 		o.line("That must be approved by %d of the %d hospitals of the earlier sum.", r.Release.Size()-before.MaxHostile, r.Release.Size())

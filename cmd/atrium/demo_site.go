@@ -247,7 +247,8 @@ func (s *demoSite) create(ctx context.Context, address string, o demoOptions) er
 	if err != nil {
 		return err
 	}
-	_, err = setup.Init(ctx, setup.Options{Dir: filepath.Join(build, demoFederation), Federation: "demo", Hospitals: s.Hospitals, Groups: s.Groups,
+	_, err = setup.Init(ctx, setup.Options{Dir: filepath.Join(build, demoFederation), Federation: "demo", Hospitals: s.Hospitals, Groups: max(1, s.Groups),
+		Numbers: federation.Tolerant(len(s.Hospitals), s.Groups),
 		Address: address, Plan: s.Plan, ShowNames: true, Data: s.records().files, Columns: s.records().columns, Trainer: trainer, RoundingSeed: &s.Seed, Storage: o.Storage, S3: o.S3})
 	if err != nil {
 		return err

@@ -109,7 +109,7 @@ func epochPlan() federation.Plan {
 func TestEpochs(t *testing.T) {
 	t.Parallel()
 	plan := epochPlan()
-	s := newSiteOf(t, plan, "a", "b", "c", "d", "e")
+	s := newSiteWith(t, plan, []string{"a", "b", "c", "d", "e"}, "--min-cohort", "3", "--cohort", "k")
 	lead, daemons := s.serve(s.names...)
 	lead.await(t, `"round done"`)
 	lead.await(t, `"round opened"`)

@@ -14,6 +14,7 @@ import (
 // initFlags is what the flags of `coordinator init` say.
 type initFlags struct {
 	options   setup.Options
+	numbers   numberFlags
 	plan      string
 	data      string
 	storage   string
@@ -35,6 +36,10 @@ a log relies on: conditional writes are tried first. How the store is reached st
 the keys s3.* of --config, or in ATRIUM_S3_* of the environment, and goes into the
 coordinator's configuration file; of credentials only the name of their file does.
 
+Without more flags the charter is the one that gives least away: up to 21 custodians, and
+in groups of five hospitals or fewer every sum is over all of them, so that a round waits
+for who is absent. What a weaker choice gives away is said in a sentence.
+
 All keys are drawn on this machine: whoever runs this could keep copies.`,
 		Example: `  atrium coordinator init --hospitals a,b,c,d --dir fed
   atrium coordinator init --hospitals a,b,c,d --dir fed --storage s3://atrium/fed --config s3.yaml
@@ -53,7 +58,8 @@ All keys are drawn on this machine: whoever runs this could keep copies.`,
 	addSettings(cmd, s3Settings)
 	flags.StringVar(&f.plan, "plan", "", "training plan `file` (default the built-in cardiology plan)")
 	flags.StringVar(&f.data, "data", "", "`directory` of NAME_train.csv and NAME_test.csv, or .npy, and NAME_columns.yaml of who has other columns (default train.csv and test.csv in each hospital's folder)")
-	flags.IntVar(&f.options.Groups, "groups", 1, "`number` of groups that are summed apart, of at least 3 hospitals in the order named")
+	flags.IntVar(&f.options.Groups, "groups", 0, "`number` of groups that are summed apart, of at least 3 hospitals in the order named (default 1; 2 for hospitals three times --min-cohort or more)")
+	f.numbers.add(flags)
 	addRetentionFlags(flags, &f.options.Retention)
 	flags.BoolVar(&f.hideNames, "hide-names", false, "leave the hospitals' names out of the charter")
 	flags.BoolVar(&f.json, "json", false, "print one JSON object")
@@ -71,7 +77,7 @@ func (f initFlags) run(cmd *cobra.Command) error {
 	if o.Address == "" {
 		o.Address = o.Listen
 	}
-	o.ShowNames, o.Plan = !f.hideNames, plans.Cardiology()
+	o.Numbers, o.ShowNames, o.Plan = f.numbers.chosen(cmd.Flags()), !f.hideNames, plans.Cardiology()
 	var err error
 	if f.plan != "" {
 		if o.Plan, err = setup.LoadPlan(f.plan); err != nil {
@@ -109,7 +115,10 @@ type made struct {
 	Threshold   int               `json:"threshold"`
 	Custodians  int               `json:"custodians"`
 	MaxHostile  int               `json:"max_hostile"`
+	HostileIn   int               `json:"max_hostile_members"` // of a group
 	MinCohort   int               `json:"min_cohort"`
+	Cohort      string            `json:"cohort"` // all, or k
+	Guard       float64           `json:"guard,omitzero"`
 	Groups      int               `json:"groups"`
 	Warnings    []string          `json:"warnings"`
 	Coordinator string            `json:"coordinator"`
@@ -126,7 +135,7 @@ type madeHospital struct {
 func madeOf(r setup.Result) made {
 	m := made{Federation: r.Charter.Federation, Charter: r.Charter.Digest(), Plan: r.Plan.Name, PlanDigest: r.Plan.Digest(),
 		Threshold: r.Charter.Threshold, Custodians: len(r.Charter.Custodians), MaxHostile: r.Charter.MaxHostile,
-		MinCohort: r.Charter.MinCohort, Groups: len(r.Charter.Groups), Warnings: append([]string{}, r.Warnings...), Coordinator: r.Coordinator, Storage: r.Storage}
+		MinCohort: r.Charter.MinCohort, HostileIn: r.Charter.MaxHostileMembers, Cohort: r.Charter.CohortWord(), Guard: r.Charter.Guard, Groups: len(r.Charter.Groups), Warnings: append([]string{}, r.Warnings...), Coordinator: r.Coordinator, Storage: r.Storage}
 	for _, h := range r.Hospitals {
 		m.Hospitals = append(m.Hospitals, madeHospital{h.Name, h.ID, h.Folder})
 	}
@@ -140,12 +149,11 @@ func (o *output) made(r setup.Result, dir string, data bool) {
 		{"federation", fmt.Sprintf("%s, %d hospitals", c.Federation, len(c.Members))},
 		{"charter", c.Digest().String()},
 		{"plan", fmt.Sprintf("%s %s", r.Plan.Name, r.Plan.Digest().Short())},
-		{"rounds need", fmt.Sprintf("%d hospitals in a sum, %d of %d custodians to open it", c.MinCohort, c.Threshold, len(c.Custodians))},
+		{"rounds need", fmt.Sprintf("%s in a sum, %d of %d custodians to open it", c.Summed(), c.Threshold, len(c.Custodians))},
+		{"may be hostile", fmt.Sprintf("f = %d of the custodians, h = %d of a group", c.MaxHostile, c.MaxHostileMembers)},
 		{"groups", fmt.Sprint(len(c.Groups))},
 	})
-	for _, w := range r.Warnings {
-		o.line("warning: %s", w)
-	}
+	o.warnings(r.Warnings)
 	first := filepath.Join(dir, "hospitals", r.Hospitals[0].Name)
 	files := "train.csv and test.csv"
 	if r.Plan.Arrays() {

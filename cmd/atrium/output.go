@@ -55,6 +55,13 @@ func (o *output) lines(list []string) {
 	}
 }
 
+// warnings prints what people should know about a result.
+func (o *output) warnings(list []string) {
+	for _, w := range list {
+		o.line("warning: %s", w)
+	}
+}
+
 // json prints a result as one object.
 func (o *output) json(v any) error {
 	o.progressEnds()

@@ -122,6 +122,7 @@ func (o *output) inspection(i coordinator.Inspection) {
 	o.pairs([][2]string{
 		{"federation", i.Federation},
 		{"charter", fmt.Sprintf("%s, epoch %d", i.Charter, i.Epoch)},
+		{"summed", i.Summed},
 		{"plan", fmt.Sprintf("%s %s", i.Plan, i.PlanDigest.Short())},
 		{"trained", fmt.Sprintf("%d of %d rounds", i.Trained, i.Rounds)},
 		{"stop rule", scoredText(i)},
@@ -135,6 +136,7 @@ func (o *output) inspection(i coordinator.Inspection) {
 		{"leader", leaderText(i.Lease, time.Now())},
 		{"last entry", fmt.Sprintf("%s, number %d", i.LastEntry, i.Entries-1)},
 	})
+	o.warnings(i.Warnings)
 	if i.Phase.Running() {
 		o.hospitals(i.Hospitals)
 	}

@@ -74,7 +74,7 @@ func TestUnequalHospitals(t *testing.T) {
 		Cohort:   federation.Cohort{Size: 4, Extra: 0.25},
 		Stop:     federation.Stop{Metric: federation.MetricAUC, Patience: 3, MinDelta: 0.02}}
 	const tooSlow, slow = "f", "g"
-	s := newSiteOf(t, plan, "a", "b", "c", "d", "e", tooSlow, slow)
+	s := newSiteWith(t, plan, []string{"a", "b", "c", "d", "e", tooSlow, slow}, "--min-cohort", "4")
 	began := time.Now()
 	lead := started(t, "coordinator", "serve", s.coordinator())
 	var daemons []*process

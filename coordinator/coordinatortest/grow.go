@@ -51,6 +51,7 @@ func New(ctx context.Context, bucket storage.Bucket, hospitals int) (*Federation
 	if f.Charter, err = federation.NewCharter("test", f.Key.Verifier(), members, false); err != nil {
 		return nil, err
 	}
+	f.Charter = f.Charter.With(federation.Tolerant(hospitals, 1))
 	return f, coordinator.Create(ctx, f.Config(), f.countersignatures(), f.Plan)
 }
 
@@ -206,7 +207,7 @@ func (g *grower) header(ctx context.Context) (federation.Digest, error) {
 	}
 	h := federation.Header{V: 1, Federation: c.Federation, Round: s.Round.Number + 1, Kind: kind, Plan: s.Plan,
 		Version: s.Model.Number, Base: s.Model.Snapshot, Parameters: s.Model.Parameters,
-		CharterEpoch: c.Epoch, Charter: c.Digest(), Threshold: c.Threshold, MaxHostile: c.MaxHostile, MinCohort: c.MinCohort,
+		CharterEpoch: c.Epoch, Charter: c.Digest(), Threshold: c.Threshold, MaxHostile: c.MaxHostile, MaxHostileMembers: c.MaxHostileMembers, MinCohort: c.MinCohort,
 		Questions: g.Plan.Questions(kind, s.Model.Parameters), Format: format, Ring: ring, Checkpoint: g.head,
 		GatherBy: federation.FormatTime(g.now.Add(time.Minute))}
 	digest, err := storage.PutBlob(ctx, g.Bucket, federation.Encode(h))

@@ -8,7 +8,7 @@ import (
 )
 
 // Charter is the agreement of one epoch: who takes part, who is a custodian, and
-// the numbers t, f and K that no header may change. Hospitals pin its digest.
+// the numbers t, f, h and K that no header may change. Hospitals pin its digest.
 type Charter struct {
 	V          int            `json:"v"` // 1
 	Federation string         `json:"federation"`
@@ -18,11 +18,15 @@ type Charter struct {
 	Members    []Member       `json:"members"`  // sorted by ID
 	Custodians []HospitalID   `json:"custodians"`
 	Threshold  int            `json:"threshold"`   // t: share sums that open a sum
-	MaxHostile int            `json:"max_hostile"` // f: hospitals that may help a lying coordinator
+	MaxHostile int            `json:"max_hostile"` // f: custodians that may help a lying coordinator
 	MinCohort  int            `json:"min_cohort"`  // K: fewest submitters of a group
 	Groups     [][]HospitalID `json:"groups"`      // a partition of the roster, each sorted
 	ShowNames  bool           `json:"show_names"`  // whether Members carry names
 	Retention  Retention      `json:"retention,omitzero"`
+
+	MaxHostileMembers int     `json:"max_hostile_members"` // h: members of a group that may help it
+	Cohort            string  `json:"cohort,omitempty"`    // CohortAll; empty: any K
+	Guard             float64 `json:"guard,omitzero"`      // relative norm; 0 is off, as with CohortAll
 
 	// What an epoch after the first begins with; CheckTransition judges it.
 	Closings []Digest          `json:"closings,omitempty"` // of the signed closing statements of the epoch before
@@ -47,23 +51,16 @@ func (c Charter) Point(id HospitalID) (point int, ok bool) {
 	return i + 1, i >= 0
 }
 
-// NewCharter fills the defaults of design §5 for a roster in which every hospital
-// is a custodian up to 21, in one group: t = ⌊2m/3⌋+1, f = min(⌊(m−1)/3⌋, m−t) but
-// at least 1, K = max(3, f+2).
+// NewCharter fills the defaults for a roster in which every hospital is a custodian up
+// to 21: as many groups as [DefaultGroups] says, and the rest as [Numbers] does.
 func NewCharter(federation, logKey string, members []Member, showNames bool) (Charter, error) {
 	members = slices.Clone(members)
 	slices.SortFunc(members, func(a, b Member) int { return compareIDs(a.ID, b.ID) })
 	c := Charter{V: 1, Federation: federation, Epoch: 1, LogKey: logKey, Members: members, ShowNames: showNames}
-	group := make([]HospitalID, len(members))
-	for i, m := range members {
-		group[i] = m.ID
-	}
-	c.Groups = [][]HospitalID{group}
-	m := min(len(members), 21)
-	c.Custodians = slices.Clone(group[:m])
-	c.Threshold = min(2*m/3+1, m)
-	c.MaxHostile = max(1, min((m-1)/3, m-c.Threshold))
-	c.MinCohort = max(3, c.MaxHostile+2)
+	roster := c.Roster()
+	c.Custodians = slices.Clone(roster[:min(len(roster), defaultCustodians)])
+	c.Groups = CutGroups(roster, DefaultGroups(len(roster), 0))
+	c = c.With(Numbers{})
 	return c, c.Validate()
 }
 
@@ -93,7 +90,7 @@ func DecodeCharter(b []byte) (Charter, error) {
 var ErrCharter = errors.New("charter refused")
 
 // Validate checks the rules of design §5: f < 2t−m makes two sets of t answers share
-// an honest custodian, and K ≥ f+2 leaves two honest updates in every sum.
+// an honest custodian, and K ≥ h+2 leaves two honest updates in every sum.
 func (c Charter) Validate() error {
 	err := c.validate()
 	if err == nil && ((c.Epoch == 1) != (len(c.Closings) == 0) || len(c.Closings) > MaxCustodians) {
@@ -126,16 +123,32 @@ func (c Charter) validate() error {
 		return fmt.Errorf("threshold %d of %d custodians", t, m)
 	case f < 1 || f >= 2*t-m:
 		return fmt.Errorf("max hostile %d: want 1 to %d (f < 2t−m)", f, 2*t-m-1)
-	case c.MinCohort < f+2:
-		return fmt.Errorf("min cohort %d: want at least f+2 = %d", c.MinCohort, f+2)
 	}
-	if err := c.Retention.Validate(); err != nil {
+	if err := errors.Join(c.validateSums(), c.Retention.Validate()); err != nil {
 		return err
 	}
 	if err := c.validateMembers(); err != nil {
 		return err
 	}
 	return c.validateGroups()
+}
+
+// validateSums judges what says whom a sum may be over.
+func (c Charter) validateSums() error {
+	h := c.MaxHostileMembers
+	switch {
+	case h < 1 || h > MaxHospitals:
+		return fmt.Errorf("max hostile members %d: want 1 or more", h)
+	case c.MinCohort < h+2:
+		return fmt.Errorf("min cohort %d: want at least h+2 = %d", c.MinCohort, h+2)
+	case c.Cohort != "" && c.Cohort != CohortAll:
+		return fmt.Errorf("cohort %q: want %s or %s", c.Cohort, CohortAll, CohortAny)
+	case !(c.Guard >= 0 && c.Guard <= MaxGuard):
+		return fmt.Errorf("guard %v: want 0 (off) to %v of the norm", c.Guard, MaxGuard)
+	case c.Cohort == CohortAll && c.Guard != 0:
+		return fmt.Errorf("guard %v: with cohort %s there is nothing to guard", c.Guard, CohortAll)
+	}
+	return nil
 }
 
 func (c Charter) validateMembers() error {
@@ -184,19 +197,6 @@ func (c Charter) validateGroups() error {
 		return fmt.Errorf("groups hold %d of %d hospitals", len(seen), len(c.Members))
 	}
 	return nil
-}
-
-// Warnings are what Validate allows and an operator should know.
-func (c Charter) Warnings() []string {
-	var w []string
-	m := len(c.Custodians)
-	if c.MaxHostile > m-c.Threshold {
-		w = append(w, fmt.Sprintf("%d hostile custodians can stop a round: %d of %d must answer", c.MaxHostile, c.Threshold, m))
-	}
-	if m == c.Threshold {
-		w = append(w, "every custodian must answer: the loss of one stops the round")
-	}
-	return w
 }
 
 // BurnQuorum is how many distinct custodians make a burn certificate: m−t+f+1.

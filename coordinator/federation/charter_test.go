@@ -6,25 +6,19 @@ import (
 	"testing"
 )
 
-// TestNewCharter checks the table of design §4.
 func TestNewCharter(t *testing.T) {
-	for _, c := range []struct{ m, t, f, k, outages, burn int }{
-		{3, 3, 1, 3, 0, 2}, {4, 3, 1, 3, 1, 3}, {5, 4, 1, 3, 1, 3}, {7, 5, 2, 4, 2, 5}, {10, 7, 3, 5, 3, 7}, {21, 15, 6, 8, 6, 13},
-	} {
-		got := testCharter(t, c.m)
-		if got.Threshold != c.t || got.MaxHostile != c.f || got.MinCohort != c.k || got.BurnQuorum() != c.burn || c.m-got.Threshold != c.outages {
-			t.Errorf("m = %d: t, f, K, burns = %d, %d, %d, %d, want %+v", c.m, got.Threshold, got.MaxHostile, got.MinCohort, got.BurnQuorum(), c)
-		}
-		if want := c.f > c.m-c.t; want != strings.Contains(strings.Join(got.Warnings(), " "), "hostile") {
-			t.Errorf("m = %d: warnings %q", c.m, got.Warnings())
-		}
-	}
-	if c := testCharter(t, 30); len(c.Custodians) != 21 || c.LargestGroup() != 30 {
-		t.Errorf("30 hospitals: %d custodians", len(c.Custodians))
-	}
 	for n := range 3 {
 		if _, err := NewCharter("test", "log", testMembers(n), false); !errors.Is(err, ErrCharter) {
 			t.Errorf("%d hospitals: %v", n, err)
+		}
+	}
+	for n := 3; n <= 64; n++ {
+		c := testCharter(t, n)
+		if err := c.Validate(); err != nil || len(c.Custodians) != min(n, 21) {
+			t.Errorf("%d hospitals: %d custodians, %v", n, len(c.Custodians), err)
+		}
+		if again := c.With(Numbers{}); !equal(again, c) {
+			t.Errorf("%d hospitals: the defaults are not those of the charter: %+v", n, again)
 		}
 	}
 }
@@ -48,7 +42,15 @@ func TestCharterRefusals(t *testing.T) {
 		"threshold above m":     {func(c *Charter) { c.Threshold = 8 }, "threshold 8"},
 		"no hostile":            {func(c *Charter) { c.MaxHostile = 0 }, "max hostile 0"},
 		"f = 2t−m":              {func(c *Charter) { c.MaxHostile = 2*c.Threshold - len(c.Custodians) }, "f < 2t−m"},
-		"cohort below f+2":      {func(c *Charter) { c.MinCohort = 3 }, "min cohort 3"},
+		"no hostile member":     {func(c *Charter) { c.MaxHostileMembers = 0 }, "max hostile members 0"},
+		"h above the roster":    {func(c *Charter) { c.MaxHostileMembers = MaxHospitals + 1 }, "max hostile members"},
+		"cohort below h+2":      {func(c *Charter) { c.MinCohort = 3 }, "want at least h+2 = 4"},
+		"h above K−2":           {func(c *Charter) { c.MaxHostileMembers = 4 }, "want at least h+2 = 6"},
+		"another cohort":        {func(c *Charter) { c.Cohort = "most" }, "cohort \"most\""},
+		"cohort k, written out": {func(c *Charter) { c.Cohort = CohortAny }, "cohort \"k\""},
+		"guard below 0":         {func(c *Charter) { c.Guard = -.001 }, "guard -0.001"},
+		"wide guard":            {func(c *Charter) { c.Guard = .2 }, "guard 0.2"},
+		"guard of everyone":     {func(c *Charter) { c.Cohort = CohortAll }, "nothing to guard"},
 		"cohort above group":    {func(c *Charter) { c.MinCohort = 8 }, "group 0 has 7"},
 		"strange pseudonym":     {func(c *Charter) { c.Members[0].ID = "h-1" }, "pseudonym"},
 		"unsorted members":      {func(c *Charter) { c.Members[0], c.Members[1] = c.Members[1], c.Members[0] }, "not sorted"},

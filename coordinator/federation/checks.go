@@ -127,7 +127,7 @@ func checkManifest(c Charter, header Digest, m VerifiedManifest) error {
 }
 
 // checkGroups: the cohort is a sub-list of each group of the charter, all joined, and
-// large enough in at least one group.
+// large enough in at least one group to be summed.
 func checkGroups(c Charter, groups [][]HospitalID, joined map[HospitalID]bool) error {
 	if len(groups) != len(c.Groups) {
 		return fmt.Errorf("%d groups: the charter has %d", len(groups), len(c.Groups))
@@ -145,7 +145,10 @@ func checkGroups(c Charter, groups [][]HospitalID, joined map[HospitalID]bool) e
 				return fmt.Errorf("group %d: %s did not join", g, id)
 			}
 		}
-		enough = enough || len(group) >= c.MinCohort
+		enough = enough || c.MaySum(g, len(group))
+	}
+	if !enough && c.Cohort == CohortAll {
+		return errors.New("no group is whole: the charter sums all members of a group, or none")
 	}
 	if !enough {
 		return fmt.Errorf("no group reaches the minimum cohort %d", c.MinCohort)
@@ -180,8 +183,8 @@ func CheckCertificate(c Charter, manifest Digest, burns []VerifiedBurn) error {
 
 // CheckCandidate judges a candidate against the manifest: hospitals of the
 // cohort, distinct, each in its own group and with a submission that no one else in the
-// list has, and at least K in each group that is not dropped; one group at least. Whose
-// submission it is only its signature says.
+// list has, and in each group that is not dropped at least K, or with [CohortAll] all of
+// the charter's; one group at least. Whose submission it is only its signature says.
 func CheckCandidate(c Charter, m VerifiedManifest, s Candidate) error {
 	if err := checkCandidate(c, m, s); err != nil {
 		return fmt.Errorf("candidate %s: %w: %w", s.Digest().Short(), ErrCandidate, err)
@@ -215,6 +218,9 @@ func checkCandidate(c Charter, m VerifiedManifest, s Candidate) error {
 		}
 		if (len(group) > 0) == s.Sums[g].IsZero() {
 			return fmt.Errorf("group %d: %d submitters with sum %s", g, len(group), s.Sums[g].Short())
+		}
+		if len(group) > 0 && !c.MaySum(g, len(group)) {
+			return fmt.Errorf("group %d: %d of its %d hospitals, and the charter sums all of a group, or none", g, len(group), len(c.Groups[g]))
 		}
 		if len(group) > 0 {
 			kept++

@@ -26,6 +26,7 @@ func TestHeaderRefusals(t *testing.T) {
 		"t lowered":            func(h *Header) { h.Threshold-- },
 		"t raised":             func(h *Header) { h.Threshold++ },
 		"f lowered":            func(h *Header) { h.MaxHostile-- },
+		"h lowered":            func(h *Header) { h.MaxHostileMembers-- },
 		"K lowered":            func(h *Header) { h.MinCohort-- },
 		"plan":                 func(h *Header) { h.Plan = other },
 		"no base":              func(h *Header) { h.Base = Digest{} },
@@ -121,8 +122,9 @@ func TestManifestRefusals(t *testing.T) {
 // TestManifestKeys: someone who is no custodian brings no key; in another group is nobody's.
 func TestManifestKeys(t *testing.T) {
 	c := testCharter(t, 6)
-	c.Custodians, c.Threshold = c.Custodians[:4], 3
-	c.Groups = [][]HospitalID{c.Groups[0][:3], c.Groups[0][3:]}
+	c.Custodians = c.Custodians[:4]
+	c.Groups = CutGroups(c.Roster(), 2)
+	c = c.With(Numbers{})
 	if err := c.Validate(); err != nil {
 		t.Fatal(err)
 	}
@@ -174,7 +176,8 @@ func TestCertificateRefusals(t *testing.T) {
 
 func TestSubmittersRefusals(t *testing.T) {
 	c := testCharter(t, 6)
-	c.Groups = [][]HospitalID{c.Groups[0][:3], c.Groups[0][3:]}
+	c.Groups = CutGroups(c.Roster(), 2)
+	c = c.With(Numbers{Cohort: CohortAny})
 	m := testManifest(t, c, Sum([]byte("header")))
 	m.Groups = [][]HospitalID{m.Groups[0], m.Groups[1][:2]}
 	good := Submitters{V: 1, Manifest: m.Digest, Groups: [][]Submitter{testSubmitters(m).Groups[0], {}}}
@@ -198,6 +201,35 @@ func TestSubmittersRefusals(t *testing.T) {
 		change(&s)
 		if err := CheckSubmitters(c, m, s); !errors.Is(err, ErrSubmitters) {
 			t.Errorf("%s: got %v", name, err)
+		}
+	}
+}
+
+// TestWholeGroups: where a charter sums all of a group or none, a group without one of the
+// charter's is neither asked alone nor summed, whatever K is; another group may be.
+func TestWholeGroups(t *testing.T) {
+	c := testCharter(t, 8)
+	c.Groups = CutGroups(c.Roster(), 2)
+	c = c.With(Numbers{MaxHostile: 1, MinCohort: 3, Cohort: CohortAll})
+	if err := c.Validate(); err != nil {
+		t.Fatal(err)
+	}
+	header := Sum([]byte("header"))
+	for _, x := range []struct {
+		first, second int // hospitals of each group
+		ok            bool
+	}{{4, 4, true}, {4, 0, true}, {4, 3, false}, {3, 3, false}, {3, 4, false}, {0, 4, true}, {3, 0, false}, {0, 0, false}} {
+		m := testManifest(t, c, header)
+		m.Groups = [][]HospitalID{c.Groups[0][:x.first], c.Groups[1][:x.second]}
+		if err := CheckSubmitters(c, m, testSubmitters(m)); (err == nil) != x.ok || err != nil && !errors.Is(err, ErrSubmitters) {
+			t.Errorf("%d and %d are summed: %v", x.first, x.second, err)
+		}
+		some := x.first == 4 || x.second == 4
+		if err := CheckManifest(c, header, m); (err == nil) != some || err != nil && !errors.Is(err, ErrManifest) {
+			t.Errorf("%d and %d are asked: %v", x.first, x.second, err)
+		}
+		if c := c.With(Numbers{MaxHostile: 1, MinCohort: 3, Cohort: CohortAny}); (CheckSubmitters(c, m, testSubmitters(m)) == nil) != (x.first+x.second > 0) {
+			t.Errorf("%d and %d, of any three", x.first, x.second)
 		}
 	}
 }

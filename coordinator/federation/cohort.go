@@ -40,8 +40,11 @@ func (c Cohort) validate() error {
 // checkCohortSize reports whether rounds that draw their cohort can reach the charter's K; the
 // error is a *PlanError.
 func checkCohortSize(c Charter, p Plan) error {
-	if size := p.Schedule.Cohort.Size; size > 0 && size < c.MinCohort {
+	switch size := p.Schedule.Cohort.Size; {
+	case size > 0 && size < c.MinCohort:
 		return bad("schedule.cohort.size", "%d: a sum of fewer than %d hospitals is never opened (the charter's K)", size, c.MinCohort)
+	case size > 0 && c.Cohort == CohortAll && size < c.LargestGroup():
+		return bad("schedule.cohort.size", "%d: the charter sums all members of a group, or none (its cohort is all)", size)
 	}
 	return nil
 }

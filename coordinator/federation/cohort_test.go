@@ -136,7 +136,7 @@ type drawn struct {
 
 func newDrawn(t *testing.T, number uint64, change func(*Manifest)) drawn {
 	t.Helper()
-	d := drawn{c: testCharter(t, 6), p: testPlan()}
+	d := drawn{c: testCharter(t, 6).With(Tolerant(6, 1)), p: testPlan()}
 	d.p.Schedule.Cohort = Cohort{Size: 3, Extra: 0.3}
 	d.h = testHeader(d.c, d.p, Train)
 	d.h.Round = number

@@ -59,19 +59,19 @@ func DecodeConsent(b []byte) (Consent, error) {
 	return c, nil
 }
 
-// Change is what the next charter has otherwise. Zero values keep or follow from the
-// roster: every member is a custodian up to 21, and t, f and K are those of NewCharter.
+// Change is what the next charter has otherwise. Zero values keep, or follow from the
+// roster: every member is a custodian up to 21, t and f are those of NewCharter, and so
+// are h, K, cohort and guard, unless people had chosen them before: then they stay, K as
+// near as the new groups allow.
 type Change struct {
 	Add        []Member
 	Remove     []HospitalID
 	Custodians []HospitalID
-	Threshold  int
-	MaxHostile int
-	MinCohort  int
-	Groups     int    // cuts the roster anew into that many; 0 keeps the groups
-	LogKey     string // verifier
-	Releases   []Release
-	Retention  *Retention // nil keeps it
+	Numbers
+	Groups    int    // cuts the roster anew into that many; 0 keeps the groups
+	LogKey    string // verifier
+	Releases  []Release
+	Retention *Retention // nil keeps it
 }
 
 // ErrChange wraps every refusal of a change.
@@ -99,17 +99,10 @@ func (c Charter) Next(ch Change) (Charter, error) {
 		next.Retention = *ch.Retention
 	}
 	if len(ch.Custodians) > 0 {
-		next = next.WithCustodians(ch.Custodians)
-	}
-	for _, n := range []struct {
-		to   *int
-		from int
-	}{{&next.Threshold, ch.Threshold}, {&next.MaxHostile, ch.MaxHostile}, {&next.MinCohort, ch.MinCohort}} {
-		if n.from > 0 {
-			*n.to = n.from
-		}
+		next.Custodians = slices.Clone(ch.Custodians)
 	}
 	next.Groups = c.regroup(next, ch)
+	next = next.With(c.carried(next, ch.Numbers))
 	for _, r := range ch.Releases {
 		next.Releases = append(next.Releases, ApprovedRelease{Release: r})
 	}
@@ -119,14 +112,22 @@ func (c Charter) Next(ch Change) (Charter, error) {
 	return next, nil
 }
 
-// WithCustodians names other custodians, with t, f and K as by NewCharter.
-func (c Charter) WithCustodians(ids []HospitalID) Charter {
-	c.Custodians = slices.Clone(ids)
-	m := len(ids)
-	c.Threshold = min(2*m/3+1, m)
-	c.MaxHostile = max(1, min((m-1)/3, m-c.Threshold))
-	c.MinCohort = max(3, c.MaxHostile+2)
-	return c
+// carried adds to the numbers of a change what people had chosen for c.
+func (c Charter) carried(next Charter, n Numbers) Numbers {
+	was, s := c.chosen(), next.shape()
+	if n.Cohort == "" {
+		n.Cohort = was.Cohort
+	}
+	if n.Guard == nil && s.fill(n).Cohort != CohortAll {
+		n.Guard = was.Guard
+	}
+	if was.MaxHostileMembers > 0 {
+		choose(&n.MaxHostileMembers, max(1, min(was.MaxHostileMembers, s.smallest-2)))
+	}
+	if was.MinCohort > 0 {
+		choose(&n.MinCohort, max(s.fill(n).MaxHostileMembers+2, min(was.MinCohort, s.smallest)))
+	}
+	return n
 }
 
 // regroup keeps the groups of those who stay and puts who is new into the smallest, or
@@ -134,12 +135,7 @@ func (c Charter) WithCustodians(ids []HospitalID) Charter {
 func (c Charter) regroup(next Charter, ch Change) [][]HospitalID {
 	var groups [][]HospitalID
 	if ch.Groups > 0 {
-		roster := slices.Concat(next.Groups...)
-		for n := ch.Groups; n > 0; n-- {
-			size := (len(roster) + n - 1) / n
-			groups, roster = append(groups, roster[:size:size]), roster[size:]
-		}
-		return groups
+		return CutGroups(next.Roster(), ch.Groups)
 	}
 	for _, group := range c.Groups {
 		kept := slices.DeleteFunc(slices.Clone(group), func(id HospitalID) bool { return slices.Contains(ch.Remove, id) })
@@ -182,8 +178,9 @@ func (c Charter) Changes(next Charter) []string {
 	} else {
 		say("custodians: %s; before: %s", next.names(next.Custodians), c.names(c.Custodians))
 	}
-	say("must answer %d of %d custodians, at most %d hostile, at least %d hospitals in a sum; before: %d of %d, %d, %d",
-		next.Threshold, len(next.Custodians), next.MaxHostile, next.MinCohort, c.Threshold, len(c.Custodians), c.MaxHostile, c.MinCohort)
+	say("must answer %d of %d custodians, at most %d hostile; before: %d of %d, %d",
+		next.Threshold, len(next.Custodians), next.MaxHostile, c.Threshold, len(c.Custodians), c.MaxHostile)
+	lines = append(lines, c.changedSums(next)...)
 	if len(c.Groups) > 1 || len(next.Groups) > 1 {
 		for g, group := range next.Groups {
 			say("group %d: %s", g, next.names(group))
@@ -199,6 +196,32 @@ func (c Charter) Changes(next Charter) []string {
 	}
 	for _, r := range next.Releases {
 		say("releases the question %s", strings.Join(r.Release.Questions, ", "))
+	}
+	return lines
+}
+
+// changedSums says whom a sum may be over, and what it gives away where that is weaker.
+func (c Charter) changedSums(next Charter) []string {
+	hides := ""
+	if honest, before := next.MinCohort-next.MaxHostileMembers, c.MinCohort-c.MaxHostileMembers; honest < before {
+		hides = fmt.Sprintf(": a sum hides an honest hospital among %d, before among %d", honest, before)
+	}
+	lines := []string{fmt.Sprintf("at least %d hospitals in a sum, at most %d of a group hostile; before: %d, %d%s",
+		next.MinCohort, next.MaxHostileMembers, c.MinCohort, c.MaxHostileMembers, hides)}
+	switch {
+	case c.Cohort == next.Cohort:
+		lines = append(lines, "cohort stays: "+next.CohortWord())
+	case next.Cohort == CohortAll:
+		lines = append(lines, fmt.Sprintf("cohort all: every member of a group is summed, or nobody; before: any %d", c.MinCohort))
+	default:
+		lines = append(lines, fmt.Sprintf("cohort k: any %d members of a group are summed; before: all, or nobody. From now on %s", next.MinCohort, missed))
+	}
+	if c.Cohort != CohortAll && next.Cohort != CohortAll && c.Guard != next.Guard {
+		line := fmt.Sprintf("guard %g; before: %g", next.Guard, c.Guard)
+		if next.Guard < c.Guard {
+			line += ": sums on versions that are nearer to each other may be without one hospital"
+		}
+		lines = append(lines, line)
 	}
 	return lines
 }

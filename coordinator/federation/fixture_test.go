@@ -52,7 +52,7 @@ func testPlan() Plan {
 
 func testHeader(c Charter, p Plan, kind RoundKind) Header {
 	h := Header{V: 1, Federation: c.Federation, Round: 7, Kind: kind, Plan: p.Digest(), CharterEpoch: c.Epoch, Charter: c.Digest(),
-		Threshold: c.Threshold, MaxHostile: c.MaxHostile, MinCohort: c.MinCohort, Format: p.Format(kind),
+		Threshold: c.Threshold, MaxHostile: c.MaxHostile, MaxHostileMembers: c.MaxHostileMembers, MinCohort: c.MinCohort, Format: p.Format(kind),
 		Checkpoint: TreeHead{Size: 12, Root: Sum([]byte("root"))}, GatherBy: "2026-03-01T08:00:00.000Z"}
 	if kind != Statistics {
 		h.Version, h.Base, h.Parameters = 3, Sum([]byte("base")), Sum([]byte("parameters"))

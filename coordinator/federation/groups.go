@@ -16,21 +16,18 @@ func CutGroups(hospitals []HospitalID, n int) [][]HospitalID {
 }
 
 // Grouped returns the charter with its roster in these groups, which are summed apart: a
-// group that fails costs only itself. K becomes at most the size of the smallest group,
-// and f at most K−2; the custodians and t stay.
+// group that fails costs only itself. Custodians, t and f stay; h, K, cohort and guard are
+// the defaults of these groups.
 func (c Charter) Grouped(groups [][]HospitalID) (Charter, error) {
-	smallest := len(c.Members)
 	c.Groups = nil
 	for _, group := range groups {
 		group = slices.Clone(group)
 		slices.SortFunc(group, compareIDs)
+		if len(group) < 3 {
+			return c, fmt.Errorf("%w: a group of %d hospitals, want at least 3", ErrCharter, len(group))
+		}
 		c.Groups = append(c.Groups, group)
-		smallest = min(smallest, len(group))
 	}
-	c.MinCohort = min(c.MinCohort, smallest)
-	c.MaxHostile = min(c.MaxHostile, c.MinCohort-2)
-	if c.MinCohort < 3 {
-		return c, fmt.Errorf("%w: a group of %d hospitals, want at least 3", ErrCharter, smallest)
-	}
+	c = c.With(Numbers{Threshold: c.Threshold, MaxHostile: c.MaxHostile})
 	return c, c.Validate()
 }

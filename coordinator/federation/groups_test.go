@@ -8,15 +8,15 @@ import (
 
 func TestGrouped(t *testing.T) {
 	for _, tc := range []struct {
-		members int
-		sizes   []int
-		k, f, t int
+		members    int
+		sizes      []int
+		k, f, h, t int
 	}{
-		{7, []int{4, 3}, 3, 1, 5},
-		{8, []int{4, 4}, 4, 2, 6},
-		{6, []int{3, 3}, 3, 1, 5},
-		{21, []int{7, 7, 7}, 7, 5, 15}, // f stays the smaller of 6 and K−2
-		{7, []int{7}, 4, 2, 5},
+		{7, []int{4, 3}, 3, 2, 1, 5}, // h is two less than the smallest group at most
+		{8, []int{4, 4}, 4, 2, 2, 6},
+		{6, []int{3, 3}, 3, 1, 1, 5},
+		{21, []int{7, 7, 7}, 7, 6, 5, 15},
+		{7, []int{7}, 5, 2, 2, 5},
 	} {
 		c, err := NewCharter("test", "log", testMembers(tc.members), false)
 		if err != nil {
@@ -33,8 +33,8 @@ func TestGrouped(t *testing.T) {
 		if err != nil {
 			t.Fatalf("%v: %v", tc.sizes, err)
 		}
-		if g.MinCohort != tc.k || g.MaxHostile != tc.f || g.Threshold != tc.t || len(g.Groups) != len(tc.sizes) {
-			t.Errorf("%v: K %d, f %d, t %d, %d groups: want %d, %d, %d", tc.sizes, g.MinCohort, g.MaxHostile, g.Threshold, len(g.Groups), tc.k, tc.f, tc.t)
+		if g.MinCohort != tc.k || g.MaxHostile != tc.f || g.MaxHostileMembers != tc.h || g.Threshold != tc.t || len(g.Groups) != len(tc.sizes) {
+			t.Errorf("%v: K %d, f %d, h %d, t %d, %d groups: want %+v", tc.sizes, g.MinCohort, g.MaxHostile, g.MaxHostileMembers, g.Threshold, len(g.Groups), tc)
 		}
 		if c.Digest() != whole {
 			t.Errorf("%v: the charter was changed in place", tc.sizes)

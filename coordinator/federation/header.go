@@ -43,6 +43,8 @@ type Header struct {
 	Checkpoint   TreeHead          `json:"checkpoint"`
 	GatherBy     string            `json:"gather_by"` // RFC 3339, UTC
 
+	MaxHostileMembers int `json:"max_hostile_members"`
+
 	UpdateSeconds int `json:"update_seconds,omitempty"` // for updates, where the plan leaves it to the machine
 }
 
@@ -89,9 +91,9 @@ func checkHeader(c Charter, p Plan, h Header) error {
 		return fmt.Errorf("kind %q", h.Kind)
 	case h.CharterEpoch != c.Epoch || h.Charter != c.Digest():
 		return fmt.Errorf("charter %s of epoch %d: pinned is %s of epoch %d", h.Charter.Short(), h.CharterEpoch, c.Digest().Short(), c.Epoch)
-	case h.Threshold != c.Threshold || h.MaxHostile != c.MaxHostile || h.MinCohort != c.MinCohort:
-		return fmt.Errorf("t, f, K = %d, %d, %d: the charter says %d, %d, %d",
-			h.Threshold, h.MaxHostile, h.MinCohort, c.Threshold, c.MaxHostile, c.MinCohort)
+	case h.Threshold != c.Threshold || h.MaxHostile != c.MaxHostile || h.MaxHostileMembers != c.MaxHostileMembers || h.MinCohort != c.MinCohort:
+		return fmt.Errorf("t, f, h, K = %d, %d, %d, %d: the charter says %d, %d, %d, %d", h.Threshold, h.MaxHostile, h.MaxHostileMembers, h.MinCohort,
+			c.Threshold, c.MaxHostile, c.MaxHostileMembers, c.MinCohort)
 	case h.Plan != p.Digest():
 		return fmt.Errorf("plan %s: approved is %s", h.Plan.Short(), p.Digest().Short())
 	case (h.Version == 0) != h.Base.IsZero() || h.Base.IsZero() != h.Parameters.IsZero():

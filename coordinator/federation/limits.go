@@ -42,5 +42,6 @@ const (
 	MaxExtra          = 4                   // hospitals asked beyond one that is wanted
 	MinFactor         = 1.25                // deadline over what rounds took: with less it would cut itself short
 	MaxFactor         = 10.                 // the same
+	MaxGuard          = .1                  // relative norm: with more an honest plan would end early
 	MaxCapability     = 1 << 20             // seconds, KiB a second and MiB that a hospital declares
 )

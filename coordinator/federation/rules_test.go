@@ -75,6 +75,13 @@ func TestCohortOfTheCharter(t *testing.T) {
 			t.Errorf("cohort of %d with K = %d: %v", size, c.MinCohort, err)
 		}
 	}
+	c = c.With(Numbers{Cohort: CohortAll})
+	for size, ok := range map[int]bool{0: true, c.MinCohort: false, 8: false, 9: true} {
+		p.Schedule.Cohort.Size = size
+		if err := CheckRule(c, p); (err == nil) != ok {
+			t.Errorf("cohort of %d of 9 who are all summed: %v", size, err)
+		}
+	}
 }
 
 // TestRuleWithFewerGroups: a group that is left out uses up one of those that the rule

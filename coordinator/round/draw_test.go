@@ -128,7 +128,7 @@ func TestDrawIsWidened(t *testing.T) {
 // TestDrawOfGroups: each group is drawn and content by itself.
 func TestDrawOfGroups(t *testing.T) {
 	c := testCharter(t, 8, 2)
-	c.MaxHostile, c.MinCohort = 1, 3
+	c.MaxHostile, c.MaxHostileMembers, c.MinCohort = 1, 1, 3
 	if err := c.Validate(); err != nil {
 		t.Fatal(err)
 	}
@@ -187,7 +187,8 @@ func TestEveryoneEvaluates(t *testing.T) {
 // others only if they would be asked.
 func TestNobodyWaitsForThoseWhoWouldNotBeAsked(t *testing.T) {
 	c := testCharter(t, 7, 1)
-	c.Custodians, c.Threshold, c.MaxHostile, c.MinCohort = c.Custodians[:3], 3, 1, 3
+	c.Custodians = c.Custodians[:3]
+	c = c.With(federation.Numbers{MaxHostileMembers: 1, MinCohort: 3})
 	if err := c.Validate(); err != nil {
 		t.Fatal(err)
 	}

@@ -13,7 +13,8 @@ import (
 // start is the moment at which every test begins.
 var start = time.Date(2026, 3, 1, 8, 0, 0, 0, time.UTC)
 
-// testCharter is a charter of n hospitals, all of them custodians, in equal groups.
+// testCharter is a charter of n hospitals, all of them custodians, in equal groups, whose
+// sums are over as few hospitals as may be.
 func testCharter(t testing.TB, n, groups int) federation.Charter {
 	t.Helper()
 	var members []federation.Member
@@ -27,12 +28,10 @@ func testCharter(t testing.TB, n, groups int) federation.Charter {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if groups > 1 {
-		if c, err = c.Grouped(slices.Collect(slices.Chunk(c.Groups[0], n/groups))); err != nil {
-			t.Fatal(err)
-		}
+	if c, err = c.Grouped(slices.Collect(slices.Chunk(c.Roster(), n/groups))); err != nil {
+		t.Fatal(err)
 	}
-	return c
+	return c.With(federation.Tolerant(n, groups))
 }
 
 // testPlan is a small plan with the given number of train rounds.

@@ -65,7 +65,7 @@ func newWorldOf(t *testing.T, hospitals, groups int, change func(*federation.Pla
 			t.Fatal(err)
 		}
 	}
-	o := setup.Options{Dir: w.dir, Federation: "cardiology", Hospitals: w.names, Groups: groups, Address: w.address,
+	o := setup.Options{Dir: w.dir, Federation: "cardiology", Hospitals: w.names, Groups: groups, Numbers: federation.Tolerant(hospitals, groups), Address: w.address,
 		Plan: w.plan, ShowNames: true, RoundingSeed: &seed, Data: func(name string) (string, string) {
 			return filepath.Join(data, name+"_train.csv"), filepath.Join(data, name+"_test.csv")
 		}}

@@ -223,8 +223,8 @@ func TestInitMakesGroupsInTheOrderNamed(t *testing.T) {
 	o.Groups = 2
 	r := made(t, o)
 	c := r.Charter
-	if len(c.Groups) != 2 || len(c.Groups[0]) != 4 || len(c.Groups[1]) != 3 || c.MinCohort != 3 || c.MaxHostile != 1 || c.Threshold != 5 {
-		t.Errorf("groups %v, K %d, f %d, t %d: want 4 and 3 hospitals, 3, 1, 5", c.Groups, c.MinCohort, c.MaxHostile, c.Threshold)
+	if len(c.Groups) != 2 || len(c.Groups[0]) != 4 || len(c.Groups[1]) != 3 || c.MinCohort != 3 || c.MaxHostile != 2 || c.MaxHostileMembers != 1 || c.Threshold != 5 {
+		t.Errorf("groups %v, K %d, f %d, h %d, t %d: want 4 and 3 hospitals, 3, 2, 1, 5", c.Groups, c.MinCohort, c.MaxHostile, c.MaxHostileMembers, c.Threshold)
 	}
 	for i, h := range r.Hospitals {
 		if got, want := c.GroupOf(h.ID), i/4; got != want {

@@ -13,7 +13,7 @@ import (
 )
 
 // Options is what Init makes a federation from. Zero values: Federation "federation";
-// Address 127.0.0.1:7443; Listen is Address; one group; Data names train.csv and test.csv in the
+// Address 127.0.0.1:7443; Listen is Address; Groups as [federation.DefaultGroups] says; Data names train.csv and test.csv in the
 // hospital's folder; no RoundingSeed; Now is time.Now.
 type Options struct {
 	Dir        string   // absent or empty
@@ -26,7 +26,8 @@ type Options struct {
 	Storage    location.Location // S3 only; the zero value is the coordinator's folder
 	S3         S3                // how to reach it
 	Authority  string            // folder of ca.crt and ca.key that sign here too; empty: a new one
-	Groups     int               // in which Hospitals are summed apart, in their order; 0 is 1
+	Groups     int               // in which Hospitals are summed apart, in their order
+	Numbers    federation.Numbers
 	Retention  federation.Retention
 
 	// Data names a hospital's training and test records, as its configuration file
@@ -78,7 +79,7 @@ func (o Options) withDefaults() Options {
 		}
 	}
 	if o.Groups == 0 {
-		o.Groups = 1
+		o.Groups = federation.DefaultGroups(len(o.Hospitals), o.Numbers.MinCohort)
 	}
 	if o.Now == nil {
 		o.Now = time.Now

@@ -32,12 +32,15 @@ func enrol(o Options, ca authority, key *roundlog.Key) ([]member, federation.Cha
 		roster, members = append(roster, m), append(members, m.listed(o.ShowNames))
 	}
 	charter, err := federation.NewCharter(o.Federation, key.Verifier(), members, o.ShowNames)
-	charter.Retention = o.Retention
-	if err != nil || o.Groups == 1 {
+	if err == nil {
+		charter, err = charter.Grouped(groups(roster, o.Groups))
+	}
+	if err != nil {
 		return roster, charter, err
 	}
-	charter, err = charter.Grouped(groups(roster, o.Groups))
-	return roster, charter, err
+	charter.Retention = o.Retention
+	charter = charter.With(o.Numbers)
+	return roster, charter, charter.Validate()
 }
 
 // draw draws the keys of one hospital.

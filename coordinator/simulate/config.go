@@ -91,12 +91,12 @@ func (c Config) charter() (federation.Charter, map[federation.HospitalID]int, er
 		return charter, nil, err
 	}
 	if custodians := c.custodians(charter, index); len(custodians) >= 3 {
-		charter = charter.WithCustodians(custodians)
+		charter.Custodians = custodians
 	}
-	if c.Groups > 1 {
-		charter, err = c.grouped(charter, index)
-	}
+	charter.Groups, err = c.groups(index)
 	if err == nil {
+		charter = charter.With(federation.Numbers{Cohort: federation.CohortAny})
+		charter.MinCohort = charter.MaxHostileMembers + 2 // the least: hospitals of a simulation are away
 		err = charter.Validate()
 	}
 	return charter, index, err
@@ -125,18 +125,21 @@ func (c Config) custodians(charter federation.Charter, index map[federation.Hosp
 	return out
 }
 
-// grouped deals the hospitals out, so that each group has some of each class.
-func (c Config) grouped(charter federation.Charter, index map[federation.HospitalID]int) (federation.Charter, error) {
+// groups deals the hospitals out, so that each group has some of each class.
+func (c Config) groups(index map[federation.HospitalID]int) ([][]federation.HospitalID, error) {
 	ids := make([]federation.HospitalID, len(c.Population))
 	for id, i := range index {
 		ids[i] = id
 	}
-	groups := make([][]federation.HospitalID, c.Groups)
+	groups := make([][]federation.HospitalID, max(1, c.Groups))
 	for i, id := range ids {
-		groups[i%c.Groups] = append(groups[i%c.Groups], id)
+		groups[i%len(groups)] = append(groups[i%len(groups)], id)
 	}
-	if slices.ContainsFunc(groups, func(g []federation.HospitalID) bool { return len(g) < 3 }) {
-		return charter, fmt.Errorf("%d groups of %d hospitals: want 3 or more in each", c.Groups, len(ids))
+	for _, g := range groups {
+		if len(g) < 3 {
+			return nil, fmt.Errorf("%d groups of %d hospitals: want 3 or more in each", c.Groups, len(ids))
+		}
+		slices.Sort(g)
 	}
-	return charter.Grouped(groups)
+	return groups, nil
 }

@@ -99,7 +99,7 @@ func TestAssembleRefusals(t *testing.T) {
 		"two statements of three":  {func(c *change) { c.consents[0].Closing, c.consents[1].Closing = nil, nil }, "2 custodians closed epoch 1: 3 must"},
 		"three approvals of four":  {func(c *change) { c.consents[2].Approvals = nil }, "3 approvals: 4 of the 5 hospitals must approve"},
 		"consent to other terms":   {func(c *change) { c.consents[1].Terms = federation.Sum(nil) }, "it is to the terms"},
-		"terms changed afterwards": {func(c *change) { c.terms.MinCohort = 4 }, "it is to the terms"},
+		"terms changed afterwards": {func(c *change) { c.terms.Retention.Rounds = 4 }, "it is to the terms"},
 		"signed by another":        {func(c *change) { c.consents[1].Signature.Signature = c.consents[0].Signature.Signature }, "signature does not verify"},
 		"a stranger":               {func(c *change) { c.consents[1].Signature.Signer = "h-aaaaaaaaaaaaaaaa" }, "signer is not who"},
 		"another's statement":      {func(c *change) { c.consents[1].Closing = c.consents[0].Closing }, "closing statement of "},
@@ -192,7 +192,7 @@ func newMixed(t *testing.T, rng *rand.Rand) *change {
 	if mixed.here == nil {
 		mixed.here, mixed.elsewhere, mixed.later = newChange(t), newChange(t), newChange(t)
 		mixed.elsewhere.before.Federation = "oncology"
-		mixed.later.terms.MinCohort = 4
+		mixed.later.terms.Retention.Rounds = 4
 		for _, m := range []*change{mixed.elsewhere, mixed.later} {
 			for i, id := range m.before.Groups[0][:4] {
 				m.consents[i] = m.consent(id, i < 2, true)
