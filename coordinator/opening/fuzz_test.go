@@ -13,7 +13,7 @@ func FuzzDecodeResult(f *testing.F) {
 	d, auc := federation.Sum([]byte("x")), 0.75
 	for _, r := range []opening.Result{
 		{V: 1, Round: 1, Kind: federation.Statistics, Manifest: d, Submitters: 3, Statistics: &opening.StatisticsResult{Records: []float64{1, 2.5}},
-			Groups: []opening.GroupResult{{Group: 0, Submitters: 3, Ciphertext: d}, {Group: 1, Reason: "noise <out> of range"}}},
+			Groups: []opening.GroupResult{{Group: 0, Submitters: 3}, {Group: 1, Reason: "noise <out> of range"}}},
 		{V: 1, Round: 2, Kind: federation.Train, Manifest: d, Train: &opening.TrainResult{Weight: 1e-7}},
 		{V: 1, Round: 2, Kind: federation.Train, Manifest: d, Train: &opening.TrainResult{Weight: 3, Effort: 10.5, GroupWeights: []float64{0.5, 0, 0.5}}},
 		{V: 1, Round: 3, Kind: federation.Evaluate, Manifest: d, Evaluation: &opening.Evaluation{TP: 1, AUC: &auc}},

@@ -26,11 +26,11 @@ import (
 
 // sealed is a round whose updates are stored, with what its sum must be.
 type sealed struct {
-	round   Round
-	answers []ShareSums
-	bucket  storage.Bucket
-	params  *he.Parameters
-	plain   [][]uint64 // by group
+	round  Round
+	sends  []ShareSums
+	bucket storage.Bucket
+	params *he.Parameters
+	plain  [][]uint64 // by group
 }
 
 // seal makes a round of groups of these sizes with vectors of count counts, all of a
@@ -50,7 +50,7 @@ func seal(t *testing.T, bucket storage.Bucket, count, largest int, same bool, si
 			Segments: []fixedpoint.Segment{{Name: "counts", Count: count, Encoding: fixedpoint.Count}}}},
 		Manifest: federation.Sum([]byte("manifest")), Submissions: map[federation.HospitalID]federation.Submission{}}
 	for _, c := range s.round.Charter.Custodians {
-		s.answers = append(s.answers, ShareSums{Custodian: c, ByGroup: make([][]uint16, len(sizes))})
+		s.sends = append(s.sends, ShareSums{Custodian: c, ByGroup: make([][]uint16, len(sizes))})
 	}
 	for g, n := range sizes {
 		s.plain = append(s.plain, make([]uint64, count))
@@ -69,8 +69,8 @@ func seal(t *testing.T, bucket storage.Bucket, count, largest int, same bool, si
 			if same {
 				s.copySegments(t, submission)
 			}
-			for c := range s.answers {
-				sums := s.answers[c].ByGroup
+			for c := range s.sends {
+				sums := s.sends[c].ByGroup
 				if sums[g] == nil {
 					sums[g] = make([]uint16, s.params.N())
 				}
@@ -205,16 +205,45 @@ func (s *sealed) check(t *testing.T, sum Sum, groups ...int) {
 // longVector has several parts in its segment; the last one is in the last part.
 const longVector = 900_000
 
+// add makes C, keeps it in the bucket and names it in the candidate.
+func (s *sealed) add(t *testing.T) {
+	t.Helper()
+	s.round.Candidate.Sums = make([]federation.Digest, len(s.round.Candidate.Groups))
+	for g, members := range s.round.Candidate.Groups {
+		if len(members) == 0 {
+			continue
+		}
+		sum, err := Add(t.Context(), s.bucket, s.round, g, Beside{Keep: keepIn(s.bucket)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		s.round.Candidate.Sums[g] = sum
+	}
+}
+
+func keepIn(b storage.Bucket) func(context.Context, federation.Digest, []byte) error {
+	return func(ctx context.Context, digest federation.Digest, blob []byte) error {
+		got, err := storage.PutBlob(ctx, b, append([]byte(nil), blob...))
+		if err == nil && got != digest {
+			err = fmt.Errorf("kept as %x under %s", got, digest)
+		}
+		return err
+	}
+}
+
+// open adds C and opens it.
+func (s *sealed) open(t *testing.T) (Sum, error) {
+	t.Helper()
+	s.add(t)
+	return Open(t.Context(), s.bucket, s.round, s.sends)
+}
+
 func TestOpenInPartsAndFromTheSums(t *testing.T) {
 	s := seal(t, storagetest.NewMemory(), longVector, 3, false, 3)
 	if n := len(segments(s.params)[0].parts); n < 3 {
 		t.Fatalf("the segment has %d parts: nothing is shown", n)
 	}
-	kept := map[federation.Digest][]byte{}
-	sum, err := OpenAndKeep(t.Context(), s.bucket, s.round, s.answers, Beside{Keep: func(_ context.Context, digest federation.Digest, blob []byte) error {
-		kept[digest] = append([]byte(nil), blob...)
-		return nil
-	}})
+	sum, err := s.open(t)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -222,33 +251,60 @@ func TestOpenInPartsAndFromTheSums(t *testing.T) {
 	if len(sum.Used) != 4 || len(sum.Wrong) != 0 || sum.Submitters != 3 {
 		t.Errorf("used %v, wrong %v, %d submitters", sum.Used, sum.Wrong, sum.Submitters)
 	}
-	list, err := DecodeList(kept[sum.Groups[0].Ciphertext])
-	if err != nil || len(list.Segments) != len(s.params.Segments(SegmentTarget)) || len(kept) != len(list.Segments)+1 {
-		t.Fatalf("list of %d segments, %d kept: %v", len(list.Segments), len(kept), err)
+	alone := storagetest.NewMemory() // what is at hand is not read; C is all that is opened
+	again, err := Add(t.Context(), alone, s.round, 0, Beside{AtHand: s.atHand(t), Keep: keepIn(alone)})
+	if err != nil || again != s.round.Candidate.Sums[0] {
+		t.Fatalf("C is %s, from what is at hand %s: %v", s.round.Candidate.Sums[0].Short(), again.Short(), err)
 	}
-	empty := storagetest.NewMemory() // what is at hand is not read
-	without, err := OpenAndKeep(t.Context(), empty, s.round, s.answers, Beside{AtHand: s.atHand(t)})
+	if unkept, err := Add(t.Context(), s.bucket, s.round, 0, Beside{}); err != nil || unkept != again {
+		t.Errorf("C is %s where nothing is kept: %v", unkept.Short(), err)
+	}
+	without, err := Open(t.Context(), alone, s.round, s.sends)
 	if err != nil {
 		t.Fatal(err)
 	}
 	s.check(t, without, 0)
-	store := storagetest.NewMemory() // the sums alone
-	for digest, blob := range kept {
-		if got, err := storage.PutBlob(t.Context(), store, blob); err != nil || got != digest {
-			t.Fatalf("kept under %s: %v", digest, err)
-		}
+	if diff := cmp.Diff(sum.Groups, without.Groups) + cmp.Diff(sum.Used, without.Used); diff != "" {
+		t.Errorf("from C alone (-with ciphertexts +without):\n%s", diff)
 	}
-	again, err := OpenSums(t.Context(), store, s.round, s.answers, []List{list})
+}
+
+// TestOtherSum: a candidate that names what is not a sum, or is of other bytes, does not open
+// and is no fault of the custodians.
+func TestOtherSum(t *testing.T) {
+	s := seal(t, storagetest.NewMemory(), 3000, 3, false, 3)
+	s.add(t)
+	raw, err := storage.GetBlob(t.Context(), s.bucket, s.round.Candidate.Sums[0], MaxListBytes)
 	if err != nil {
 		t.Fatal(err)
 	}
-	s.check(t, again, 0)
-	if diff := cmp.Diff(sum.Groups, again.Groups) + cmp.Diff(sum.Used, again.Used); diff != "" {
-		t.Errorf("from the sums (-ciphertexts +sums):\n%s", diff)
+	good, err := DecodeList(raw)
+	if err != nil {
+		t.Fatal(err)
 	}
-	list.Segments[0] = federation.Digest{}
-	if _, err := OpenSums(t.Context(), store, s.round, s.answers, []List{list}); !errors.Is(err, storage.ErrNotFound) {
-		t.Errorf("a sum that is gone: %v", err)
+	for name, c := range map[string]struct {
+		blob []byte
+		want error
+	}{
+		"no list":                {[]byte("{}"), ErrSum},
+		"of another format":      {federation.Encode(List{V: 2, Segments: good.Segments}), ErrSum},
+		"too few segments":       {federation.Encode(List{V: 1, Segments: []federation.Digest{}}), ErrSum},
+		"too many segments":      {federation.Encode(List{V: 1, Segments: append(good.Segments, good.Segments[0])}), ErrSum},
+		"a segment that is gone": {federation.Encode(List{V: 1, Segments: []federation.Digest{federation.Sum([]byte("gone"))}}), storage.ErrNotFound},
+	} {
+		changed := s.round
+		digest, err := storage.PutBlob(t.Context(), s.bucket, c.blob)
+		if err != nil {
+			t.Fatal(err)
+		}
+		changed.Candidate.Sums = []federation.Digest{digest}
+		if _, err := Open(t.Context(), s.bucket, changed, s.sends); !errors.Is(err, c.want) || errors.Is(err, ErrNotOpened) {
+			t.Errorf("%s: %v, want %v", name, err, c.want)
+		}
+	}
+	s.garble(t, "h-0-001") // what the hospital submitted is not what C was made of
+	if other, err := Add(t.Context(), s.bucket, s.round, 0, Beside{}); err != nil || other == s.round.Candidate.Sums[0] {
+		t.Errorf("C of other ciphertexts has the same digest: %v", err)
 	}
 }
 
@@ -258,7 +314,7 @@ func TestGarbledGroupLeavesNoTrace(t *testing.T) {
 	for bad := range 2 {
 		s := seal(t, storagetest.NewMemory(), longVector, 3, false, 2, 3)
 		s.garble(t, federation.HospitalID(fmt.Sprintf("h-%d-001", bad)))
-		sum, err := Open(t.Context(), s.bucket, s.round, s.answers)
+		sum, err := s.open(t)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -267,10 +323,10 @@ func TestGarbledGroupLeavesNoTrace(t *testing.T) {
 		if sum.Groups[good].Reason != "" || !strings.Contains(sum.Groups[bad].Reason, "coefficient") || sum.Groups[bad].Submitters != 0 {
 			t.Errorf("groups %+v", sum.Groups)
 		}
-		if sum.Groups[bad].Ciphertext.IsZero() || !strings.Contains(sum.Note(), fmt.Sprintf("group %d: ", bad)) {
+		if !strings.Contains(sum.Note(), fmt.Sprintf("group %d: ", bad)) {
 			t.Errorf("note %q of %+v", sum.Note(), sum.Groups)
 		}
-		again, err := Open(t.Context(), s.bucket, s.round, s.answers)
+		again, err := Open(t.Context(), s.bucket, s.round, s.sends)
 		if diff := cmp.Diff(sum.Groups, again.Groups); err != nil || diff != "" {
 			t.Errorf("opened again: %v\n%s", err, diff)
 		}
@@ -279,8 +335,8 @@ func TestGarbledGroupLeavesNoTrace(t *testing.T) {
 
 func TestWrongShareSumIsPassedOver(t *testing.T) {
 	s := seal(t, storagetest.NewMemory(), 3000, 3, false, 3)
-	s.answers[1].ByGroup[0][17]++
-	sum, err := Open(t.Context(), s.bucket, s.round, s.answers)
+	s.sends[1].ByGroup[0][17]++
+	sum, err := s.open(t)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -288,24 +344,33 @@ func TestWrongShareSumIsPassedOver(t *testing.T) {
 	if diff := cmp.Diff([]federation.HospitalID{"h-b"}, sum.Wrong); diff != "" {
 		t.Errorf("wrong (-want +got):\n%s", diff)
 	}
-	if _, err := Open(t.Context(), s.bucket, s.round, s.answers[:3]); !errors.Is(err, ErrNotOpened) {
-		t.Errorf("with no answer to spare: %v", err)
+	if _, err := Open(t.Context(), s.bucket, s.round, s.sends[:3]); !errors.Is(err, ErrNotOpened) {
+		t.Errorf("with no share sum to spare: %v", err)
 	}
 }
 
 func TestDamagedSegmentIsAnErrorOfTheStore(t *testing.T) {
 	memory := storagetest.NewMemory()
 	s := seal(t, memory, 3000, 3, false, 3)
-	for name, data := range map[string][]byte{"other bytes": []byte("damaged"), "nothing": nil} {
-		memory.Set(s.name(t, s.round.Submissions["h-0-001"], 0), data)
-		_, err := Open(t.Context(), s.bucket, s.round, s.answers)
+	s.add(t)
+	lost := func(name string, err error) {
+		t.Helper()
 		if errors.Is(err, ErrNotOpened) || (!errors.Is(err, storage.ErrDigest) && !errors.Is(err, storage.ErrNotFound)) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
+	c := storage.Blob(s.round.Candidate.Sums[0])
+	for name, data := range map[string][]byte{"other bytes": []byte("damaged"), "nothing": nil} {
+		memory.Set(s.name(t, s.round.Submissions["h-0-001"], 0), data)
+		_, err := Add(t.Context(), s.bucket, s.round, 0, Beside{})
+		lost("a ciphertext: "+name, err)
+		memory.Set(c, data)
+		_, err = Open(t.Context(), s.bucket, s.round, s.sends)
+		lost("C: "+name, err)
+	}
 }
 
-// TestMemoryDoesNotGrowWithHospitals opens three million parameters of 3 and of 24
+// TestMemoryDoesNotGrowWithHospitals adds and opens three million parameters of 3 and of 24
 // hospitals from disk; with every ciphertext in memory the difference would be 190 MB.
 func TestMemoryDoesNotGrowWithHospitals(t *testing.T) {
 	if raceEnabled {
@@ -323,7 +388,7 @@ func TestMemoryDoesNotGrowWithHospitals(t *testing.T) {
 		s := seal(t, bucket, count, 24, true, n)
 		var sum Sum
 		most := watch(func() {
-			if sum, err = Open(t.Context(), bucket, s.round, s.answers); err != nil {
+			if sum, err = s.open(t); err != nil {
 				t.Fatal(err)
 			}
 		})

@@ -22,7 +22,7 @@ func TestPlainIsDecrypted(t *testing.T) {
 	s := seal(t, bucket, count, 5, false, 5, 3)
 	for _, rule := range []string{federation.FedAvg, federation.Median} { // groups together, and apart
 		s.round.Plan.Aggregation.Rule = rule
-		opened, err := Open(t.Context(), s.bucket, s.round, s.answers)
+		opened, err := s.open(t)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -197,7 +197,7 @@ func TestGroupsKeptApart(t *testing.T) {
 	s := seal(t, storagetest.NewMemory(), 200, 4, false, 3, 4, 3)
 	s.round.Plan.Aggregation.Rule = federation.Median
 	s.garble(t, "h-1-002")
-	sum, err := Open(t.Context(), s.bucket, s.round, s.answers)
+	sum, err := s.open(t)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -16,7 +16,7 @@ func TestStoryCustodiansGone(t *testing.T) {
 		s.gather("ABCDE")
 		s.update("ABCDE")
 		s.own(round.TaskPropose)
-		s.acknowledge("A", "B", "C")
+		s.ready("A", "B", "C")
 		s.pass(20)
 		s.own(round.TaskAbandon)
 	}
@@ -53,14 +53,13 @@ func TestAdviceWhenTooFewAreLeft(t *testing.T) {
 	}
 }
 
-// A question that was answered for a set with a hospital that is gone.
+// No group held of a set with a hospital that is gone.
 func TestAdviceWhenAQuestionIsStuck(t *testing.T) {
 	s := newStory(t, 4, 0)
 	s.statistics("ABCD")
-	s.toSelect("ABCD")
-	s.answer("AB")
-	s.pass(20)
-	s.own(round.TaskAbandon)
+	s.stand("ABCD")
+	s.send("ABCD")
+	s.must("opening fails", round.OpeningFailed{Round: s.state.Round.Number, Sends: 4, Reason: "a submitter garbled its ciphertext"})
 	s.own(round.TaskOpen)
 	s.join("ABC")
 	s.pass(20)
@@ -70,19 +69,15 @@ func TestAdviceWhenAQuestionIsStuck(t *testing.T) {
 	}
 }
 
-// What one question was answered for stays, however often it fails.
+// The set that a question is asked of stays, however often it fails.
 func TestReasonOfAQuestionThatNeverOpens(t *testing.T) {
 	s := newStory(t, 4, 0)
 	s.statistics("ABCD")
 	for i := range 3 {
 		s.pass(2)
-		s.toSelect("ABCD")
-		s.answer("ABC")
-		s.must("opening fails", round.OpeningFailed{Round: s.state.Round.Number, Answers: 4, Reason: "a submitter garbled its ciphertext"})
-		if s.state.Round.Phase == round.Publishing { // D may still answer
-			s.pass(20)
-			s.must("opening fails", round.OpeningFailed{Round: s.state.Round.Number, Answers: 4, Reason: "a submitter garbled its ciphertext"})
-		}
+		s.stand("ABCD")
+		s.send("ABCD")
+		s.must("opening fails", round.OpeningFailed{Round: s.state.Round.Number, Sends: 4, Reason: "a submitter garbled its ciphertext"})
 		if got, want := strings.Contains(s.state.Round.Reason, "charter propose --release"), i == 2; got != want {
 			t.Errorf("round %d: reason %q", i, s.state.Round.Reason)
 		}

@@ -92,6 +92,9 @@ func applyPublish(s State, e Entry) (State, error) {
 	case federation.Train:
 		s.Trained++
 		s.Converged = e.Parameters == s.Model.Parameters
+		if s.Converged && s.Evaluated > 0 && s.Evaluated == s.Trained-1 { // what was asked of the same parameters is not asked again
+			s.Evaluated = s.Trained
+		}
 	}
 	if e.Version == 0 {
 		return s, nil

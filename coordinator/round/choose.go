@@ -113,10 +113,17 @@ func (s State) unvouched() [][]federation.HospitalID {
 	return groups
 }
 
+// owesVouch reports whether a submitter's vouch is outstanding; it may say that it has none to
+// give.
+func (s State) owesVouch(id federation.HospitalID) bool {
+	return s.Round.Phase == Opening && contains(s.unvouched(), id)
+}
+
 // silentVouchers lists the submitters whose vouch is no longer waited for.
 func (s State) silentVouchers(w When) []federation.HospitalID {
 	waiting := slices.Concat(s.unvouched()...)
-	if w.past(s.Round.Deadline) || !anyPresent(waiting, w) {
+	may := slices.DeleteFunc(slices.Clone(waiting), func(id federation.HospitalID) bool { return s.Round.HasDeclined(id, federation.RoleUpdate) })
+	if w.past(s.Round.Deadline) || !anyPresent(may, w) {
 		return waiting
 	}
 	return nil
@@ -129,12 +136,18 @@ func (s State) Stands() bool {
 	return len(s.clean()) >= s.Charter.Threshold && len(slices.Concat(s.unvouched()...)) == 0
 }
 
-// maySend lists the custodians that are ready and did not send yet.
+// maySend lists the custodians that are ready and did not send yet. One that declined is
+// asked all the same once so many sent that no certificate can free the question.
 func (s State) maySend() []federation.HospitalID {
 	return slices.DeleteFunc(s.clean(), func(id federation.HospitalID) bool {
 		_, sent := find(s.Round.Sends, id)
-		return sent || s.burned(id) || s.Round.HasDeclined(id, federation.RoleCustodian)
+		return sent || s.burned(id) || (s.Round.HasDeclined(id, federation.RoleCustodian) && s.burnable())
 	})
+}
+
+// burnable reports whether a burn certificate may still come: who sent does not burn.
+func (s State) burnable() bool {
+	return len(s.Charter.Custodians)-len(s.Round.Sends) >= s.Charter.BurnQuorum()
 }
 
 func (s State) burned(id federation.HospitalID) bool {
@@ -142,11 +155,28 @@ func (s State) burned(id federation.HospitalID) bool {
 	return ok
 }
 
-// burning reports whether t share sums can no longer come, so that a certificate of it is
-// what the round waits for.
+// burning reports whether t share sums can no longer come and a certificate of it may, so
+// that this is what the round waits for.
 func (s State) burning() bool {
-	return s.Round.Phase == Opening && s.Stands() &&
+	return s.Round.Phase == Opening && s.Stands() && s.burnable() &&
 		len(s.Round.Sends)+len(s.maySend())+len(s.mayBeReady()) < s.Charter.Threshold
+}
+
+// asksBurn reports whether a custodian is to burn. One that was ready and declined waits until
+// it is known how many sent: while a certificate is not sure to come, its share sum may be
+// what the others lack.
+func (s State) asksBurn(id federation.HospitalID) bool {
+	_, sent := find(s.Round.Sends, id)
+	if _, custodian := s.Charter.Point(id); !custodian || sent || s.burned(id) || !s.burning() {
+		return false
+	}
+	may := s.maySend() // each of these may have sent
+	sure := len(s.Charter.Custodians)-len(s.Round.Sends)-len(may) >= s.Charter.BurnQuorum()
+	return sure || slices.Contains(may, id) || !slices.Contains(s.clean(), id)
+}
+
+func (s State) askedToBurn() []federation.HospitalID {
+	return slices.DeleteFunc(slices.Clone(s.Charter.Custodians), func(id federation.HospitalID) bool { return !s.asksBurn(id) })
 }
 
 // kept counts the groups that are summed.
@@ -186,7 +216,7 @@ func defeat(s State, w When) string {
 	case s.Round.Phase == Opening && !s.Stands():
 		reason, waited = s.readyDefeat(w), s.mayBeReady()
 	case s.Round.Phase == Opening && s.burning() && len(s.Round.Burns) >= s.Charter.BurnQuorum():
-		reason = fmt.Sprintf("%d custodians sent nothing and never will: %d of %d share sums cannot come", len(s.Round.Burns), s.Charter.Threshold, len(s.Charter.Custodians))
+		reason = fmt.Sprintf("%d of %d custodians sent nothing and never will: %d share sums cannot come", len(s.Round.Burns), len(s.Charter.Custodians), s.Charter.Threshold)
 	}
 	if reason == "" {
 		return ""

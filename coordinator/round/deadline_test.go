@@ -52,9 +52,8 @@ func (s *story) train(seconds ...int) (waits int) {
 		return waits
 	}
 	s.own(round.TaskPropose)
-	s.acknowledge("A", "B", "C", "D", "E")
-	s.own(round.TaskSelect)
-	s.answer("ABCD")
+	s.ready("A", "B", "C", "D", "E")
+	s.send("ABCD")
 	s.publish(func(ev *round.SumOpened) { ev.Parameters = s.w.digest("parameters") })
 	return waits
 }
@@ -104,9 +103,8 @@ func TestDeadlineOfAClockThatIsSet(t *testing.T) {
 			}
 		}
 		s.own(round.TaskPropose)
-		s.acknowledge("A", "B", "C", "D", "E")
-		s.own(round.TaskSelect)
-		s.answer("ABCD")
+		s.ready("A", "B", "C", "D", "E")
+		s.send("ABCD")
 		s.publish(func(ev *round.SumOpened) { ev.Parameters = s.w.digest("parameters") })
 		if got := round.UpdateSeconds(s.state, federation.Train); got != want {
 			t.Errorf("%d hours: the next round waits %d seconds, want %d", hours, got, want)
@@ -139,9 +137,8 @@ func TestDeclaredDeadline(t *testing.T) {
 	s.own(round.TaskManifest)
 	s.update("ABCDE")
 	s.own(round.TaskPropose)
-	s.acknowledge("A", "B", "C", "D", "E")
-	s.own(round.TaskSelect)
-	s.answer("ABCD")
+	s.ready("A", "B", "C", "D", "E")
+	s.send("ABCD")
 	s.own(round.TaskPublish)
 	if waits := s.train(6, 6, 6, 6, 6); waits != 48 {
 		t.Errorf("the first train round waits %d seconds, want 48", waits)

@@ -218,7 +218,7 @@ func (ev DeclineVerified) decide(s State, w When) ([]Entry, error) {
 	case r.HasDeclined(ev.Hospital, ev.Role):
 		return nil, nil
 	}
-	if _, ok := r.Update(ev.Hospital); ok && ev.Role == federation.RoleUpdate {
+	if _, ok := r.Update(ev.Hospital); ok && ev.Role == federation.RoleUpdate && !s.owesVouch(ev.Hospital) {
 		return nil, fmt.Errorf("decline of %s: its update was acknowledged: %w", ev.Hospital, ErrConflict)
 	}
 	e := s.entry(Declined, w)

@@ -10,7 +10,7 @@ import (
 )
 
 // withoutE is the epoch after that of a story of five, without the last hospital. given
-// lists the manifests that custodians answered.
+// lists the manifests under which custodians sent.
 func (s *story) withoutE(given ...federation.Answered) *round.NextEpoch {
 	s.t.Helper()
 	after := testCharter(s.t, 4, 1)
@@ -27,18 +27,18 @@ func (s *story) begins(next *round.NextEpoch) {
 	s.w.charter = next.Charter
 }
 
-// answered is what custodians close with about the last S.
+// answered is what custodians close with about the round under way, or the last.
 func (s *story) answered(released federation.Digest) federation.Answered {
-	a := s.state.Attempts[len(s.state.Attempts)-1]
-	return federation.Answered{Manifest: a.Manifest, Questions: []string{"train/q"}, Set: federation.SetDigest(a.S), Released: released}
+	r := s.state.Round
+	return federation.Answered{Manifest: r.Manifest, Questions: []string{"train/q"}, Set: federation.SetDigest(r.S), Released: released}
 }
 
-// stuck is a story of five in which three answered for all, so that nothing opens.
+// stuck is a story of five in which three sent for all, so that nothing opens.
 func stuck(t *testing.T) *story {
 	s := newStory(t, 5, 0) // t = 4
 	s.statistics("ABCDE")
-	s.toSelect("ABCDE")
-	s.answer("ABC")
+	s.stand("ABCDE")
+	s.send("ABC")
 	return s
 }
 
@@ -54,12 +54,12 @@ func TestEpochEndsARunningRound(t *testing.T) {
 	case now.Model != before.Model || now.Round.Number != before.Round.Number || len(now.Attempts) != 0:
 		t.Errorf("version %v, round %d, attempts %v", now.Model, now.Round.Number, now.Attempts)
 	}
-	late := federation.Send{V: 1, Manifest: before.Round.Manifest, Submitters: before.Round.Selected, Custodian: s.id("D")}
-	s.refused("answer of the old epoch", round.ErrStale, round.SendVerified{Answer: late})
+	late := federation.Send{V: 1, Manifest: before.Round.Manifest, Candidate: before.Round.Candidate, Custodian: s.id("D")}
+	s.refused("send of the old epoch", round.ErrStale, round.SendVerified{Send: late})
 	s.refused("burn of the old epoch", round.ErrStale, round.BurnVerified{Burn: federation.Burn{V: 1, Manifest: before.Round.Manifest, Custodian: s.id("D")}})
 	s.refused("update of the old epoch", round.ErrStale, round.UpdateVerified{Submission: federation.Submission{Manifest: before.Round.Manifest, Hospital: s.id("D")}})
-	s.toSelect("ABCD") // the question is free, since too few answered
-	s.answer("ABC")
+	s.stand("ABCD") // the question is free: no statement names it
+	s.send("ABC")
 	s.own(round.TaskPublish)
 	s.expect(round.Done, "ABCD")
 	if s.state.Model.Number != before.Model.Number+1 {
@@ -67,28 +67,56 @@ func TestEpochEndsARunningRound(t *testing.T) {
 	}
 }
 
-// What was answered for a set stays bound to it, in the next epoch too.
+// What a closing statement names as sent is answered in the next epoch too: the plan ends and
+// says who can release it.
 func TestQuestionOutlivesAnEpoch(t *testing.T) {
 	s := stuck(t)
 	s.begins(s.withoutE(s.answered(federation.Digest{})))
 	s.own(round.TaskOpen)
+	want := "what the next train round asks was answered in round 2 and is never asked again; " +
+		"the hospitals that were summed there can release it: atrium coordinator charter propose --release NAMES"
+	if s.state.Finished != want || s.state.Round.Phase != round.Closed {
+		t.Errorf("round %d is %s, the plan ended: %q", s.state.Round.Number, s.state.Round.Phase, s.state.Finished)
+	}
+	for _, id := range s.state.Charter.Custodians {
+		if tasks := round.HospitalTasks(s.state, id); len(tasks) != 0 {
+			t.Errorf("%s owes %v of an earlier epoch", id, tasks)
+		}
+	}
+	s.must("another plan", round.PlanAccepted{Plan: federation.Sum([]byte("plan 2")), Schedule: s.w.plan.Schedule})
+	if !s.owes(round.TaskOpen) {
+		t.Error("another plan does not begin")
+	}
+}
+
+// What failed in one epoch is asked of the same hospitals in the next, and of those who are in
+// no group any more too: without them it is stuck, and the advice says what releases it.
+func TestFailedQuestionOutlivesAnEpoch(t *testing.T) {
+	s := newStory(t, 5, 0)
+	s.statistics("ABCDE")
+	s.stand("ABCDE")
+	s.fails("ABCDE")
+	e := s.state.Round.S[0][4]
+	s.begins(s.withoutE(s.answered(federation.Digest{})))
+	s.own(round.TaskOpen)
 	s.join("ABCD")
-	e := s.stuckAttempt().S[0][4]
-	if got := round.Waiting(s.state); got != string(e)+" must be there again: exactly the hospitals of an earlier S are needed" {
+	if got := round.Waiting(s.state); got != string(e)+" must be there again: the sum that failed was of exactly these hospitals" {
 		t.Errorf("waiting for %q", got)
 	}
 	s.pass(20)
 	if got := round.Advice(s.state, s.moment()); !strings.Contains(got, "--release "+string(e)) {
 		t.Errorf("advice %q", got)
 	}
-	if tasks := round.HospitalTasks(s.state, s.id("D")); len(tasks) != 0 {
-		t.Errorf("burns of an earlier epoch are owed: %v", tasks)
-	}
 }
 
-func (s *story) stuckAttempt() round.Attempt {
-	i := slices.IndexFunc(s.state.Attempts, func(a round.Attempt) bool { return a.Past })
-	return s.state.Attempts[i]
+// fails has custodians send and no group hold.
+func (s *story) fails(letters string) {
+	s.t.Helper()
+	s.send(letters)
+	s.must("no group holds", round.OpeningFailed{Round: s.state.Round.Number, Sends: len(letters), Reason: "group 0: noise out of range"})
+	if s.state.Round.Phase != round.Abandoned {
+		s.t.Fatalf("the round is %s", s.state.Round.Phase)
+	}
 }
 
 // A release binds the question to those who remain, no less.
@@ -105,10 +133,8 @@ func TestReleasedQuestionIsAskedOfTheRest(t *testing.T) {
 	}
 	s.update("ABCD")
 	s.own(round.TaskPropose)
-	s.acknowledge("A", "B", "C", "D")
-	s.own(round.TaskSelect)
-	s.answer("ABC")
-	s.own(round.TaskPublish)
+	s.ready("A", "B", "C", "D")
+	s.publishes("ABC")
 	s.expect(round.Done, "ABCD")
 }
 
@@ -149,26 +175,22 @@ func TestCharterRefusals(t *testing.T) {
 	}
 }
 
-// TestDrawOutlivesAnEpoch: a cohort that is bound by an answer of an earlier epoch is pinned
-// to the manifest of that answer, which hospitals remember, however often it is asked; one
-// that is bound by an answer of this epoch to the manifest that was drawn.
+// TestDrawOutlivesAnEpoch: a cohort that is bound by what failed in this epoch is pinned to the
+// manifest that was drawn, however often it is asked; one that is bound by what was sent in an
+// earlier epoch to the manifest of that, which hospitals remember.
 func TestDrawOutlivesAnEpoch(t *testing.T) {
 	s := newPlannedStory(t, 5, 1, func(p *federation.Plan) { p.Schedule.Cohort = federation.Cohort{Size: 3, Extra: 1} })
 	s.statistics("ABCDE")
-	s.toSelect("ABCDE")
-	s.answer("A")
+	s.stand("ABCDE")
+	s.fails("ABCDE")
 	drawn := s.state.Round.Manifest
 	for range 2 {
-		s.gone = s.ids("BCDE")
-		s.pass(20)
-		s.own(round.TaskAbandon)
-		s.gone = nil
 		s.pass(70)
-		s.toSelect("ABCDE")
+		s.stand("ABCDE")
 		if m := s.w.blobs[s.state.Round.Manifest].(federation.VerifiedManifest); m.Pin != drawn || len(m.Declines) > 0 {
 			t.Errorf("round %d is pinned to %s, want the first, %s", s.state.Round.Number, m.Pin.Short(), drawn.Short())
 		}
-		s.answer("A")
+		s.fails("ABCDE")
 	}
 	set, last := s.state.Round.S, s.state.Round.Manifest
 	r := federation.Release{V: 1, Questions: []string{"train/q"}, Set: set, LeavesOut: set[0][4:]}
@@ -176,15 +198,11 @@ func TestDrawOutlivesAnEpoch(t *testing.T) {
 	next.Charter.Releases = []federation.ApprovedRelease{{Release: r, Approvals: []federation.Digest{}}}
 	s.begins(next)
 	for range 2 {
-		s.toSelect("ABCD")
+		s.stand("ABCD")
 		if m := s.w.blobs[s.state.Round.Manifest].(federation.VerifiedManifest); m.Pin != last {
 			t.Errorf("round %d is pinned to %s, want %s of the epoch before", s.state.Round.Number, m.Pin.Short(), last.Short())
 		}
-		s.answer("A")
-		s.gone = s.ids("BCD")
-		s.pass(20)
-		s.own(round.TaskAbandon)
-		s.gone = nil
+		s.fails("ABCD")
 		s.pass(70)
 	}
 }

@@ -8,14 +8,14 @@ import (
 	"atrium/coordinator/round"
 )
 
-// opened is the event that the groups named hold, with the answers so far.
+// opened is the event that the groups named hold, with the share sums so far.
 func (s *story) opened(groups ...int) round.SumOpened {
 	var used []federation.HospitalID
-	for _, a := range s.state.Round.Answers {
+	for _, a := range s.state.Round.Sends {
 		used = append(used, a.Hospital)
 	}
 	return round.SumOpened{Round: s.state.Round.Number, Result: s.w.digest("result"), Snapshot: s.w.digest("snapshot"),
-		Parameters: s.w.digest("parameters"), Answers: len(used), Groups: groups, Used: used, Note: "group 1: noise out of range"}
+		Parameters: s.w.digest("parameters"), Sends: len(used), Groups: groups, Used: used, Note: "group 1: noise out of range"}
 }
 
 // publishTask is the identifier of the publish task that is owed.
@@ -30,55 +30,37 @@ func (s *story) publishTask() string {
 	return ""
 }
 
-// TestStoryGroupThatDoesNotOpen: a group that does not open waits for every answer that
-// may still come, and then the others are published without it.
+// TestStoryGroupThatDoesNotOpen: a group that does not open waits for as many share sums as
+// settle it, whoever is gone and whatever the time, and then the others are published without
+// it.
 func TestStoryGroupThatDoesNotOpen(t *testing.T) {
-	s := newGroupedStory(t, 6, 2, 0)
-	s.toSelect("ABCDEF")
-	s.answer("ABCDE")
+	s := newGroupedStory(t, 6, 2, 0) // t = 5, f = 2
+	s.stand("ABCDEF")
+	s.send("ABCDE")
 	first := s.publishTask()
 	s.must("only group 0 opens", s.opened(0))
-	if s.state.Round.Phase != round.Publishing {
-		t.Fatalf("the round is %s while F may answer", s.state.Round.Phase)
+	s.gone = s.ids("F")
+	s.pass(3600)
+	s.must("only group 0 opens", s.opened(0))
+	if s.state.Round.Phase != round.Publishing || s.publishTask() != first {
+		t.Fatalf("the round is %s while F may send", s.state.Round.Phase)
 	}
 	five := s.opened(0)
-	s.answer("F")
+	s.send("F")
 	if s.publishTask() == first {
-		t.Error("the task is the same after another answer")
+		t.Error("the task is the same after another share sum")
 	}
-	s.must("only group 0 opened before F answered", five)
+	s.must("only group 0 opened before F sent", five)
 	if s.state.Round.Phase != round.Publishing {
-		t.Fatalf("the round is %s: six answers were not tried", s.state.Round.Phase)
+		t.Fatalf("the round is %s: six share sums were not tried", s.state.Round.Phase)
 	}
-	s.must("only group 0 opens with all answers", s.opened(0))
+	s.must("only group 0 opens with all share sums", s.opened(0))
 	s.expect(round.Done, "ABC")
 	s.tell("group-not-opened")
 }
 
-// TestStoryGroupAndCustodianGone: nobody waits for a custodian that is gone, or after
-// the deadline.
-func TestStoryGroupAndCustodianGone(t *testing.T) {
-	for _, until := range []string{"gone", "deadline"} {
-		s := newGroupedStory(t, 6, 2, 0)
-		s.toSelect("ABCDEF")
-		s.answer("ABCDE")
-		first := s.publishTask()
-		s.must("only group 1 opens", s.opened(1))
-		if until == "gone" {
-			s.gone = s.ids("F")
-		} else {
-			s.pass(10)
-		}
-		if s.publishTask() == first {
-			t.Errorf("%s: the task is the same", until)
-		}
-		s.must("only group 1 opens", s.opened(1))
-		s.expect(round.Done, "")
-	}
-}
-
 // TestStoryGroupTooSmall: a group that falls below K is dropped, and what is left opens
-// with t answers.
+// with t share sums.
 func TestStoryGroupTooSmall(t *testing.T) {
 	s := newGroupedStory(t, 6, 2, 0)
 	s.gather("ABCDEF")
@@ -86,13 +68,12 @@ func TestStoryGroupTooSmall(t *testing.T) {
 	s.must("F declines", s.declineEvent("F", federation.RoleUpdate))
 	s.own(round.TaskPropose)
 	for _, l := range "ABCDEF" {
-		s.acknowledge(string(l))
+		s.ready(string(l))
 	}
-	s.own(round.TaskSelect)
 	if set := s.state.Round.S; len(set[1]) != 0 {
 		t.Fatalf("group 1 is summed with %v", set[1])
 	}
-	s.answer("ABCDE")
+	s.send("ABCDE")
 	s.must("group 0 opens", s.opened(0))
 	s.expect(round.Done, "ABC")
 }
@@ -124,9 +105,8 @@ func TestStoryRefusals(t *testing.T) {
 	s.update("ABCD") // D sent what it should after all
 	s.own(round.TaskPropose)
 	s.must("refusal of D as custodian", refusal("D", federation.RoleCustodian))
-	s.acknowledge("A", "B", "C", "D")
-	s.own(round.TaskSelect)
-	s.answer("ABC")
+	s.ready("A", "B", "C", "D")
+	s.send("ABC")
 	s.own(round.TaskPublish)
 	s.expect(round.Done, "ABCD")
 	s.tell("refusals")
@@ -161,7 +141,7 @@ func TestJoinsOfOneRoundAreBounded(t *testing.T) {
 }
 
 // TestStoryRuleNeedsGroups: as many groups as a rule compares must be left before any
-// custodian is asked to answer, or the question would be tied to an S without a version.
+// custodian is asked to send, or the question would be tied to an S without a version.
 func TestStoryRuleNeedsGroups(t *testing.T) {
 	s := newGroupedStory(t, 9, 3, 0)
 	s.w.plan.Aggregation.Rule = federation.Median

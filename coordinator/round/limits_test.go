@@ -14,7 +14,7 @@ func TestComplaintsAreBounded(t *testing.T) {
 	all := c.Groups[0]
 	s := round.State{Charter: c, Genesis: true, Plan: federation.Sum([]byte("plan"))}
 	s.Round = round.Round{Number: 1, Phase: round.Opening, Manifest: federation.Sum([]byte("M")), Candidate: federation.Sum([]byte("S")),
-		Deadline: federation.FormatTime(start), Cohort: c.Groups}
+		Deadline: federation.FormatTime(start), Cohort: c.Groups, S: c.Groups}
 	for _, id := range all {
 		s.Round.Joined = append(s.Round.Joined, round.Joined{Hospital: id})
 		s.Round.Updates = append(s.Round.Updates, round.Held{Hospital: id})
@@ -22,7 +22,7 @@ func TestComplaintsAreBounded(t *testing.T) {
 	w := round.When{Now: start}
 	most := all[:round.MaxUnreadable]
 	for i, id := range c.Custodians {
-		ev := round.ReadyVerified{Acknowledgement: federation.Ready{V: 1, Manifest: s.Round.Manifest,
+		ev := round.ReadyVerified{Ready: federation.Ready{V: 1, Manifest: s.Round.Manifest,
 			Candidate: s.Round.Candidate, Custodian: id, Unreadable: all[:round.MaxUnreadable+1]}}
 		if _, err := round.Decide(s, ev, w); err == nil {
 			t.Fatal("too many complaints were taken")
@@ -33,7 +33,7 @@ func TestComplaintsAreBounded(t *testing.T) {
 		}
 		entries, err := round.Decide(s, ev, w)
 		if err != nil || len(entries[0].Encode()) > round.MaxEntryBytes {
-			t.Fatalf("acknowledgement: %v", err)
+			t.Fatalf("ready: %v", err)
 		}
 		if s, err = round.Apply(s, entries[0]); err != nil {
 			t.Fatal(err)

@@ -19,19 +19,22 @@ import (
 func fullMemo(t testing.TB) round.Memo {
 	s := newStory(t, 5, 0)
 	s.statistics("ABCDE")
-	s.toSelect("ABCDE")
-	s.answer("A")
-	s.gone = s.ids("BCDE")
-	s.pass(10)
+	s.stand("ABCDE")
+	s.send("A")
+	for _, l := range []string{"B", "C"} { // three can still send: A, D and E
+		s.must("decline", s.declineEvent(l, federation.RoleCustodian))
+	}
+	for _, l := range []string{"B", "C", "D"} {
+		s.must("burn", s.burnEvent(l, s.state.Round.Manifest))
+	}
 	s.own(round.TaskAbandon)
-	s.gone = nil
-	s.own(round.TaskOpen)
-	s.join("ABCDE")
-	s.must("B burns", s.burnEvent("B", s.state.Attempts[len(s.state.Attempts)-1].Manifest))
-	s.own(round.TaskManifest)
+	s.w.bytes = federation.AddBytes + 1
+	s.gather("ABCDE")
 	s.update("ABCDE")
 	s.own(round.TaskPropose)
-	s.acknowledge("A", "B-D", "C")
+	s.vouch("ABCDE")
+	s.ready("A", "B-D", "C", "D", "E")
+	s.send("C")
 	m := round.Memo{State: round.State{Charter: s.w.charter}}
 	for _, e := range s.entries() {
 		var err error
@@ -60,9 +63,8 @@ func unequalMemo(t testing.TB) round.Memo {
 			s.update(s.letter(id))
 		}
 		s.own(round.TaskPropose)
-		s.acknowledge("A", "B", "C", "D", "E", "F")
-		s.own(round.TaskSelect)
-		s.answer("ABCDE")
+		s.ready("A", "B", "C", "D", "E", "F")
+		s.send("ABCDE")
 		s.publish(func(ev *round.SumOpened) {
 			if kind == federation.Train {
 				ev.Parameters = s.w.digest("parameters")
@@ -149,7 +151,7 @@ func TestMemoEncoding(t *testing.T) {
 // shape is an encoding line by line, with numbers for digests and entries, whose bytes are
 // other packages' business.
 func shape(encoded []byte) string {
-	text := regexp.MustCompile(`"select_entry":"[^"]*"`).ReplaceAllString(string(encoded), `"select_entry":"entry"`)
+	text := regexp.MustCompile(`"(candidate|ready)_entry":"[^"]*"`).ReplaceAllString(string(encoded), `"${1}_entry":"entry"`)
 	seen := map[string]string{}
 	text = digestText.ReplaceAllStringFunc(text, func(d string) string {
 		if _, ok := seen[d]; !ok {

@@ -179,7 +179,7 @@ func Waiting(s State) string {
 	case Opening:
 		switch missing := slices.Concat(s.unvouched()...); {
 		case s.burning():
-			return fmt.Sprintf("%d custodians sent, %d burned: too few can still send", len(s.Round.Sends), len(s.Round.Burns))
+			return fmt.Sprintf("%d custodians sent, too few still can; %d of %d burned, waiting for %s", len(s.Round.Sends), len(s.Round.Burns), s.Charter.BurnQuorum(), s.nameList(s.askedToBurn()))
 		case s.Stands():
 			return fmt.Sprintf("%d custodians sent, waiting for %s", len(s.Round.Sends), s.nameList(slices.Concat(s.maySend(), s.mayBeReady())))
 		case len(s.clean()) >= s.Charter.Threshold:
@@ -231,14 +231,12 @@ func TasksFor(s State, id federation.HospitalID, incarnation federation.Digest) 
 // taken from every custodian until t have sent, and for as long as a group is missing.
 func (s State) openingTasks(id federation.HospitalID) []Task {
 	r, kind := s.Round, TaskKind("")
-	_, custodian := s.Charter.Point(id)
-	_, sent := find(r.Sends, id)
 	switch {
-	case s.burning() && custodian && !sent && !s.burned(id):
+	case s.asksBurn(id):
 		kind = TaskBurn
 	case s.Stands() && slices.Contains(s.maySend(), id):
 		kind = TaskSend
-	case contains(s.unvouched(), id) && !r.HasDeclined(id, federation.RoleUpdate):
+	case s.owesVouch(id) && !r.HasDeclined(id, federation.RoleUpdate):
 		kind = TaskVouch
 	case slices.Contains(s.mayBeReady(), id):
 		kind = TaskReady

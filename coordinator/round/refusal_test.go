@@ -36,8 +36,8 @@ func TestStoryWrongPhase(t *testing.T) {
 	s := newStory(t, 4, 0)
 	s.statistics("ABCD")
 	s.refused("start again", round.ErrConflict, round.Started{Charter: s.w.charter.Digest()})
-	s.refused("acknowledgement of an old candidate", round.ErrStale, func() round.Event {
-		ev := s.ackEvent("A", "")
+	s.refused("ready of an old candidate", round.ErrStale, func() round.Event {
+		ev := s.readyEvent("A", "")
 		ev.Candidate = s.w.digest("other")
 		return ev
 	}())
@@ -54,7 +54,12 @@ func TestStoryWrongPhase(t *testing.T) {
 	s.refused("another plan", round.ErrWrongPhase, round.PlanAccepted{Plan: s.w.digest("plan")})
 	s.refused("update too early", round.ErrNotInCohort, s.updateEvent("A"))
 	s.refused("candidate too early", round.ErrNotDue, round.CandidateStored{})
-	s.refused("S too early", round.ErrNotDue, round.SelectionStored{})
+	s.refused("vouch too early", round.ErrStale, s.vouchEvent("A"))
+	s.refused("derivation of nothing", round.ErrStale, func() round.Event {
+		ev := s.derivedEvent("A", true)
+		ev.Round++
+		return ev
+	}())
 	s.refused("sum too early", round.ErrStale, round.SumOpened{Round: 2})
 	s.refused("no sum too early", round.ErrStale, round.OpeningFailed{Round: 2})
 	s.refused("abandon without cause", round.ErrNotDue, round.RoundDefeated{Round: 2})
@@ -62,8 +67,8 @@ func TestStoryWrongPhase(t *testing.T) {
 	s.refused("header too late", round.ErrNotDue, round.HeaderStored{})
 	s.join("ABCD")
 	s.own(round.TaskManifest)
-	s.refused("acknowledgement too early", round.ErrStale, s.ackEvent("A", ""))
-	s.refused("answer too early", round.ErrStale, s.answerEvent("A", false))
+	s.refused("ready too early", round.ErrStale, s.readyEvent("A", ""))
+	s.refused("send too early", round.ErrStale, s.sendEvent("A", false))
 	decline := s.declineEvent("A", "cook")
 	s.refused("decline of a strange role", round.ErrMismatch, decline)
 	decline = s.declineEvent("A", federation.RoleUpdate)
@@ -76,25 +81,24 @@ func TestStoryWrongPhase(t *testing.T) {
 	s.refused("another candidate", round.ErrMismatch, round.CandidateStored{Set: [][]federation.HospitalID{s.ids("ABC")}})
 	s.own(round.TaskPropose)
 	s.refused("complaint about a stranger", round.ErrMismatch, func() round.Event {
-		ev := s.ackEvent("A", "")
+		ev := s.readyEvent("A", "")
 		ev.Unreadable = []federation.HospitalID{"h-aaaaaaaaaaaaaaaa"}
 		return ev
 	}())
-	s.refused("unsorted complaints", round.ErrMismatch, s.ackEvent("A", "CB"))
-	s.acknowledge("A", "B", "C", "D")
-	s.must("acknowledgement again", s.ackEvent("A", "B")) // the first word counts
-	s.own(round.TaskSelect)
-	wrong := s.answerEvent("A", false)
-	wrong.Submitters = s.w.digest("other S")
-	s.refused("answer for another S", round.ErrStale, wrong)
-	s.answer("A")
-	wrong = s.answerEvent("A", false)
-	wrong.Blob = s.w.digest("other answer")
-	s.refused("other answer", round.ErrConflict, wrong)
-	s.refused("burn of a running round", round.ErrStale, s.burnEvent("B", s.state.Round.Manifest))
-	s.answer("BC")
+	s.refused("unsorted complaints", round.ErrMismatch, s.readyEvent("A", "CB"))
+	s.ready("A", "B", "C", "D")
+	s.must("ready again", s.readyEvent("A", "B")) // the first word counts
+	wrong := s.sendEvent("A", false)
+	wrong.Candidate = s.w.digest("other candidate")
+	s.refused("send for another candidate", round.ErrStale, wrong)
+	s.send("A")
+	wrong = s.sendEvent("A", false)
+	wrong.Blob = s.w.digest("other send")
+	s.refused("other send", round.ErrConflict, wrong)
+	s.refused("vouch that is not wanted", round.ErrNotInCohort, s.vouchEvent("A"))
+	s.send("BC")
 	s.own(round.TaskPublish)
-	s.must("answer after the end", s.answerEvent("D", false))
+	s.must("send after the end", s.sendEvent("D", false))
 	s.tell("wrong-phase")
 }
 
@@ -152,7 +156,7 @@ func TestApplyRefusesStrangeEntries(t *testing.T) {
 		{Kind: round.PlanSet, Blob: d}, {Kind: round.Open, Round: 3}, {Kind: round.Open, Round: 3, Seconds: -1}, {Kind: round.Join, Round: 2, Hospital: a},
 		{Kind: round.Collect, Round: 2, Blob: d}, {Kind: round.Update, Round: 1, Hospital: a, Blob: d},
 		{Kind: round.Update, Round: 2, Hospital: "h-aaaaaaaaaaaaaaaa", Blob: d}, {Kind: round.Discard, Round: 2, Hospital: a, Blob: d},
-		{Kind: round.Candidate, Round: 9}, {Kind: round.Ready, Round: 2, Hospital: a}, {Kind: round.Select, Round: 2, Blob: d},
+		{Kind: round.Candidate, Round: 9}, {Kind: round.Ready, Round: 2, Hospital: a}, {Kind: round.Vouched, Round: 2, Hospital: a, Blob: d},
 		{Kind: round.Send, Round: 2, Manifest: s.state.Round.Manifest}, {Kind: round.Publish, Round: 2}, {Kind: round.Abandon, Round: 2},
 		{Kind: round.Finish, Reason: "why"}, {Kind: round.Declined, Round: 1},
 	} {
@@ -171,9 +175,9 @@ func TestReasonsStayText(t *testing.T) {
 		"not text": "bad \xff text", "empty": "",
 	} {
 		s := newStory(t, 3, 0)
-		s.toSelect("ABC")
-		s.answer("ABC")
-		entries, err := round.Decide(s.state, round.OpeningFailed{Round: 1, Answers: 3, Reason: reason}, s.moment())
+		s.stand("ABC")
+		s.send("ABC")
+		entries, err := round.Decide(s.state, round.OpeningFailed{Round: 1, Sends: 3, Reason: reason}, s.moment())
 		if err != nil || len(entries) != 1 {
 			t.Fatalf("%s: %v, %v", name, entries, err)
 		}
@@ -192,7 +196,7 @@ func FuzzDecodeEntry(f *testing.F) {
 	now := federation.FormatTime(start)
 	for _, e := range []round.Entry{
 		{V: 1, Kind: round.Genesis, Time: now, Blob: d}, {V: 1, Kind: round.PlanSet, Time: now, Blob: d, Schedule: &federation.Schedule{Rounds: 1}},
-		{V: 1, Kind: round.Select, Time: now, Round: 3, Blob: d, Hospitals: []federation.HospitalID{"h-a"}, Custodians: []federation.HospitalID{"h-b"}},
+		{V: 1, Kind: round.Candidate, Time: now, Round: 3, Blob: d, Bytes: 9, Hospitals: []federation.HospitalID{"h-a"}},
 		{V: 1, Kind: round.Publish, Time: now, Round: 3, Groups: []int{0, 1}, Version: 2, Snapshot: d},
 		{V: 1, Kind: round.Open, Time: now, Round: 1, RoundKind: federation.Train, Blob: d, Seconds: 30},
 		{V: 1, Kind: round.Join, Time: now, Round: 1, Hospital: "h-a", Blob: d, Counter: 1, Capability: federation.Capability{TrainSeconds: 8, UploadKiB: 512}},

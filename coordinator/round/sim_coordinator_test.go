@@ -23,7 +23,7 @@ type coordinator struct {
 	memo     round.Memo
 	stored   []byte // the memo after an earlier entry, as a start finds it
 	running  map[string]bool
-	waiting  map[string]bool // publish tasks that more answers must come for
+	waiting  map[string]bool // publish tasks that more share sums must come for
 	lastPoll map[federation.HospitalID]time.Duration
 }
 
@@ -204,9 +204,7 @@ func (c *coordinator) event(t round.Task, s round.State) round.Event {
 	case round.TaskManifest:
 		return c.manifest(t, s)
 	case round.TaskPropose:
-		return round.CandidateStored{Set: t.Set, Blob: c.submitters(t, s)}
-	case round.TaskSelect:
-		return round.SelectionStored{Set: t.Set, Blob: c.submitters(t, s)}
+		return c.candidate(t, s)
 	case round.TaskPublish:
 		return c.open(t, s)
 	case round.TaskAbandon:
@@ -278,24 +276,30 @@ func (w *world) earlier(m federation.VerifiedManifest) *federation.Earlier {
 	return &e
 }
 
-func (c *coordinator) submitters(t round.Task, s round.State) federation.Digest {
-	list, err := s.Round.Submitters(t.Set)
+// candidate adds C, which here is named after who is in it.
+func (c *coordinator) candidate(t round.Task, s round.State) round.Event {
+	list, err := s.Round.CandidateOf(t.Set)
 	if err != nil {
 		panic(err)
 	}
+	for g, group := range list.Groups {
+		if len(group) > 0 {
+			list.Sums[g] = federation.Sum(federation.Encode(group))
+		}
+	}
 	c.w.blobs[list.Digest()] = list
-	return list.Digest()
+	return round.CandidateStored{Set: t.Set, Blob: list.Digest(), Bytes: c.w.bytes}
 }
 
-// open models the opening: t right share sums over the same S under the same manifest
+// open models the opening: t right share sums for the same candidate under the same manifest
 // give the sum of what S submitted; wrong ones are told apart as long as t are right.
 func (c *coordinator) open(t round.Task, s round.State) round.Event {
 	var used, wrong []federation.HospitalID
-	for _, held := range s.Round.Answers {
+	for _, held := range s.Round.Sends {
 		a := c.w.blobs[held.Blob].(shareSums)
 		switch {
-		case a.Answer.Submitters != s.Round.Selected || a.Answer.Manifest != s.Round.Manifest:
-			c.w.fail("an answer of %s for another S was counted", held.Hospital)
+		case a.Candidate != s.Round.Candidate || a.Manifest != s.Round.Manifest:
+			c.w.fail("what %s sent for another candidate was counted", held.Hospital)
 		case a.wrong:
 			wrong = append(wrong, held.Hospital)
 		default:
@@ -303,11 +307,11 @@ func (c *coordinator) open(t round.Task, s round.State) round.Event {
 		}
 	}
 	if len(used) < c.w.charter.Threshold {
-		return round.OpeningFailed{Round: t.Round, Answers: len(s.Round.Answers), Reason: "share sums are inconsistent"}
+		return round.OpeningFailed{Round: t.Round, Sends: len(s.Round.Sends), Reason: "share sums are inconsistent"}
 	}
 	sum := map[federation.HospitalID]int{}
 	var groups []int
-	for g, group := range c.w.blobs[s.Round.Selected].(federation.Candidate).Groups {
+	for g, group := range c.w.blobs[s.Round.Candidate].(federation.Candidate).Groups {
 		if len(group) > 0 {
 			groups = append(groups, g)
 		}
@@ -315,7 +319,7 @@ func (c *coordinator) open(t round.Task, s round.State) round.Event {
 			sum[c.w.blobs[m.Submission].(update).oneHot]++
 		}
 	}
-	ev := round.SumOpened{Round: t.Round, Result: c.w.digest("result"), Answers: len(s.Round.Answers), Groups: groups, Used: used, Wrong: wrong}
+	ev := round.SumOpened{Round: t.Round, Result: c.w.digest("result"), Sends: len(s.Round.Sends), Groups: groups, Used: used, Wrong: wrong}
 	c.w.blobs[ev.Result] = sum
 	if s.Round.Kind != federation.Evaluate {
 		ev.Snapshot, ev.Parameters = c.w.digest("snapshot"), c.w.digest("parameters")
@@ -331,26 +335,30 @@ type reply struct {
 	tasks    []round.Task
 	header   federation.Header
 	manifest federation.VerifiedManifest
-	list     federation.Candidate // the candidate, or S
-	selected bool
+	list     federation.Candidate
+	before   *federation.Candidate // that the hospital was ready for last
+	outcome  round.Outcome
 }
 
-func (c *coordinator) poll(id federation.HospitalID, incarnation federation.Digest) (reply, bool) {
+func (c *coordinator) poll(h *hospital) (reply, bool) {
 	if !c.up {
 		return reply{}, false
 	}
-	c.lastPoll[id] = c.w.now
+	c.lastPoll[h.id] = c.w.now
 	r := c.state.Round
-	out := reply{tasks: round.TasksFor(c.state, id, incarnation)}
+	out := reply{tasks: round.TasksFor(c.state, h.id, h.state.Live.Incarnation), outcome: c.state.Outcome}
 	out.header, _ = c.w.blobs[r.Header].(federation.Header)
 	out.manifest, _ = c.w.blobs[r.Manifest].(federation.VerifiedManifest)
-	out.selected = !r.Selected.IsZero()
-	if out.selected {
-		out.list = c.w.blobs[r.Selected].(federation.Candidate)
-	} else {
-		out.list, _ = c.w.blobs[r.Candidate].(federation.Candidate)
+	out.list, _ = c.w.blobs[r.Candidate].(federation.Candidate)
+	if last, ok := c.w.blobs[h.state.Live.Candidate].(federation.Candidate); ok {
+		out.before = &last
 	}
 	return out, true
+}
+
+// failed reports whether the log says that no group held of what was opened under a manifest.
+func (c *coordinator) failed(manifest federation.Digest) bool {
+	return slices.ContainsFunc(c.state.Attempts, func(a round.Attempt) bool { return a.Manifest == manifest && a.Failed })
 }
 
 func (c *coordinator) String() string {

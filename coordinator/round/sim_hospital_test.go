@@ -19,18 +19,18 @@ type hospital struct {
 	hostile bool // its share sums are wrong
 
 	journal [][]byte
-	sent    map[federation.Digest]shareSums // stored answers by manifest
-	updates map[federation.Digest]update    // stored submissions by manifest
+	readied map[federation.Digest]round.ReadyVerified // stored readies by candidate
+	sent    map[federation.Digest]shareSums           // stored sends by manifest
+	updates map[federation.Digest]update              // stored submissions by manifest
 
 	up    bool
 	life  int
 	state participant.State
 	join  federation.VerifiedJoin // of this run, sent again until the manifest is there
 	key   federation.Digest       // the one-round key in memory; zero: erased
-
 }
 
-// shareSums is a signed answer with what it carries.
+// shareSums is a signed Send with what it carries.
 type shareSums struct {
 	federation.Send
 	blob  federation.Digest
@@ -55,6 +55,7 @@ func (h *hospital) boot() {
 	}
 	h.up, h.life, h.key, h.join = true, h.life+1, federation.Digest{}, federation.VerifiedJoin{}
 	if h.sent == nil {
+		h.readied = map[federation.Digest]round.ReadyVerified{}
 		h.sent, h.updates = map[federation.Digest]shareSums{}, map[federation.Digest]update{}
 	}
 	h.state = participant.State{Self: h.id, Charter: h.w.charter}
@@ -118,7 +119,7 @@ func (h *hospital) tick(life int) {
 
 // poll fetches work; the reply travels over the network too and may be stale when it comes.
 func (h *hospital) poll(life int) {
-	r, ok := h.w.coord.poll(h.id, h.state.Live.Incarnation)
+	r, ok := h.w.coord.poll(h)
 	if !ok {
 		return
 	}
@@ -150,32 +151,48 @@ func (h *hospital) do(t round.Task, r reply) error {
 	}
 	switch t.Kind {
 	case round.TaskBurn:
-		return h.burn(t)
+		return h.burn(t, r)
 	case round.TaskJoin:
 		return h.joinRound(r)
 	case round.TaskUpdate:
 		return h.submit(r)
-	case round.TaskReady, round.TaskSend:
-		return h.open(t, r)
+	case round.TaskReady:
+		return h.beReady(r)
+	case round.TaskVouch:
+		return h.vouch(r)
+	case round.TaskSend:
+		return h.give(r)
+	case round.TaskDerive:
+		return h.derive(r.outcome)
 	}
 	h.w.fail("task %s for %s", t.ID, h.name)
 	return nil
 }
 
-func (h *hospital) burn(t round.Task) error {
-	entries, err := participant.BurnManifest(h.state, t.Round, t.Manifest)
-	if errors.Is(err, participant.ErrAnswered) {
-		h.send(round.SendVerified{Answer: h.sent[t.Manifest].Answer, Blob: h.sent[t.Manifest].blob})
+func (h *hospital) burn(t round.Task, r reply) error {
+	m := r.manifest
+	joined := uint64(0)
+	for _, j := range m.Joins {
+		if j.Hospital == h.id {
+			joined = j.Counter
+		}
+	}
+	entries, err := participant.BurnManifest(h.state, t.Round, m.Digest, joined)
+	if errors.Is(err, participant.ErrSent) {
+		h.send(round.SendVerified{Send: h.sent[m.Digest].Send, Blob: h.sent[m.Digest].blob})
 		return nil
 	}
+	if err != nil {
+		h.w.fail("%s: %v", h.name, err)
+	}
 	h.persist(entries)
-	if h.state.Live.Manifest == t.Manifest {
+	if h.state.Live.Manifest == m.Digest {
 		h.key = federation.Digest{}
 	}
 	if h.crash() {
 		return errCrash
 	}
-	b := federation.Burn{V: 1, Manifest: t.Manifest, Custodian: h.id}
+	b := federation.Burn{V: 1, Manifest: m.Digest, Custodian: h.id}
 	blob := federation.Sum(federation.Encode(b))
 	h.w.blobs[blob] = b
 	h.send(round.BurnVerified{Burn: b, Blob: blob})
@@ -282,49 +299,135 @@ func (h *hospital) unreadable(list federation.Candidate) []federation.HospitalID
 	return out
 }
 
-func (h *hospital) open(t round.Task, r reply) error {
-	m := r.manifest
-	if stored, ok := h.sent[m.Digest]; ok { // a restarted custodian replays stored answers
-		h.send(round.SendVerified{Answer: stored.Answer, Blob: stored.blob})
+// learn takes up what the log shows of rounds that this hospital did not derive in time.
+func (h *hospital) learn() {
+	if !h.state.HasBase(h.state.Live.Base) {
+		entries, err := participant.TakeBase(h.state, h.state.Live.Base)
+		if err != nil {
+			h.w.fail("%s: %v", h.name, err)
+		}
+		h.persist(entries)
+	}
+	for _, m := range h.state.Memory {
+		if m.HasSent() && h.w.coord.failed(m.Manifest) {
+			entries, err := participant.NoGroupHeld(h.state, m.Manifest, m.Candidate)
+			if err != nil {
+				h.w.fail("%s: %v", h.name, err)
+			}
+			h.persist(entries)
+		}
+	}
+}
+
+// complaints are those of unreadable, and made up ones of a hostile custodian.
+func (h *hospital) complaints(list federation.Candidate) []federation.HospitalID {
+	out := h.unreadable(list)
+	if h.hostile && h.w.faulty(0.3) {
+		for _, id := range slices.Concat(list.Set()...) {
+			if !slices.Contains(out, id) {
+				out = append(out, id)
+				break
+			}
+		}
+		slices.Sort(out)
+	}
+	return out
+}
+
+func (h *hospital) beReady(r reply) error {
+	m, candidate := r.manifest, r.list.Digest()
+	if stored, ok := h.readied[candidate]; ok { // also after a restart
+		h.send(stored)
 		return nil
 	}
 	if !h.accept(r) {
 		return nil
 	}
-	if err := participant.MayOpen(h.state, m, r.list); err != nil {
+	h.learn()
+	if err := participant.MayOpen(h.state, m, r.list, r.before); err != nil {
 		h.decline(r.header.Digest(), federation.RoleCustodian, err.Error())
 		return nil
 	}
-	unreadable := h.unreadable(r.list)
-	if t.Kind == round.TaskReady && !r.selected {
-		a := federation.Ready{V: 1, Manifest: m.Digest, Candidate: r.list.Digest(), Custodian: h.id, Unreadable: unreadable}
-		h.send(round.ReadyVerified{Acknowledgement: a, Blob: federation.Sum(federation.Encode(a))})
-		return nil
-	}
-	if t.Kind != round.TaskSend {
-		return nil
-	}
-	if len(unreadable) > 0 {
-		h.w.fail("%s is to answer over %v, which it cannot read", h.name, unreadable)
-	}
-	a := shareSums{wrong: h.hostile, Answer: federation.Send{V: 1, Manifest: m.Digest, Submitters: r.list.Digest(), Custodian: h.id}}
-	a.blob = federation.Sum(federation.Encode(a.Answer))
-	entries, err := participant.AnswerWith(h.state, m, r.list, a.blob)
-	if err != nil {
-		if h.w.healthy { // with an honest coordinator memory never stands in the way
+	a := federation.Ready{V: 1, Manifest: m.Digest, Candidate: candidate, Custodian: h.id, Unreadable: h.complaints(r.list)}
+	ev := round.ReadyVerified{Ready: a, Blob: federation.Sum(federation.Encode(a))}
+	if len(a.Unreadable) == 0 {
+		entries, err := participant.BeReady(h.state, m, r.list, r.before, make([]federation.Digest, len(r.list.Groups)))
+		if err != nil {
 			h.w.fail("%s: %v", h.name, err)
 		}
-		h.decline(r.header.Digest(), federation.RoleCustodian, err.Error())
+		h.persist(entries)
+		h.readied[candidate] = ev
+		if h.crash() {
+			return errCrash
+		}
+	}
+	h.send(ev)
+	return nil
+}
+
+func (h *hospital) vouch(r reply) error {
+	if h.w.faulty(0.05) {
+		h.decline(r.header.Digest(), federation.RoleUpdate, "the stored ciphertext is gone")
 		return nil
+	}
+	v := federation.Vouch{V: 1, Manifest: r.manifest.Digest, Candidate: r.list.Digest(), Hospital: h.id}
+	h.send(round.VouchVerified{Vouch: v, Blob: federation.Sum(federation.Encode(v))})
+	return nil
+}
+
+// give sends share sums for a candidate that stands.
+func (h *hospital) give(r reply) error {
+	m, candidate := r.manifest.Digest, r.list.Digest()
+	if stored, ok := h.sent[m]; ok { // a restarted custodian sends the same again
+		h.send(round.SendVerified{Send: stored.Send, Blob: stored.blob})
+		return nil
+	}
+	if h.w.faulty(h.w.reluctant) {
+		h.decline(r.header.Digest(), federation.RoleCustodian, "our people say no")
+		return nil
+	}
+	a := shareSums{wrong: h.hostile && h.w.faulty(0.3), Send: federation.Send{V: 1, Manifest: m, Candidate: candidate, Custodian: h.id}}
+	a.blob = federation.Sum(federation.Encode(a.Send))
+	entries, err := participant.SendFor(h.state, m, candidate, a.blob)
+	if memory, _ := h.state.Recall(m); memory.Burned { // asked before it burned, told after
+		return nil
+	}
+	if err != nil { // with an honest coordinator memory never stands in the way
+		h.w.fail("%s: %v", h.name, err)
 	}
 	h.w.blobs[a.blob] = a
 	h.persist(entries)
-	h.sent[m.Digest] = a
+	h.sent[m] = a
 	h.key = federation.Digest{}
-	h.w.answered(h.id, r.header.Kind, r.header.Parameters, m.Digest, r.list.Set())
+	h.w.gave(h.id, r.header, m, r.list)
 	if h.crash() {
 		return errCrash
 	}
-	h.send(round.SendVerified{Answer: a.Answer, Blob: a.blob})
+	h.send(round.SendVerified{Send: a.Send, Blob: a.blob})
+	return nil
+}
+
+// derive computes what followed from the last candidate that was opened; a hostile custodian
+// says something else.
+func (h *hospital) derive(o round.Outcome) error {
+	if o.Result.IsZero() {
+		entries, err := participant.NoGroupHeld(h.state, o.Manifest, o.Candidate)
+		if err != nil {
+			h.w.fail("%s: %v", h.name, err)
+		}
+		h.persist(entries)
+	} else if o.Version > 0 {
+		entries, err := participant.TakeBase(h.state, participant.Base{Version: o.Version, Snapshot: o.Snapshot, Parameters: o.Parameters})
+		if err != nil {
+			h.w.fail("%s: %v", h.name, err)
+		}
+		h.persist(entries)
+	}
+	d := federation.Derived{V: 1, Round: o.Round, Manifest: o.Manifest, Candidate: o.Candidate, Custodian: h.id,
+		Result: o.Result, Version: o.Version, Snapshot: o.Snapshot, Parameters: o.Parameters}
+	if h.hostile {
+		d.Snapshot = h.w.digest("another snapshot")
+	}
+	h.send(round.DerivedVerified{Derived: d, Blob: federation.Sum(federation.Encode(d))})
 	return nil
 }

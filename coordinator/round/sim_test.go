@@ -3,6 +3,7 @@ package round_test
 import (
 	"flag"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -34,7 +35,10 @@ func TestRandomFederations(t *testing.T) {
 		w.heal(stays)
 		ok := w.run(w.now+1500*time.Second, func() bool { return w.coord.up && w.coord.state.Finished != "" })
 		w.check()
-		if !ok && !(stays && w.stuckByRule()) {
+		if reason := w.coord.state.Finished; strings.Contains(reason, "answered") {
+			w.fail("the plan ends because %s", reason)
+		}
+		if !ok && !w.stuckByRule() {
 			w.fail("the plan does not finish: %s", w.coord)
 		}
 		sum.add(w, ok)
@@ -59,36 +63,38 @@ func (w *world) heal(stays bool) {
 	w.note("the faults are over")
 }
 
-// stuckByRule: custodians answered on the question for an S that holds the hospital that
-// stays away, too many for a burn certificate and too few to open the sum (design §4:
-// only a new epoch releases it).
+// stuckByRule: some sent for a candidate, too many for a certificate; the others are gone for
+// good, burned it, declined or cannot be ready any more because their key is lost; or no group of a sum held
+// that is asked of the one who is gone. Only a new epoch goes on from there (design §4).
 func (w *world) stuckByRule() bool {
-	s := w.coord.state
-	if s.Round.Phase != round.Gathering {
+	s, r := w.coord.state, w.coord.state.Round
+	gone := func(id federation.HospitalID) bool { return w.forever != nil && w.forever.id == id }
+	if r.Phase == round.Gathering {
+		return slices.ContainsFunc(s.Attempts, func(a round.Attempt) bool {
+			return a.Failed && slices.ContainsFunc(a.S, func(g []federation.HospitalID) bool { return slices.ContainsFunc(g, gone) })
+		})
+	}
+	if !s.Stands() || len(r.Sends) < s.Charter.Threshold-s.Charter.MaxHostile {
 		return false
 	}
-	for _, a := range s.Attempts {
-		if a.S == nil || !slices.ContainsFunc(a.S, func(g []answerer) bool { return slices.Contains(g, w.forever.id) }) {
-			continue
+	return !slices.ContainsFunc(s.Charter.Custodians, func(id federation.HospitalID) bool {
+		has := func(list []round.Held) bool {
+			return slices.ContainsFunc(list, func(h round.Held) bool { return h.Hospital == id })
 		}
-		free := 0
-		for _, h := range w.hospitals {
-			m, ok := h.state.Recall(a.Manifest)
-			if (h != w.forever && !(ok && m.Answered())) || (h == w.forever && slices.ContainsFunc(a.Burns, func(b round.Held) bool { return b.Hospital == h.id })) {
-				free++
-			}
-		}
-		if free < w.charter.BurnQuorum() {
-			return true
-		}
-	}
-	return false
+		burned := slices.ContainsFunc(w.hospitals, func(h *hospital) bool {
+			m, _ := h.state.Recall(r.Manifest)
+			return h.id == id && m.Burned
+		})
+		ready := slices.ContainsFunc(r.Readies, func(a round.Answer) bool { return a.Custodian == id && len(a.Unreadable) == 0 })
+		return !gone(id) && !has(r.Sends) && !burned && ready
+	})
 }
 
 // tally counts what happened over all seeds, so that a simulation in which nothing
 // happens does not pass.
 type tally struct {
-	Finished, Stuck, Done, Abandoned, Updates, Discarded, Dropped, Excused, Burns, Certified, Pinned, Declined, Leads, Wrong, Drawn, PinnedDraw, Content int
+	Finished, Stuck, Done, Abandoned, Updates, Discarded, Dropped, Another, Vouches, Sends, Late, Failed, Burns, Certified, Pinned int
+	Declined, Leads, Wrong, Derived, Disputed, Drawn, PinnedDraw, Content                                                          int
 }
 
 func (s *tally) add(w *world, finished bool) {
@@ -105,13 +111,27 @@ func (s *tally) add(w *world, finished bool) {
 			s.Wrong += len(e.Custodians)
 		case round.Abandon:
 			s.Abandoned++
+			if e.Failed {
+				s.Failed++
+			}
 		case round.Update:
 			s.Updates++
 		case round.Discard:
 			s.Discarded++
-		case round.Select:
+		case round.Candidate:
 			s.Dropped += len(e.Hospitals)
-			s.Excused += len(e.Custodians)
+			if len(e.Hospitals) > 0 {
+				s.Another++
+			}
+		case round.Vouched:
+			s.Vouches++
+		case round.Send:
+			s.Sends++
+		case round.Derived:
+			s.Derived++
+			if e.Reason != "" {
+				s.Disputed++
+			}
 		case round.Burn:
 			s.Burns++
 		case round.Collect:
@@ -136,6 +156,9 @@ func (s *tally) add(w *world, finished bool) {
 func (s *tally) replay(w *world) {
 	state := round.State{Charter: w.charter}
 	for _, e := range w.coord.decoded() {
+		if e.Kind == round.Ready && state.Stands() {
+			s.Late++
+		}
 		state, _ = round.Apply(state, e)
 		asked := len(slices.Concat(state.Round.Cohort...))
 		explained := state.Round.Kind == federation.Train && state.Schedule.Cohort.On()
@@ -152,7 +175,8 @@ func (s *tally) replay(w *world) {
 
 func (s tally) check(t *testing.T) {
 	for name, n := range map[string]int{"done": s.Done, "abandoned": s.Abandoned, "discarded": s.Discarded, "dropped": s.Dropped,
-		"excused": s.Excused, "burns": s.Burns, "certified": s.Certified, "pinned": s.Pinned, "declined": s.Declined, "wrong": s.Wrong,
+		"a second candidate": s.Another, "vouched": s.Vouches, "late": s.Late, "failed": s.Failed, "derived": s.Derived, "disputed": s.Disputed,
+		"burned": s.Burns, "certified": s.Certified, "pinned": s.Pinned, "declined": s.Declined, "wrong": s.Wrong,
 		"drawn": s.Drawn, "pinned to a draw": s.PinnedDraw, "content": s.Content} {
 		if n == 0 {
 			t.Errorf("over all federations nothing was %s: the faults are too tame", name)

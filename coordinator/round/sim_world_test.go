@@ -30,13 +30,17 @@ type world struct {
 	coord     *coordinator
 	hospitals []*hospital
 	forever   *hospital // gone for good, if any
+	bytes     int64     // of the ciphertexts of a candidate
 
-	opened map[string]map[federation.Digest]bool                  // question -> sets with t answers
-	given  map[federation.Digest]map[federation.Digest][]answerer // manifest -> set -> who answered
+	reluctant float64 // how often a custodian that was ready declines to send
+
+	opened map[string][]opened                           // question -> what t custodians sent for
+	given  map[federation.Digest][]federation.HospitalID // candidate -> who sent for it
 	trace  []string
 }
 
-type answerer = federation.HospitalID
+// opened is a candidate for which t custodians sent.
+type opened struct{ manifest, candidate, set federation.Digest }
 
 type happening struct {
 	at     time.Duration
@@ -122,7 +126,7 @@ func (w *world) run(end time.Duration, until func() bool) bool {
 func newWorld(t testing.TB, seed uint64) *world {
 	rng := rand.New(rand.NewPCG(seed, 20260301))
 	w := &world{t: t, seed: seed, rng: rng, blobs: map[federation.Digest]any{},
-		opened: map[string]map[federation.Digest]bool{}, given: map[federation.Digest]map[federation.Digest][]answerer{}}
+		opened: map[string][]opened{}, given: map[federation.Digest][]federation.HospitalID{}}
 	n := 3 + rng.IntN(4)
 	groups := 1
 	if n == 6 {
@@ -135,6 +139,12 @@ func newWorld(t testing.TB, seed uint64) *world {
 	w.plan = testPlan(1+rng.IntN(3), rng.IntN(3))
 	if seed%3 == 1 { // some are drawn, and there may be one more than are wanted
 		w.plan.Schedule.Cohort = federation.Cohort{Size: w.charter.MinCohort, Extra: float64(seed%2) / 3, Seed: int(seed)}
+	}
+	if seed%3 == 0 {
+		w.bytes = federation.AddBytes + 1
+	}
+	if seed%4 == 1 {
+		w.reluctant = 0.5
 	}
 	if seed%5 == 2 {
 		w.plan.Schedule.Deadline = federation.Deadline{Mode: federation.DeadlineAuto, Least: 1 + int(seed%7), Quantile: 0.6, Factor: 1.5}
@@ -161,29 +171,27 @@ func (w *world) lateness() time.Duration {
 	return w.between(0, 2000)
 }
 
-// answered is the oracle of the guarantee: it hears of every answer that exists,
-// delivered or not.
-func (w *world) answered(id federation.HospitalID, kind federation.RoundKind, parameters, manifest federation.Digest, set [][]federation.HospitalID) {
-	name := federation.SetDigest(set)
-	if w.given[manifest] == nil {
-		w.given[manifest] = map[federation.Digest][]answerer{}
+// gave is the oracle of the guarantee: it hears of every send that exists, delivered or not.
+// A question is opened once; again only of the same hospitals, after the log said that no
+// group of it held.
+func (w *world) gave(id federation.HospitalID, h federation.Header, manifest federation.Digest, list federation.Candidate) {
+	name := list.Digest()
+	who := w.given[name]
+	if slices.Contains(who, id) {
+		w.fail("%s sent twice for candidate %s", id, name.Short())
 	}
-	who := w.given[manifest][name]
-	if !slices.Contains(who, id) {
-		who = append(who, id)
-	}
-	w.given[manifest][name] = who
-	if len(who) < w.charter.Threshold {
+	w.given[name] = append(who, id)
+	if len(w.given[name]) != w.charter.Threshold {
 		return
 	}
-	for _, q := range w.plan.Questions(kind, parameters) {
-		if w.opened[q] == nil {
-			w.opened[q] = map[federation.Digest]bool{}
+	now := opened{manifest, name, federation.SetDigest(list.Set())}
+	for _, q := range w.plan.Questions(h.Kind, h.Parameters) {
+		for _, before := range w.opened[q] {
+			if before.set != now.set || before.manifest == manifest || !w.coord.failed(before.manifest) {
+				w.fail("question %s was opened by candidate %s and again by %s", q, before.candidate.Short(), name.Short())
+			}
 		}
-		w.opened[q][name] = true
-		if len(w.opened[q]) > 1 {
-			w.fail("two sets of hospitals have %d answers each for question %s", len(who), q)
-		}
+		w.opened[q] = append(w.opened[q], now)
 	}
 }
 
@@ -204,7 +212,7 @@ func (w *world) check() {
 			if acknowledged[e.Round][e.Hospital] {
 				w.fail("round %d discards an acknowledged update of %s", e.Round, e.Hospital)
 			}
-		case round.Select:
+		case round.Candidate:
 			for _, id := range e.Hospitals { // dropped, and the log says so
 				delete(acknowledged[e.Round], id)
 			}

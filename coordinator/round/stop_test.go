@@ -19,11 +19,11 @@ func ended(t *testing.T, rule federation.Stop, metrics ...float64) *story {
 		if _, end := s.state.Next(); end != "" {
 			break
 		}
-		s.toSelect("ABCD")
-		s.answer("ABC")
+		s.stand("ABCD")
+		s.send("ABC")
 		s.publish(func(ev *round.SumOpened) { ev.Parameters = s.w.digest("parameters") })
-		s.toSelect("ABCD")
-		s.answer("ABC")
+		s.stand("ABCD")
+		s.send("ABC")
 		s.publish(func(ev *round.SumOpened) {
 			if metric >= 0 {
 				ev.Metric = &metric

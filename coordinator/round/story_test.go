@@ -212,32 +212,65 @@ func (s *story) update(letters string) {
 	}
 }
 
-func (s *story) ackEvent(letter, unreadable string) round.ReadyVerified {
+func (s *story) readyEvent(letter, unreadable string) round.ReadyVerified {
 	a := federation.Ready{V: 1, Manifest: s.state.Round.Manifest, Candidate: s.state.Round.Candidate,
 		Custodian: s.id(letter), Unreadable: append([]federation.HospitalID{}, s.ids(unreadable)...)}
-	return round.ReadyVerified{Acknowledgement: a, Blob: federation.Sum(federation.Encode(a))}
+	return round.ReadyVerified{Ready: a, Blob: federation.Sum(federation.Encode(a))}
 }
 
-// acknowledge takes words such as "A", or "B-DE": B cannot read D and E.
-func (s *story) acknowledge(words ...string) {
+// ready takes words such as "A", or "B-DE": B cannot read D and E.
+func (s *story) ready(words ...string) {
 	s.t.Helper()
 	for _, word := range words {
 		custodian, unreadable, _ := strings.Cut(word, "-")
-		s.must("acknowledgement of "+word, s.ackEvent(custodian, unreadable))
+		s.must("ready of "+word, s.readyEvent(custodian, unreadable))
 	}
 }
 
-func (s *story) answerEvent(letter string, wrong bool) round.SendVerified {
-	a := shareSums{wrong: wrong, Answer: federation.Send{V: 1, Manifest: s.state.Round.Manifest, Submitters: s.state.Round.Selected, Custodian: s.id(letter)}}
-	a.blob = federation.Sum(federation.Encode(a.Answer))
-	s.w.blobs[a.blob] = a
-	return round.SendVerified{Answer: a.Answer, Blob: a.blob}
+func (s *story) vouchEvent(letter string) round.VouchVerified {
+	v := federation.Vouch{V: 1, Manifest: s.state.Round.Manifest, Candidate: s.state.Round.Candidate, Hospital: s.id(letter)}
+	return round.VouchVerified{Vouch: v, Blob: federation.Sum(federation.Encode(v))}
 }
 
-func (s *story) answer(letters string) {
+func (s *story) vouch(letters string) {
 	s.t.Helper()
 	for _, l := range letters {
-		s.must("answer of "+string(l), s.answerEvent(string(l), false))
+		s.must("vouch of "+string(l), s.vouchEvent(string(l)))
+	}
+}
+
+func (s *story) sendEvent(letter string, wrong bool) round.SendVerified {
+	a := shareSums{wrong: wrong, Send: federation.Send{V: 1, Manifest: s.state.Round.Manifest, Candidate: s.state.Round.Candidate, Custodian: s.id(letter)}}
+	a.blob = federation.Sum(federation.Encode(a.Send))
+	s.w.blobs[a.blob] = a
+	return round.SendVerified{Send: a.Send, Blob: a.blob}
+}
+
+func (s *story) send(letters string) {
+	s.t.Helper()
+	for _, l := range letters {
+		s.must("send of "+string(l), s.sendEvent(string(l), false))
+	}
+}
+
+// derivedEvent is what a custodian computes from the last outcome, or something else.
+func (s *story) derivedEvent(letter string, same bool) round.DerivedVerified {
+	o := s.state.Outcome
+	d := federation.Derived{V: 1, Round: o.Round, Manifest: o.Manifest, Candidate: o.Candidate, Custodian: s.id(letter),
+		Result: o.Result, Version: o.Version, Snapshot: o.Snapshot, Parameters: o.Parameters}
+	if !same {
+		d.Snapshot = federation.Sum([]byte("another snapshot"))
+	}
+	return round.DerivedVerified{Derived: d, Blob: federation.Sum(federation.Encode(d))}
+}
+
+// derive has those of the letters whose part it is derive what the log says.
+func (s *story) derive(letters string) {
+	s.t.Helper()
+	for _, l := range letters {
+		if slices.Contains(s.state.Outcome.Owing, s.id(string(l))) {
+			s.must("derivation of "+string(l), s.derivedEvent(string(l), true))
+		}
 	}
 }
 
@@ -263,24 +296,28 @@ func (s *story) gather(letters string) {
 	s.own(round.TaskManifest)
 }
 
-// toSelect runs a whole round up to S with everyone named.
-func (s *story) toSelect(letters string) {
+// stand runs a whole round with everyone named, up to where custodians may send.
+func (s *story) stand(letters string) {
 	s.t.Helper()
 	s.gather(letters)
 	s.update(letters)
 	s.own(round.TaskPropose)
-	for _, l := range letters {
-		s.acknowledge(string(l))
-	}
-	s.own(round.TaskSelect)
+	s.ready(strings.Split(letters, "")...)
+}
+
+// publishes ends a round that stands, with the share sums of as many as are needed.
+func (s *story) publishes(letters string) {
+	s.t.Helper()
+	s.send(letters)
+	s.own(round.TaskPublish)
 }
 
 // statistics runs the first round.
 func (s *story) statistics(letters string) {
 	s.t.Helper()
-	s.toSelect(letters)
-	s.answer(letters[:s.w.charter.Threshold])
-	s.own(round.TaskPublish)
+	s.stand(letters)
+	s.publishes(letters[:s.w.charter.Threshold])
+	s.derive(letters)
 	s.text.Reset() // the story begins after it
 	fmt.Fprintf(&s.text, "%s version 1 is there\n", start.Add(s.w.now).Format("15:04:05"))
 }

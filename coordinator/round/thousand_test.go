@@ -95,13 +95,15 @@ func TestThousandHospitals(t *testing.T) {
 				s.commitBounded(round.UpdateVerified{Submission: u.Submission, Blob: u.blob})
 			}
 			s.ownBounded(round.TaskPropose)
-			s.acknowledgeAll(groups)
-			s.ownBounded(round.TaskSelect)
-			for _, id := range s.state.Round.Able {
-				a := shareSums{Answer: federation.Send{V: 1, Manifest: s.state.Round.Manifest, Submitters: s.state.Round.Selected, Custodian: id}}
-				a.blob = federation.Sum(federation.Encode(a.Answer))
-				s.w.blobs[a.blob] = a
-				s.commitBounded(round.SendVerified{Answer: a.Answer, Blob: a.blob})
+			s.readyAll(groups)
+			for _, a := range s.state.Round.Readies {
+				if len(a.Unreadable) > 0 {
+					continue
+				}
+				sums := shareSums{Send: federation.Send{V: 1, Manifest: s.state.Round.Manifest, Candidate: s.state.Round.Candidate, Custodian: a.Custodian}}
+				sums.blob = federation.Sum(federation.Encode(sums.Send))
+				s.w.blobs[sums.blob] = sums
+				s.commitBounded(round.SendVerified{Send: sums.Send, Blob: sums.blob})
 			}
 			ev := s.event(round.OwnTasks(s.state, s.moment())[0], s.state).(round.SumOpened)
 			ev.Wrong, ev.Note = s.w.charter.Custodians, reason
@@ -114,20 +116,27 @@ func TestThousandHospitals(t *testing.T) {
 	}
 }
 
-// acknowledgeAll has enough custodians complain about as many submitters as an entry may
-// name, so that S drops them, and others about one that stays, so that they are excused.
-func (s *story) acknowledgeAll(groups int) {
+// readyAll has, in one group, enough custodians complain about as many submitters as an entry
+// may name, so that another candidate drops them, and then everyone but f be ready.
+func (s *story) readyAll(groups int) {
 	s.t.Helper()
 	all := slices.Concat(s.w.charter.Groups...)
-	for i, id := range s.w.charter.Custodians {
-		a := federation.Ready{V: 1, Manifest: s.state.Round.Manifest, Candidate: s.state.Round.Candidate, Custodian: id}
-		switch {
-		case i <= s.w.charter.MaxHostile && groups == 1:
-			a.Unreadable = all[:round.MaxUnreadable]
-		case i >= s.w.charter.Threshold && groups == 1:
-			a.Unreadable = all[300:301]
+	say := func(id federation.HospitalID, unreadable []federation.HospitalID) {
+		a := federation.Ready{V: 1, Manifest: s.state.Round.Manifest, Candidate: s.state.Round.Candidate, Custodian: id, Unreadable: unreadable}
+		s.commitBounded(round.ReadyVerified{Ready: a, Blob: federation.Sum(federation.Encode(a))})
+	}
+	if groups == 1 {
+		for _, id := range s.w.charter.Custodians {
+			say(id, all[:round.MaxUnreadable])
 		}
-		s.commitBounded(round.ReadyVerified{Acknowledgement: a, Blob: federation.Sum(federation.Encode(a))})
+		s.ownBounded(round.TaskPropose)
+	}
+	for i, id := range s.w.charter.Custodians {
+		if i < s.w.charter.MaxHostile && groups == 1 {
+			say(id, all[300:301])
+		} else {
+			say(id, nil)
+		}
 	}
 }
 
