@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"strings"
 	"time"
 
 	"atrium/client/participant"
@@ -326,11 +327,33 @@ func (d *Daemon) keepSend(ctx context.Context, w *atriumpb.Work, candidate feder
 	held, _ := m.Ready(candidate.Digest())
 	s := federation.Send{V: 1, Manifest: candidate.Manifest, Candidate: candidate.Digest(), Custodian: d.self,
 		ShareSums: held.ShareSums, Checkpoint: head, Cosignature: string(line)}
-	digest, err := storage.PutBlob(ctx, d.store, federation.Encode(envelope.SignMessage(d.cfg.Identity, d.cfg.Charter.Federation, s)))
+	signed := envelope.SignMessage(d.cfg.Identity, d.cfg.Charter.Federation, s)
+	digest, err := storage.PutBlob(ctx, d.store, federation.Encode(signed))
+	if err != nil {
+		return federation.Digest{}, fatal{err}
+	}
+	proof, err := proofOf(w, signed)
+	if err == nil {
+		err = keepProof(d.cfg.State, m.Round, candidate.Manifest, candidate.Digest(), proof)
+	}
 	if err != nil {
 		return federation.Digest{}, fatal{err}
 	}
 	return digest, nil
+}
+
+// proofOf is what a closing statement would show of a Send: the readies that came with the task.
+func proofOf(w *atriumpb.Work, send federation.Signed) (federation.Proof, error) {
+	p := federation.Proof{Send: &send}
+	for _, raw := range w.GetReadies() {
+		signed, err := federation.DecodeSigned(raw)
+		if err != nil {
+			return p, err
+		}
+		p.Readies = append(p.Readies, signed)
+	}
+	slices.SortFunc(p.Readies, func(a, b federation.Signed) int { return strings.Compare(string(a.Signer), string(b.Signer)) })
+	return p, nil
 }
 
 func (d *Daemon) sendShares(ctx context.Context, digest federation.Digest) error {
