@@ -52,8 +52,8 @@
 // is a run of whole blocks; segments laid end to end are the ciphertext, so
 // only the first one begins with the version byte.
 //
-// Parameters may be shared by goroutines. A OneTimeKey may be used from
-// several goroutines on different blocks. A KeySum may be shared. A Sum and
-// a Fingerprint belong to one goroutine. Parallel gives parameters whose operations start goroutines
-// of their own and end them before they return.
+// Parameters may be shared by goroutines. A OneTimeKey may be used from several
+// goroutines on different blocks. A KeySum may be shared. A Sum and a
+// Fingerprint belong to one goroutine. Parallel gives parameters whose
+// operations start goroutines of their own and end them before they return.
 package he
