@@ -93,11 +93,12 @@ func (f *Fingerprint) block(values [][]uint64, c []uint64, in []byte, block int)
 	for j := range f.p.primes {
 		q := &f.p.primes[j]
 		for i := (count - 1) / chunk * chunk; i >= 0; i -= chunk {
-			part := c[:min(chunk, count-i)]
+			n := min(chunk, count-i)
+			part := c[:(n+3)&^3]
 			clear(part)
-			good = addResidues(part, in, at+uint(i)*q.bits, q.bits, q.q) && good
-			for n := range values[j] {
-				values[j][n] = q.horner(values[j][n], &f.points[j][n], part)
+			good = addResidues(part[:n], in, at+uint(i)*q.bits, q.bits, q.q) && good
+			for r, v := range values[j] {
+				values[j][r] = q.horner(v, &f.points[j][r], part)
 			}
 		}
 		at += uint(count) * q.bits

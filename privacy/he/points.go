@@ -4,7 +4,6 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"math/big"
-	"math/bits"
 
 	"github.com/tuneinsight/lattigo/v5/ring"
 )
@@ -58,7 +57,7 @@ func (s *pointSource) below(f *prime) uint64 {
 
 // point is a point modulo a prime with the powers that evaluation takes.
 type point struct {
-	powers []uint64 // 0 to chunk-1
+	powers []uint64 // 0 to chunk-1, held
 	chunk  factor   // the power chunk
 	block  factor   // the power N
 }
@@ -67,7 +66,7 @@ func (f *prime) point(alpha uint64, degree int) point {
 	t := point{powers: make([]uint64, chunk)}
 	step, power := f.factor(alpha), uint64(1)
 	for i := range t.powers {
-		t.powers[i] = power
+		t.powers[i] = held(power)
 		power = f.reduce(step.times(power, f.q))
 	}
 	t.chunk = f.factor(power)
@@ -75,37 +74,9 @@ func (f *prime) point(alpha uint64, degree int) point {
 	return t
 }
 
-// dot returns the sum of products of c and as many powers. 512 products below
-// 2^100 leave the high word below 2^45.
-func dot(c, powers []uint64) (high, low uint64) {
-	powers = powers[:len(c)]
-	for len(c) >= 4 && len(powers) >= 4 {
-		var carry uint64
-		h, l := bits.Mul64(c[0], powers[0])
-		low, carry = bits.Add64(low, l, 0)
-		high, _ = bits.Add64(high, h, carry)
-		h, l = bits.Mul64(c[1], powers[1])
-		low, carry = bits.Add64(low, l, 0)
-		high, _ = bits.Add64(high, h, carry)
-		h, l = bits.Mul64(c[2], powers[2])
-		low, carry = bits.Add64(low, l, 0)
-		high, _ = bits.Add64(high, h, carry)
-		h, l = bits.Mul64(c[3], powers[3])
-		low, carry = bits.Add64(low, l, 0)
-		high, _ = bits.Add64(high, h, carry)
-		c, powers = c[4:], powers[4:]
-	}
-	for i, v := range c {
-		h, l := bits.Mul64(v, powers[i])
-		var carry uint64
-		low, carry = bits.Add64(low, l, 0)
-		high, _ = bits.Add64(high, h, carry)
-	}
-	return high, low
-}
-
 // horner takes one step from the last chunk of a block to its first: value
-// times the point's power chunk, plus the chunk's own value.
+// times the point's power chunk, plus the chunk's own value. c ends in
+// zeros where it would not be a multiple of four long.
 func (f *prime) horner(value uint64, t *point, c []uint64) uint64 {
 	high, low := dot(c, t.powers)
 	return f.reduce(t.chunk.times(value, f.q) + f.two64.times(high, f.q) + f.reduceLazy(low))
