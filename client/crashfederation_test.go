@@ -367,7 +367,7 @@ func (f *fed) config(i int, b *storagetest.Faulty) client.Config {
 	seed := uint64(7)
 	cfg := client.Config{Name: h.name, Addresses: []string{"coordinator"}, Dial: f.dial, TLS: client.ClientTLS(h.cert, h.pool, "127.0.0.1"),
 		Charter: f.charter, Plan: f.plan, Identity: h.identity, State: f.states[i], Train: h.train, Test: h.test, RoundingSeed: &seed,
-		Policy:  policy.Policy{Plans: []federation.Digest{f.plan.Digest()}, Kinds: []federation.RoundKind{federation.Statistics, federation.Train, federation.Evaluate}},
+		Policy:  policy.Policy{Plans: []federation.Digest{f.plan.Digest()}, Kinds: []federation.RoundKind{federation.Statistics, federation.Train, federation.Evaluate}, Peers: f.peers()},
 		Logger:  slog.New(acknowledgements{slog.NewTextHandler(f.logs, &slog.HandlerOptions{Level: slog.LevelDebug}), f}).With("hospital", h.name),
 		Trainer: &oneHot{fed: f, index: i}}
 	cfg.KeepIn(f.slowed(b), func(file *os.File, lines []byte) error {
@@ -382,6 +382,14 @@ func (f *fed) config(i int, b *storagetest.Faulty) client.Config {
 		return err
 	})
 	return cfg
+}
+
+// peers are the fingerprints of all hospitals, as people compared them.
+func (f *fed) peers() (list []string) {
+	for _, m := range f.charter.Members {
+		list = append(list, m.Fingerprint().String())
+	}
+	return list
 }
 
 // attend is a hospital's process.

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"crypto/ed25519"
 	"errors"
 	"fmt"
 	"math"
@@ -14,6 +15,7 @@ import (
 
 	"atrium/client"
 	"atrium/client/train/external"
+	"atrium/coordinator/federation"
 	"atrium/coordinator/setup"
 )
 
@@ -169,7 +171,19 @@ func loadHospital(cmd *cobra.Command, c config) (client.Config, error) {
 	if cfg.Identity, err = setup.LoadIdentity(c.text("identity_key")); err != nil {
 		return cfg, err
 	}
+	warnOfPeers(cfg, c.text("policy"))
 	return cfg, loadTLS(&cfg, c)
+}
+
+// warnOfPeers says at the start what would otherwise be found out in the first round.
+func warnOfPeers(cfg client.Config, file string) {
+	self := federation.NewHospitalID(cfg.Charter.Federation, cfg.Identity.Public().(ed25519.PublicKey))
+	for i, group := range cfg.Charter.Groups {
+		if err := cfg.Policy.JudgeGroup(cfg.Charter, self, group); err != nil {
+			cfg.Logger.Warn("the policy lets no sum of a group be opened: compare fingerprints with the people of other hospitals and list them in peers",
+				"group", i, "error", err, "policy", file)
+		}
+	}
 }
 
 // loadProgram reads what this hospital's configuration says about its trainer.

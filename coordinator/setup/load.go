@@ -99,6 +99,11 @@ func LoadIdentity(file string) (ed25519.PrivateKey, error) {
 	if err != nil {
 		return nil, fmt.Errorf("identity key: %w", err)
 	}
+	return parseIdentity(file, b)
+}
+
+// parseIdentity reads what a file of that name holds.
+func parseIdentity(file string, b []byte) (ed25519.PrivateKey, error) {
 	block, rest := pem.Decode(b)
 	if block == nil || block.Type != keyBlock || len(rest) > 0 {
 		return nil, fmt.Errorf("identity key %s: %w: want one PEM block %q", file, ErrFile, keyBlock)

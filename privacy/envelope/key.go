@@ -77,10 +77,18 @@ func (k *PrivateKey) LogValue() slog.Value { return slog.StringValue(k.String())
 // its SHA-256.
 func Fingerprint(public []byte) string { return "hpke:" + federation.Sum(public).Short() }
 
-// CheckPublic reports whether Seal can use a public key that came from outside.
+// CheckPublic reports whether Seal can use a public key that came from outside. It tries:
+// an X25519 half of low order is noticed only when a secret is agreed on, and a custodian
+// that brought one would keep everybody from sealing.
 func CheckPublic(public []byte) error {
-	_, err := parsePublic(public)
-	return err
+	pk, err := parsePublic(public)
+	if err != nil {
+		return err
+	}
+	if _, _, err := hpke.NewSender(pk, kdf, aead, nil); err != nil {
+		return fmt.Errorf("public key %s: %w", Fingerprint(public), err)
+	}
+	return nil
 }
 
 func parsePublic(public []byte) (hpke.PublicKey, error) {
