@@ -28,6 +28,11 @@ const restoringFile = "restoring"
 // ErrRestoring: a restore broke off, so that nobody knows what the journal lacks.
 var ErrRestoring = errors.New("a restore of this state directory broke off: empty the directory and restore again")
 
+// Freeze keeps the daemon of a state directory from starting until Recover.
+func Freeze(dir, reason string) error {
+	return keepFile(dir, FrozenFile, []byte(reason+"\n"))
+}
+
 // BeginRestore makes a state directory, if it is absent, and keeps its daemon from starting
 // until Recover, and everything else from its journal until FinishRestore. The caller then
 // puts the backup into it.
@@ -38,7 +43,7 @@ func BeginRestore(dir, reason string) error {
 	if err := keepFile(dir, restoringFile, nil); err != nil {
 		return err
 	}
-	return keepFile(dir, FrozenFile, []byte(reason+"\n"))
+	return Freeze(dir, reason)
 }
 
 // FinishRestore replays the journal that a backup had and says how many Joins it remembers.

@@ -163,7 +163,11 @@ func backUpHospital(cmd *cobra.Command, c config, dest, folder string) error {
 	if err != nil {
 		return err
 	}
-	if err := errors.Join(inv.AddState(dest), inv.Finish(dest)); err != nil {
+	if err := inv.AddState(dest); err != nil {
+		return err
+	}
+	// Whoever copies the state by hand, past restore, gets it frozen too.
+	if err := errors.Join(client.Freeze(state, "copied by hand from the backup of "+inv.Time), inv.Finish(dest)); err != nil {
 		return err
 	}
 	o := newOutput(cmd)

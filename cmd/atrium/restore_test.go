@@ -86,6 +86,14 @@ func TestEditedBackup(t *testing.T) {
 	contains(t, out, "journal     up to join 0", "it is frozen until: atrium hospital recover "+folder)
 	_, errs := ran(t, 1, "hospital", "run", folder)
 	contains(t, errs, "frozen: ", "restored from the backup of 20")
+
+	// So does its state when somebody copies it past restore.
+	state := filepath.Join(folder, "state")
+	if err := errors.Join(os.RemoveAll(state), os.CopyFS(state, os.DirFS(filepath.Join(backup, "state")))); err != nil {
+		t.Fatal(err)
+	}
+	_, errs = ran(t, 1, "hospital", "run", folder)
+	contains(t, errs, "frozen: ", "copied by hand from the backup of 20")
 }
 
 // TestRestoreOutsideTheFolder: state and a key lie elsewhere. They are listed, restored when
