@@ -30,7 +30,9 @@ func TestBackupAndRestore(t *testing.T) {
 	lead.await(t, "round done")
 	out, _ := ran(t, 0, "hospital", "backup", ofA, s.hospital("a"))
 	contains(t, out, "secret keys among them", "OK: the copy of the journal was read")
+	digestOfA := digestIn(t, out)
 	out, _ = ran(t, 0, "coordinator", "backup", ofCoordinator, s.coordinator())
+	digestOfCoordinator := digestIn(t, out)
 	contains(t, out, "secret keys among them", "OK: the copy of the log was audited")
 	for _, d := range daemons {
 		d.await(t, "version adopted")
@@ -42,10 +44,10 @@ func TestBackupAndRestore(t *testing.T) {
 
 	// The hospital's disk is lost.
 	state := filepath.Join(s.hospital("a"), "state")
-	_, errs = ran(t, 1, "hospital", "restore", ofA, s.hospital("a"))
+	_, errs = ran(t, 1, "hospital", "restore", "--digest", digestOfA, ofA, s.hospital("a"))
 	contains(t, errs, state, "directory is not empty")
 	rename(t, s.hospital("a"), s.hospital("a")+".lost")
-	out, _ = ran(t, 0, "hospital", "restore", ofA, s.hospital("a"))
+	out, _ = ran(t, 0, "hospital", "restore", "--digest", digestOfA, ofA, s.hospital("a"))
 	contains(t, out, "it is frozen until: atrium hospital recover "+s.hospital("a"))
 	for _, name := range []string{"a_train.csv", "a_test.csv"} { // records are not in a backup
 		if _, err := os.Stat(filepath.Join(s.dir, name)); err != nil {
@@ -74,7 +76,7 @@ func TestBackupAndRestore(t *testing.T) {
 
 	// The coordinator's disk is lost, and its backup is old.
 	rename(t, s.coordinator(), s.coordinator()+".newest")
-	out, _ = ran(t, 0, "coordinator", "restore", ofCoordinator, s.coordinator())
+	out, _ = ran(t, 0, "coordinator", "restore", "--digest", digestOfCoordinator, ofCoordinator, s.coordinator())
 	contains(t, out, "OK: the log was audited; start it with: atrium coordinator serve")
 	lead = started(t, "coordinator", "serve", s.coordinator())
 	daemons = s.startAll()

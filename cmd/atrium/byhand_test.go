@@ -114,9 +114,15 @@ func (p *process) status(t *testing.T) int {
 // ran runs atrium to its end.
 func ran(t *testing.T, want int, args ...string) (stdout, stderr string) {
 	t.Helper()
+	return answered(t, want, "", nil, args...)
+}
+
+// answered is ran with answers on standard input and variables in the environment.
+func answered(t *testing.T, want int, input string, env []string, args ...string) (stdout, stderr string) {
+	t.Helper()
 	cmd := exec.CommandContext(t.Context(), "atrium", args...)
 	var out, errs bytes.Buffer
-	cmd.Stdout, cmd.Stderr = &out, &errs
+	cmd.Stdin, cmd.Stdout, cmd.Stderr, cmd.Env = strings.NewReader(input), &out, &errs, append(os.Environ(), env...)
 	err := cmd.Run()
 	if got := cmd.ProcessState.ExitCode(); got != want {
 		t.Fatalf("%v: status %d (%v), want %d\n%s%s", args, got, err, want, out.String(), errs.String())

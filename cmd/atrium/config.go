@@ -43,15 +43,11 @@ func envName(key string) string {
 // loadConfig collects the values of list for cmd. A folder among the arguments goes
 // before ATRIUM_CONFIG and stands for --config.
 func loadConfig(cmd *cobra.Command, args []string, list []setting) (config, error) {
-	c := config{viper.New(), list}
-	if err := checkEnvironment(os.Environ()); err != nil {
+	c, err := environmentConfig(list)
+	if err != nil {
 		return c, err
 	}
 	for _, s := range list {
-		c.values.SetDefault(s.key, s.value)
-		if err := c.values.BindEnv(s.key, envName(s.key)); err != nil {
-			return c, err
-		}
 		if flag := cmd.Flags().Lookup(flagName(s.key)); flag != nil {
 			if err := c.values.BindPFlag(s.key, flag); err != nil {
 				return c, err
@@ -63,6 +59,21 @@ func loadConfig(cmd *cobra.Command, args []string, list []setting) (config, erro
 		return c, err
 	}
 	return c, c.read(file)
+}
+
+// environmentConfig collects what the environment says, before defaults.
+func environmentConfig(list []setting) (config, error) {
+	c := config{viper.New(), list}
+	if err := checkEnvironment(os.Environ()); err != nil {
+		return c, err
+	}
+	for _, s := range list {
+		c.values.SetDefault(s.key, s.value)
+		if err := c.values.BindEnv(s.key, envName(s.key)); err != nil {
+			return c, err
+		}
+	}
+	return c, nil
 }
 
 // fileConfig is what one coordinator's file says. The environment goes before it in how
@@ -122,6 +133,11 @@ func (c config) read(file string) error {
 	if err != nil {
 		return fmt.Errorf("configuration: %w", err)
 	}
+	return c.take(file, b)
+}
+
+// take takes up the values of a configuration file that was read.
+func (c config) take(file string, b []byte) error {
 	var keys []string
 	for _, s := range c.known {
 		keys = append(keys, s.key)

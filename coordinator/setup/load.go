@@ -197,9 +197,14 @@ func readChecked(file string, limit int64, check func(os.FileInfo) error) ([]byt
 	if err := check(info); err != nil {
 		return nil, err
 	}
+	return readAll(f, limit)
+}
+
+// readAll reads a file of at most limit bytes.
+func readAll(f *os.File, limit int64) ([]byte, error) {
 	b, err := io.ReadAll(io.LimitReader(f, limit+1))
 	if err == nil && int64(len(b)) > limit {
-		err = fmt.Errorf("%s: %w: over %d bytes", file, ErrFile, limit)
+		err = fmt.Errorf("%s: %w: over %d bytes", f.Name(), ErrFile, limit)
 	}
 	return b, err
 }
