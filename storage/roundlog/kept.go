@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"time"
 
 	"golang.org/x/mod/sumdb/note"
 )
@@ -16,9 +17,10 @@ type Kept struct {
 	Cosignatures []Cosignature // in the order of the file
 }
 
-// Cosignature is a line that [Cosign] wrote, and whose it says it is.
+// Cosignature is a line that [Cosign] wrote, and by whom and when it says it is.
 type Cosignature struct {
 	Name string
+	Time time.Time // UTC
 	Line []byte
 }
 
@@ -46,11 +48,11 @@ func ParseKept(data []byte) (Kept, error) {
 			k.Note = append(k.Note, line...)
 			continue
 		}
-		name, _, err := parseCosignature(line)
+		name, raw, err := parseCosignature(line)
 		if err != nil {
 			return Kept{}, err
 		}
-		k.Cosignatures = append(k.Cosignatures, Cosignature{name, bytes.Clone(line)})
+		k.Cosignatures = append(k.Cosignatures, Cosignature{name, cosignedAt(raw), bytes.Clone(line)})
 	}
 	return k, nil
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"testing"
+	"time"
 
 	"golang.org/x/mod/sumdb/note"
 
@@ -41,7 +42,7 @@ func TestKept(t *testing.T) {
 			t.Errorf("%s: %v, %+v", what, err, k)
 			continue
 		}
-		if len(k.Cosignatures) != 1 || k.Cosignatures[0].Name != "h-abc" {
+		if len(k.Cosignatures) != 1 || k.Cosignatures[0].Name != "h-abc" || !k.Cosignatures[0].Time.Equal(noon.Truncate(time.Second)) {
 			t.Errorf("%s: cosignatures %+v", what, k.Cosignatures)
 		}
 		if _, err := VerifyCosignature(k.Note, k.Cosignatures[0].Line, "h-abc", public); err != nil {
