@@ -48,6 +48,12 @@ func (o *output) line(format string, args ...any) {
 	fmt.Fprintf(o.out, format+"\n", args...)
 }
 
+// raw prints a result that is a file.
+func (o *output) raw(b []byte) {
+	o.progressEnds()
+	o.out.Write(b)
+}
+
 // lines prints lines of a result.
 func (o *output) lines(list []string) {
 	for _, l := range list {

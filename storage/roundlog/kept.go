@@ -79,8 +79,8 @@ func (k Kept) Encode() []byte {
 // the log and [ErrFork] when the log had another root at its size. Cosignatures are the
 // caller's to check.
 func (t *Tree) CheckKept(k Kept) error {
-	if k.Origin != t.verifier.Name() {
-		return fmt.Errorf("%w: it is of %q, this is %q", ErrOtherLog, k.Origin, t.verifier.Name())
+	if k.Origin != t.Origin() {
+		return fmt.Errorf("%w: it is of %q, this is %q", ErrOtherLog, k.Origin, t.Origin())
 	}
 	signer, err := t.signerOf(k.Note)
 	if err == nil {
@@ -91,6 +91,9 @@ func (t *Tree) CheckKept(k Kept) error {
 	}
 	return err
 }
+
+// Origin is the log's name, where [Read] returned the tree.
+func (t *Tree) Origin() string { return t.verifier.Name() }
 
 // signerOf finds the key of the log that signed a checkpoint: of one that is larger than
 // the tree nobody knows which it must be.
