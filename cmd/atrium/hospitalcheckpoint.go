@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"path/filepath"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -69,4 +70,9 @@ func keptText(k roundlog.Kept) string {
 		text += ", cosigned " + c.Time.Format(time.RFC3339)
 	}
 	return text
+}
+
+// keptIn is a shell's pattern of all checkpoints that hospitals on one machine keep.
+func keptIn(hospitals string) string {
+	return filepath.Join(hospitals, "*", "state", client.CheckpointFile)
 }

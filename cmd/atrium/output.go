@@ -125,8 +125,12 @@ func report(w io.Writer, err error) int {
 	if text := storage.Advice(err); text != "" {
 		fmt.Fprintf(w, "atrium: %s\n", text)
 	}
-	if isUsage(err) {
+	var unanchored errUnanchored
+	switch {
+	case isUsage(err):
 		return exitUsage
+	case errors.As(err, &unanchored):
+		return exitUnanchored
 	}
 	return exitFailure
 }

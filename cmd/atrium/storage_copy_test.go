@@ -30,7 +30,7 @@ func TestStorageCopy(t *testing.T) {
 	has(t, copyTo(false, first.Store, place), "; 0 were written")
 	has(t, copyTo(false, place, back), "OK: ")
 	requireSameObjects(t, first.Store, back)
-	has(t, s.atrium(t, false, "audit", "replay", "--storage", back), "bit for bit")
+	has(t, s.atrium(t, false, append([]string{"audit", "replay", "--storage", back}, anchored(t, filepath.Join(dir, demoFederation))...)...), "bit for bit")
 
 	var there, here usage
 	for place, u := range map[string]*usage{place: &there, back: &here} {
