@@ -121,11 +121,15 @@ func keptName(by []Cosigned) string {
 	if len(by) == 0 {
 		return "kept checkpoint"
 	}
+	return "checkpoint cosigned by " + cosignedBy(by)
+}
+
+func cosignedBy(by []Cosigned) string {
 	var names []string
 	for _, c := range by {
 		names = append(names, c.name())
 	}
-	return fmt.Sprintf("checkpoint that %s cosigned at %s", list(names), by[0].Time.Format(time.RFC3339))
+	return fmt.Sprintf("%s at %s", list(names), by[0].Time.Format(time.RFC3339))
 }
 
 func (c Cosigned) name() string {

@@ -98,7 +98,7 @@ func TestCutLog(t *testing.T) {
 	for _, more := range []int64{have + 1, had} {
 		_, _, err := audited(t, cut, Options{Charter: pin, Checkpoints: append(slices.Clone(old), keeps(t, fx.objects, fx.key, more, gamma))})
 		checkProblem(t, err, "gamma.checkpoint")
-		want := fmt.Sprintf("checkpoint that gamma cosigned at 2026-03-01T13:00:00Z: the log was cut: checkpoint is beyond the log: size %d, the log has %d", more, have)
+		want := fmt.Sprintf("checkpoint cosigned by gamma at 2026-03-01T13:00:00Z: the log was cut: checkpoint is beyond the log: size %d, the log has %d", more, have)
 		if !errors.Is(err, roundlog.ErrBehind) || !strings.Contains(err.Error(), want) {
 			t.Errorf("%v, want %s", err, want)
 		}
@@ -139,10 +139,10 @@ func TestAnchors(t *testing.T) {
 		"none":         {Options{}, 0, []string{madeUp, open}},
 		"charter":      {Options{Charter: pin}, 0, []string{approved, open, ": the one that you gave"}},
 		"checkpoint":   {Options{Checkpoints: []Checkpoint{full}}, n, []string{madeUp, fmt.Sprintf("checkpoints of alpha, beta: nothing of the first %d entries was cut off or changed", n)}},
-		"both":         {Options{Charter: pin, Checkpoints: []Checkpoint{some, full}}, n, []string{approved, "kept        beta.checkpoint: 50 entries, checkpoint that beta cosigned"}},
+		"both":         {Options{Charter: pin, Checkpoints: []Checkpoint{some, full}}, n, []string{approved, "kept        beta.checkpoint: 50 entries, cosigned by beta at 2026"}},
 		"moved":        {Options{Charter: pin, Checkpoints: []Checkpoint{moved}}, 50, []string{"kept        mailed.txt: 50 entries", "nothing of the first 50 entries"}},
-		"not cosigned": {Options{Charter: pin, Checkpoints: []Checkpoint{keeps(t, fx.objects, fx.key, n)}}, 0, []string{open, "by no hospital of this federation: whoever has the log's key can make it"}},
-		"by strangers": {Options{Charter: pin, Checkpoints: []Checkpoint{keeps(t, fx.objects, fx.key, n, stranger)}}, 0, []string{open, "by no hospital of this federation"}},
+		"not cosigned": {Options{Charter: pin, Checkpoints: []Checkpoint{keeps(t, fx.objects, fx.key, n)}}, 0, []string{open, "cosigned by no hospital of this federation: whoever has the log's key can make it"}},
+		"by strangers": {Options{Charter: pin, Checkpoints: []Checkpoint{keeps(t, fx.objects, fx.key, n, stranger)}}, 0, []string{open, "cosigned by no hospital of this federation"}},
 	} {
 		report, err := Verify(t.Context(), fx.objects, c.opts)
 		if err != nil {

@@ -70,11 +70,11 @@ func (l Log) anchors() []string {
 		lines[0] = "anchor      charter: the federation, hospitals and keys are those that approved it"
 	}
 	for _, c := range l.Anchor.Checkpoints {
-		by := "by no hospital of this federation: whoever has the log's key can make it"
+		by := "no hospital of this federation: whoever has the log's key can make it"
 		if len(c.Hospitals) > 0 {
-			by = keptName(c.Hospitals)
+			by = cosignedBy(c.Hospitals)
 		}
-		lines = append(lines, fmt.Sprintf("kept        %s: %d entries, %s", c.File, c.Size, by))
+		lines = append(lines, fmt.Sprintf("kept        %s: %d entries, cosigned by %s", c.File, c.Size, by))
 	}
 	if l.Anchor.Entries == 0 {
 		return append(lines, "anchor      checkpoints: none of a hospital was given, so the end may be cut off"+l.replaceable())

@@ -103,7 +103,7 @@ func TestAuditOfACutLog(t *testing.T) {
 		contains(t, audits(3, "--checkpoint", before), "so federation, hospitals and keys may be made up")
 		contains(t, audits(0, "--charter-digest", digest, "--checkpoint", before), "; what came after may be cut off\n")
 		out := audits(1, "--charter-digest", digest, "--checkpoint", before, "--checkpoint", a, "--checkpoint", moved)
-		contains(t, out, "atrium: "+a+": checkpoint that a cosigned at 20", "atrium: "+moved+": checkpoint that b cosigned at 20", ": the log was cut: checkpoint is beyond the log: size ")
+		contains(t, out, "atrium: "+a+": checkpoint cosigned by a at 20", "atrium: "+moved+": checkpoint cosigned by b at 20", ": the log was cut: checkpoint is beyond the log: size ")
 		if strings.Contains(out, before) {
 			t.Errorf("the old checkpoint is blamed:\n%s", out)
 		}

@@ -32,7 +32,7 @@ func newCoordinatorBackupCommand() *cobra.Command {
 		Short: "Copy a coordinator with its keys and its log, also while it runs",
 		Long: `Copies what the atrium.yaml of FOLDER names into the new folder DEST: the configuration,
 charter, plan, the secret keys (log.key, tls.key, S3 credentials) and the whole storage,
-then audits the copy. It may run beside the coordinator: what is copied is the log as it
+then verifies the copy. It may run beside the coordinator: what is copied is the log as it
 stood when the command began. Envelopes of rounds under way are left out.
 
 DEST holds secret keys: its folders have mode 0700, its files 0600. Keep it like a key.`,
@@ -71,7 +71,7 @@ func backUpCoordinator(cmd *cobra.Command, c config, dest, folder string) error 
 	}
 	o.pairs([][2]string{{"backup", dest}, {"federation", inv.Federation}, {"files", fmt.Sprintf("%d, secret keys among them", len(inv.Files))},
 		{"objects", fmt.Sprintf("%d, %s", r.Objects, bytesText(r.Bytes))}, {"log", fmt.Sprintf("size %d, root %s", r.LogSize, r.Root)}})
-	o.line("OK: the copy of the log was audited")
+	o.line("OK: the copy of the log is consistent with itself")
 	return nil
 }
 
@@ -80,7 +80,7 @@ func newCoordinatorRestoreCommand() *cobra.Command {
 		Use:   "restore BACKUP FOLDER",
 		Short: "Put a coordinator back from a backup",
 		Long: `Verifies a backup, puts its files into FOLDER and the log into the storage that its
-atrium.yaml names, and audits it there. What is there with other bytes is refused, and
+atrium.yaml names, and verifies it there. What is there with other bytes is refused, and
 nothing is written over. No coordinator may run.
 
 A log that is older than what hospitals have seen cannot be led any more: they hold
@@ -108,7 +108,7 @@ the newest copy that there is.`,
 			}
 			o.pairs([][2]string{{"restored", args[1]}, {"federation", inv.Federation}, {"backup of", inv.Time},
 				{"log", fmt.Sprintf("size %d, root %s", r.LogSize, r.Root)}})
-			o.line("OK: the log was audited; start it with: atrium coordinator serve %s", args[1])
+			o.line("OK: the log is consistent with itself; hospitals tell whether it is the newest. Start it with: atrium coordinator serve %s", args[1])
 			return nil
 		},
 	}

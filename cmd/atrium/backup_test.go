@@ -31,7 +31,7 @@ func TestBackupAndRestore(t *testing.T) {
 	out, _ := ran(t, 0, "hospital", "backup", ofA, s.hospital("a"))
 	contains(t, out, "secret keys among them", "OK: the copy of the journal was read")
 	out, _ = ran(t, 0, "coordinator", "backup", ofCoordinator, s.coordinator())
-	contains(t, out, "secret keys among them", "OK: the copy of the log was audited")
+	contains(t, out, "secret keys among them", "OK: the copy of the log is consistent with itself")
 	for _, d := range daemons {
 		d.await(t, "version adopted")
 	}
@@ -75,7 +75,7 @@ func TestBackupAndRestore(t *testing.T) {
 	// The coordinator's disk is lost, and its backup is old.
 	rename(t, s.coordinator(), s.coordinator()+".newest")
 	out, _ = ran(t, 0, "coordinator", "restore", ofCoordinator, s.coordinator())
-	contains(t, out, "OK: the log was audited; start it with: atrium coordinator serve")
+	contains(t, out, "OK: the log is consistent with itself; hospitals tell whether it is the newest. Start it with: atrium coordinator serve")
 	lead = started(t, "coordinator", "serve", s.coordinator())
 	daemons = s.startAll()
 	if got, said := lead.said(t); got != 1 || !strings.Contains(said, "this store is an older copy or a fork, restore the newest one") {

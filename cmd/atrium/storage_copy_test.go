@@ -26,7 +26,7 @@ func TestStorageCopy(t *testing.T) {
 	}
 	out := copyTo(false, first.Store, place)
 	has(t, out, "root "+first.Log.Root)
-	has(t, out, "OK: every object is the same, and the copy was audited")
+	has(t, out, "OK: every object is the same, and the copy is consistent with itself")
 	has(t, copyTo(false, first.Store, place), "; 0 were written")
 	has(t, copyTo(false, place, back), "OK: ")
 	requireSameObjects(t, first.Store, back)
