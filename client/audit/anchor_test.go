@@ -137,10 +137,11 @@ func TestAnchors(t *testing.T) {
 		words   []string
 	}{
 		"none":         {Options{}, 0, []string{madeUp, open}},
+		"two":          {Options{Charter: pin, Checkpoints: []Checkpoint{full}}, n, []string{"checkpoints of alpha, beta"}},
 		"charter":      {Options{Charter: pin}, 0, []string{approved, open, ": the one that you gave"}},
 		"checkpoint":   {Options{Checkpoints: []Checkpoint{full}}, n, []string{madeUp, fmt.Sprintf("checkpoints of alpha, beta: nothing of the first %d entries was cut off or changed", n)}},
 		"both":         {Options{Charter: pin, Checkpoints: []Checkpoint{some, full}}, n, []string{approved, "kept        beta.checkpoint: 50 entries, cosigned by beta at 2026"}},
-		"moved":        {Options{Charter: pin, Checkpoints: []Checkpoint{moved}}, 50, []string{"kept        mailed.txt: 50 entries", "nothing of the first 50 entries"}},
+		"moved":        {Options{Charter: pin, Checkpoints: []Checkpoint{moved}}, 50, []string{"kept        mailed.txt: 50 entries", "nothing of the first 50 entries", "note        the charter counts with 1 hostile"}},
 		"not cosigned": {Options{Charter: pin, Checkpoints: []Checkpoint{keeps(t, fx.objects, fx.key, n)}}, 0, []string{open, "cosigned by no hospital of this federation: whoever has the log's key can make it"}},
 		"by strangers": {Options{Charter: pin, Checkpoints: []Checkpoint{keeps(t, fx.objects, fx.key, n, stranger)}}, 0, []string{open, "cosigned by no hospital of this federation"}},
 	} {
@@ -155,6 +156,9 @@ func TestAnchors(t *testing.T) {
 			t.Errorf("%s: %s", what, report.Verdict("all"))
 		}
 		text := strings.Join(report.Text(), "\n")
+		if what == "two" && strings.Contains(text, "hostile") {
+			t.Errorf("one of two is honest:\n%s", text)
+		}
 		for _, words := range c.words {
 			if !strings.Contains(text, words) {
 				t.Errorf("%s: the report lacks %q:\n%s", what, words, text)

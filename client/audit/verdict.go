@@ -15,6 +15,7 @@ type Log struct {
 	Epoch      uint64            `json:"epoch"`   // of that charter
 	LogKey     string            `json:"log_key"` // verifier key
 	Members    int               `json:"members"`
+	MaxHostile int               `json:"max_hostile"` // f of that charter
 	Entries    int64             `json:"entries"`
 	Batches    int64             `json:"batches"`
 	Root       federation.Digest `json:"root"`          // over all entries
@@ -26,7 +27,7 @@ type Log struct {
 
 func (h *history) log(tree *roundlog.Tree) Log {
 	return Log{Federation: h.charter.Federation, Charter: h.charter.Digest(), Epoch: h.charter.Epoch, LogKey: h.charter.LogKey,
-		Members: len(h.charter.Members), Entries: tree.Size(), Batches: h.batches, Root: federation.Digest(tree.Root()),
+		Members: len(h.charter.Members), MaxHostile: h.charter.MaxHostile, Entries: tree.Size(), Batches: h.batches, Root: federation.Digest(tree.Root()),
 		Cosigned: h.cosigned(), Last: h.lastCosigned(), Anchored: h.anchor.Holds(), Anchor: h.anchor}
 }
 
@@ -79,8 +80,13 @@ func (l Log) anchors() []string {
 	if l.Anchor.Entries == 0 {
 		return append(lines, "anchor      checkpoints: none of a hospital was given, so the end may be cut off"+l.replaceable())
 	}
-	return append(lines, fmt.Sprintf("anchor      checkpoints of %s: nothing of the first %d entries was cut off or changed; what came after may be cut off",
-		list(l.Anchor.keepers()), l.Anchor.Entries))
+	keepers := l.Anchor.keepers()
+	lines = append(lines, fmt.Sprintf("anchor      checkpoints of %s: nothing of the first %d entries was cut off or changed; what came after may be cut off",
+		list(keepers), l.Anchor.Entries))
+	if len(keepers) <= l.MaxHostile {
+		lines = append(lines, fmt.Sprintf("note        the charter counts with %d hostile: a hospital that works with the operator can hand over an old checkpoint, so ask others, too", l.MaxHostile))
+	}
+	return lines
 }
 
 // replaceable says what may be changed besides.
