@@ -129,6 +129,8 @@ func TestTwoFederations(t *testing.T) {
 	if strings.Count(out, "AUC here") != 2 || !strings.Contains(out, "oncology") {
 		t.Errorf("status of a hospital:\n%s", out)
 	}
+	_, errs := ran(t, 2, "hospital", "checkpoint", c.daemons[0])
+	contains(t, errs, "several federations: give the folder of one of them")
 	for _, s := range []site{c.site, c.second} {
 		s.audits()
 	}
