@@ -226,6 +226,7 @@ func (d *Daemon) note(doing string, err error) {
 		return
 	}
 	d.noted = time.Now()
+	d.status.Charter, d.status.Epoch = d.cfg.Charter.Digest().String(), d.cfg.Charter.Epoch
 	if err := writeJSON(filepath.Join(d.cfg.State, StatusFile), d.status); err != nil {
 		d.cfg.Logger.Warn("status", "error", err)
 	}

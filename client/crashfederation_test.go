@@ -572,11 +572,15 @@ func (f *fed) check(ctx context.Context) (history, error) {
 	for _, p := range h.published {
 		errs = append(errs, f.checkSum(ctx, p))
 	}
-	pin := audit.Options{Charter: f.charter.Digest()}
-	if _, err := audit.Verify(ctx, f.log, pin); err != nil {
+	anchor := audit.Options{Charter: f.charter.Digest(), Checkpoints: f.checkpoints()}
+	verified, err := audit.Verify(ctx, f.log, anchor)
+	if err != nil {
 		errs = append(errs, fmt.Errorf("verify: %w", err))
 	}
-	report, err := audit.Replay(ctx, f.log, pin)
+	if want := len(anchor.Checkpoints) > 0; err == nil && verified.Anchored != want {
+		errs = append(errs, fmt.Errorf("verify: anchored %t, %d hospitals kept a checkpoint", verified.Anchored, len(anchor.Checkpoints)))
+	}
+	report, err := audit.Replay(ctx, f.log, anchor)
 	errs = append(errs, err)
 	for _, v := range report.Versions {
 		if v.Status != audit.Rederived || !v.Stored {
@@ -585,6 +589,16 @@ func (f *fed) check(ctx context.Context) (history, error) {
 	}
 	errs = append(errs, f.checkEnvelopes(ctx, h), f.checkAnswers())
 	return h, errors.Join(errs...)
+}
+
+// checkpoints are those that hospitals kept: whatever crashed, the log goes on from each.
+func (f *fed) checkpoints() (list []audit.Checkpoint) {
+	for _, state := range f.states {
+		if k, err := client.ReadCheckpoint(state); err == nil {
+			list = append(list, audit.Checkpoint{File: state, Data: k.Encode()})
+		}
+	}
+	return list
 }
 
 // leadOnce lets a coordinator take the lead and end.

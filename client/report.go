@@ -26,7 +26,6 @@ const (
 	PredictionsFile = "predictions.csv"   // label,score,score_alone of each test record; of several labels a line each, with the label in column "of"
 	TunedFile       = "tuned.safetensors" // snapshot: the last version, trained on with this hospital's records
 	StatusFile      = "status.json"
-	checkpointFile  = "checkpoint" // the largest one seen; a copy
 )
 
 // Status is what the daemon last did, for `atrium hospital status`.
@@ -34,6 +33,8 @@ type Status struct {
 	Hospital   string `json:"hospital"`
 	Pseudonym  string `json:"pseudonym"`
 	Federation string `json:"federation"`
+	Charter    string `json:"charter"` // digest of the one in force here, for auditors
+	Epoch      uint64 `json:"epoch"`   // its number
 	Connected  bool   `json:"connected"`
 	Doing      string `json:"doing"`
 	Round      uint64 `json:"round"`

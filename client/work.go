@@ -1,12 +1,9 @@
 package client
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
-	"os"
-	"path/filepath"
 	"time"
 
 	"google.golang.org/grpc/codes"
@@ -267,26 +264,6 @@ func (d *Daemon) seeUnder(w *atriumpb.Work, logKey string) (roundlog.Checkpoint,
 		d.keepCheckpoint(w.GetCheckpoint())
 	}
 	return c, err
-}
-
-// keepCheckpoint keeps the largest checkpoint as it was signed: to a coordinator that works
-// on an older copy of its log it is the proof. Nothing here depends on it.
-func (d *Daemon) keepCheckpoint(note []byte) {
-	if bytes.Equal(note, d.checkpoint) {
-		return
-	}
-	d.checkpoint = bytes.Clone(note)
-	if err := writeFile(filepath.Join(d.cfg.State, checkpointFile), note); err != nil {
-		d.cfg.Logger.Warn("checkpoint", "error", err)
-	}
-}
-
-// loadCheckpoint reads what the run before kept.
-func (d *Daemon) loadCheckpoint() {
-	note, err := os.ReadFile(filepath.Join(d.cfg.State, checkpointFile))
-	if err == nil && len(note) <= roundlog.MaxCheckpointBytes {
-		d.checkpoint = note
-	}
 }
 
 func hashes(list [][]byte) ([]roundlog.Hash, error) {

@@ -34,7 +34,7 @@ func newCoordinatorBackupCommand() *cobra.Command {
 		Short: "Copy a coordinator with its keys and its log, also while it runs",
 		Long: `Copies what the atrium.yaml of FOLDER names into the new folder DEST: the configuration,
 charter, plan, the secret keys (log.key, tls.key, S3 credentials) and the whole storage,
-then audits the copy. It may run beside the coordinator: what is copied is the log as it
+then verifies the copy. It may run beside the coordinator: what is copied is the log as it
 stood when the command began. Envelopes of rounds under way are left out.
 
 DEST holds secret keys: its folders have mode 0700, its files 0600. Keep it like a key.
@@ -108,7 +108,7 @@ func backUpCoordinator(cmd *cobra.Command, c config, dest, folder string) error 
 	}
 	o.backedUp(dest, inv, [2]string{"objects", fmt.Sprintf("%d, %s", r.Objects, bytesText(r.Bytes))},
 		[2]string{"log", fmt.Sprintf("size %d, root %s", r.LogSize, r.Root)})
-	o.line("OK: the copy of the log was audited; keep the digest elsewhere: restore asks for it")
+	o.line("OK: the copy of the log is consistent with itself; keep the digest elsewhere: restore asks for it")
 	return nil
 }
 

@@ -139,6 +139,23 @@ type site struct {
 
 func (s site) coordinator() string         { return filepath.Join(s.dir, "fed", "coordinator") }
 func (s site) hospital(name string) string { return filepath.Join(s.dir, "fed", "hospitals", name) }
+
+// anchors are the flags that anchor an audit of the site's log.
+func (s site) anchors() []string { return anchored(s.t, filepath.Join(s.dir, "fed")) }
+
+// audits verifies and replays the site's log under its anchors.
+func (s site) audits(where ...string) {
+	s.t.Helper()
+	if len(where) == 0 {
+		where = []string{"--state", filepath.Join(s.dir, "fed")}
+	}
+	for _, command := range []string{"verify", "replay"} {
+		if out, _ := ran(s.t, 0, slices.Concat([]string{"audit", command}, where, s.anchors())...); !strings.Contains(out, "\nOK: ") {
+			s.t.Errorf("audit %s:\n%s", command, out)
+		}
+	}
+}
+
 func (s site) put(file string, plan federation.Plan) {
 	s.t.Helper()
 	if err := os.WriteFile(file, planfile.WritePlan(plan), 0o600); err != nil {
@@ -292,11 +309,7 @@ func TestFederationByHand(t *testing.T) {
 	if _, errs := ran(t, 1, "coordinator", "serve", s.coordinator()); !strings.Contains(errs, `plan does not continue the model: model {"kind":"mlp","hidden":[4]}, was {"kind":"logistic"}`) {
 		t.Errorf("another model: %q", errs)
 	}
-	for _, command := range []string{"verify", "replay"} {
-		if out, _ := ran(t, 0, "audit", command, "--state", filepath.Join(s.dir, "fed")); !strings.Contains(out, "\nOK: ") {
-			t.Errorf("audit %s:\n%s", command, out)
-		}
-	}
+	s.audits()
 }
 
 func (s site) journal(name string) string { return filepath.Join(s.hospital(name), "state", "journal") }

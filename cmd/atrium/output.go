@@ -123,6 +123,12 @@ func (o *output) text(text string) {
 	fmt.Fprintln(o.out, text)
 }
 
+// raw prints a result that is a file.
+func (o *output) raw(b []byte) {
+	o.progressEnds()
+	o.out.Write(b)
+}
+
 // line prints one line of a result.
 func (o *output) line(format string, args ...any) { o.text(fill(format, args)) }
 
@@ -209,8 +215,12 @@ func report(w io.Writer, err error) int {
 	if text := storage.Advice(err); text != "" {
 		fmt.Fprintf(w, "atrium: %s\n", text)
 	}
-	if isUsage(err) {
+	var unanchored errUnanchored
+	switch {
+	case isUsage(err):
 		return exitUsage
+	case errors.As(err, &unanchored):
+		return exitUnanchored
 	}
 	return exitFailure
 }

@@ -169,7 +169,7 @@ func (r *restoring) coordinator(ctx context.Context) error {
 	}
 	r.o.pairs([][2]string{{"restored", r.into}, {"federation", r.inv.Federation}, {"backup of", r.inv.Time},
 		{"log", fmt.Sprintf("size %d, root %s", copied.LogSize, copied.Root)}})
-	r.o.line("OK: the log was audited; start it with: atrium coordinator serve %s", r.into)
+	r.o.line("OK: the log is consistent with itself; hospitals tell whether it is the newest. Start it with: atrium coordinator serve %s", r.into)
 	return nil
 }
 

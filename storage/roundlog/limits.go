@@ -9,6 +9,7 @@ const (
 	MaxOrigin          = 128      // bytes in the name of a log or a cosigner
 	MaxCheckpointBytes = 4 << 10  // a checkpoint with its signature
 	MaxCosignature     = 512      // bytes of one cosignature line
+	MaxKeptBytes       = 16 << 10 // a checkpoint with cosignatures, as a hospital hands it on
 	maxKeyText         = 512      // bytes of a key in text form
 	maxAttempts        = 3        // puts of one batch before its outcome is in doubt
 	nearest            = 32       // batches after the next that are all looked for when a Log is opened
