@@ -7,7 +7,7 @@ PROTO := coordinator/atriumpb
 MINIO := github.com/minio/minio@v0.0.0-20260212201848-7aac2a2c5b7c
 VERSITYGW := github.com/versity/versitygw/cmd/versitygw@v1.8.0
 
-.PHONY: build test check unit race slow tables chaos crash fuzz bench proto servers
+.PHONY: build test check unit race slow tables chaos crash deep fuzz bench proto servers
 
 build:
 	$(GO) build -trimpath -o atrium ./cmd/atrium
@@ -68,7 +68,7 @@ crash:
 
 # The explorations of client/participant that take longer than a minute.
 deep:
-	go test -count=1 -tags deep -timeout 4h -run TestDeep -v ./client/participant
+	$(GO) test -count=1 -tags deep -timeout 4h -run TestDeep -v ./client/participant
 
 # Every fuzz target for a few seconds each.
 FUZZTIME ?= 10s

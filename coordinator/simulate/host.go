@@ -469,7 +469,8 @@ func (h *host) ready(t round.Task, header federation.Header) {
 			h.decline(t, m.Header, reasonOf(err), federation.RoleCustodian)
 			return
 		}
-		a := federation.Ready{V: 1, Manifest: m.Digest, Candidate: list.Digest(), Custodian: h.id, Unreadable: []federation.HospitalID{}}
+		a := federation.Ready{V: 1, Manifest: m.Digest, Candidate: list.Digest(), Custodian: h.id,
+			Asks: federation.AsksDigest(header.Questions, federation.SetDigest(list.Set())), Unreadable: []federation.HospitalID{}}
 		h.send(t, size(h.id, a), round.ReadyVerified{Ready: a, Blob: federation.Sum(federation.Encode(a))})
 	})
 }
