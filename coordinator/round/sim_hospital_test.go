@@ -44,7 +44,7 @@ type update struct {
 	blob    federation.Digest
 	oneHot  federation.HospitalID
 	garbled []federation.HospitalID
-	broken  bool // no sum with it opens
+	broken  bool                                        // no sum with it opens
 	sealed  map[federation.HospitalID]federation.Digest // custodian -> one-round key
 }
 
