@@ -66,6 +66,10 @@ crash:
 	@ATRIUM_CRASH=full $(GO) test -run '^TestCrashMatrix$$' -v -timeout 1h ./client >.tools/crash.log 2>&1; status=$$?; \
 		grep -E 'crash_test.go.* cases,|^ *--- FAIL|^(ok|FAIL)' .tools/crash.log; exit $$status
 
+# The explorations of client/participant that take longer than a minute.
+deep:
+	go test -count=1 -tags deep -timeout 4h -run TestDeep -v ./client/participant
+
 # Every fuzz target for a few seconds each.
 FUZZTIME ?= 10s
 fuzz:

@@ -12,8 +12,10 @@ import (
 	"time"
 
 	"atrium/aggregation"
+	"atrium/client/participant"
 	"atrium/coordinator/atriumpb"
 	"atrium/coordinator/federation"
+	"atrium/privacy/envelope"
 	"atrium/storage/models"
 )
 
@@ -22,6 +24,9 @@ import (
 func (d *Daemon) adopt(ctx context.Context, w *atriumpb.Work) error {
 	snapshot, err := asDigest(w.GetSnapshot())
 	if err != nil {
+		return err
+	}
+	if err := d.checkAdopted(w, snapshot); err != nil {
 		return err
 	}
 	federated, err := d.score(ctx, snapshot, federation.Digest{})
@@ -60,6 +65,25 @@ func (d *Daemon) adopt(ctx context.Context, w *atriumpb.Work) error {
 	d.adopted = r.Version
 	d.cfg.Logger.Info("version adopted", "version", r.Version, "reason", r.Reason)
 	return nil
+}
+
+// checkAdopted refuses a version under a number for which f+1 custodians did not sign.
+func (d *Daemon) checkAdopted(w *atriumpb.Work, snapshot federation.Digest) error {
+	for _, signed := range w.GetDerived() {
+		m, _, err := envelope.DecodeMessage[federation.Derived](d.cfg.Charter, signed)
+		if err != nil {
+			return err
+		}
+		if m.Version == w.GetVersion() && m.Snapshot == snapshot {
+			return d.mustHave(w, participant.Base{Version: m.Version, Snapshot: m.Snapshot, Parameters: m.Parameters})
+		}
+	}
+	for _, b := range d.state.Bases {
+		if b.Version == w.GetVersion() && b.Snapshot == snapshot {
+			return nil
+		}
+	}
+	return fmt.Errorf("adopt version %d, snapshot %s: %w", w.GetVersion(), snapshot.Short(), participant.ErrBase)
 }
 
 // scoreTuned trains a version on with this hospital's own records, where the plan says

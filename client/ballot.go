@@ -2,6 +2,7 @@ package client
 
 import (
 	"crypto/ed25519"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"os"
@@ -93,12 +94,14 @@ func (b *Ballot) Words() []string {
 	switch {
 	case b.closes():
 		given := 0
-		if c, err := participant.ClosingOf(b.state); err == nil {
-			given = len(c.Answered)
+		for _, m := range b.state.Memory {
+			if m.HasSent() && !m.Past && !m.Certified {
+				given++
+			}
 		}
-		lines = append(lines, fmt.Sprintf("By approving this hospital, a custodian, closes epoch %d for good: it says which %d sums it helped to open and answers nothing more in that epoch.", b.before.Epoch, given))
+		lines = append(lines, fmt.Sprintf("By approving this hospital, a custodian, closes epoch %d for good: it says which %d sums it helped to open and sends nothing more in that epoch.", b.before.Epoch, given))
 	case b.state.IsCustodian():
-		lines = append(lines, "This hospital is a custodian, but its journal is new: it cannot say what it answered, and does not close the epoch.")
+		lines = append(lines, "This hospital is a custodian, but its journal is new: it cannot say what it sent, and does not close the epoch.")
 	}
 	if !member {
 		lines = append(lines, "This hospital is removed: it takes part in nothing after that.")
@@ -155,7 +158,11 @@ func (b *Ballot) close() (federation.Signed, error) {
 		}
 		return federation.Decode[federation.Signed](raw, 2*federation.MaxClosingBytes)
 	}
-	closing, err := participant.ClosingOf(b.state)
+	var random federation.Digest
+	if _, err := rand.Read(random[:]); err != nil {
+		return federation.Signed{}, err
+	}
+	closing, err := participant.ClosingOf(b.state, random, proofs(b.dir))
 	if err != nil {
 		return federation.Signed{}, err
 	}

@@ -1,6 +1,7 @@
 package client
 
 import (
+	"bytes"
 	"context"
 	"encoding/binary"
 	"errors"
@@ -12,8 +13,11 @@ import (
 
 	"atrium/aggregation"
 	"atrium/client/dataset"
+	"atrium/client/participant"
 	"atrium/client/train"
+	"atrium/coordinator/atriumpb"
 	"atrium/coordinator/federation"
+	"atrium/storage"
 	"atrium/storage/models"
 )
 
@@ -77,8 +81,11 @@ func (d *Daemon) letGo() {
 
 // download decodes a snapshot while it arrives.
 func (d *Daemon) download(ctx context.Context, digest federation.Digest) (model, error) {
-	from := d.link.open(ctx, digest, models.MaxSnapshotBytes)
-	defer from.close()
+	from, err := d.openSnapshot(ctx, digest)
+	if err != nil {
+		return model{}, err
+	}
+	defer from.Close()
 	s, params, norm, err := models.DecodeForPlan(d.cfg.Plan, from, d.model.params)
 	if errors.Is(err, models.ErrSnapshot) { // what was not read may show that the digest is wrong
 		if _, failed := io.Copy(io.Discard, from); failed != nil {
@@ -94,6 +101,19 @@ func (d *Daemon) download(ctx context.Context, digest federation.Digest) (model,
 	}
 	m := model{snapshot: digest, parameters: models.ParametersDigest(s), params: params, norm: norm, clips: models.ClipValues(clips)}
 	return m, d.readState(&m, s)
+}
+
+// openSnapshot reads a version from the store, where it was derived here, or else as it
+// arrives from the coordinator.
+func (d *Daemon) openSnapshot(ctx context.Context, digest federation.Digest) (io.ReadCloser, error) {
+	raw, err := storage.GetVerified(ctx, d.store, storage.ModelSegment(digest), digest, models.MaxSnapshotBytes)
+	if err == nil {
+		return io.NopCloser(bytes.NewReader(raw)), nil
+	}
+	if !errors.Is(err, storage.ErrNotFound) {
+		return nil, fatal{err}
+	}
+	return d.link.open(ctx, digest, models.MaxSnapshotBytes), nil
 }
 
 // readState takes from a snapshot what the plan's rule keeps there for hospitals.
@@ -137,10 +157,18 @@ func controlOf(p federation.Plan, s models.Snapshot) ([]float32, error) {
 	return control, nil
 }
 
-// checkBase verifies the base of a header before this hospital joins.
-func (d *Daemon) checkBase(ctx context.Context, h federation.Header) error {
+// checkBase downloads the base of a round, unless it was derived here, and compares the
+// header's clips with what follows from it. Whoever keeps a state of its own between rounds
+// trains on nothing that custodians did not derive: it would move that state.
+func (d *Daemon) checkBase(ctx context.Context, w *atriumpb.Work) error {
+	h := d.live.header
 	if h.Base.IsZero() {
 		return nil
+	}
+	if d.cfg.Plan.Aggregation.KeepsState() || len(d.cfg.Plan.Aggregation.LocalTensors) > 0 {
+		if err := d.mustHave(w, participant.Base{Version: h.Version, Snapshot: h.Base, Parameters: h.Parameters}); err != nil {
+			return err
+		}
 	}
 	if _, _, err := d.base(ctx, h.Base, h.Parameters); err != nil {
 		return err

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"strings"
 	"time"
 
 	"atrium/client/participant"
@@ -22,16 +23,29 @@ import (
 // ErrDishonest: what the coordinator showed does not fit together.
 var ErrDishonest = errors.New("the coordinator's messages do not fit together")
 
-// acknowledge opens the envelopes of a candidate and says which could not be read.
-func (d *Daemon) acknowledge(ctx context.Context, w *atriumpb.Work) error {
-	if err := d.ensureManifest(ctx, w); err != nil {
-		return err
-	}
-	candidate, err := federation.DecodeCandidate(w.GetSubmitters())
+// ready checks a candidate: the log names it, its base was derived, its members are whom the
+// policy counts, its envelopes open and C is what they add up to. Then the share sums for
+// exactly this candidate are on disk before the coordinator hears of it. Envelopes that could
+// not be read are a complaint instead.
+func (d *Daemon) ready(ctx context.Context, w *atriumpb.Work) error {
+	candidate, err := federation.DecodeCandidate(w.GetCandidate())
 	if err != nil {
 		return err
 	}
-	if err := participant.MayOpen(d.state, d.live.manifest, candidate); err != nil {
+	head, err := d.checkNamed(w, candidate.Digest())
+	if err != nil {
+		return err
+	}
+	if m, _ := d.state.Recall(candidate.Manifest); holds(m, candidate) || m.Candidate == candidate.Digest() { // the receipt was lost
+		return d.sendReady(ctx, w, candidate, head, []federation.HospitalID{})
+	}
+	if err := d.ensureManifest(ctx, w); err != nil {
+		return err
+	}
+	if err := d.takeSigned(w, d.state.Live.Base); err != nil {
+		return err
+	}
+	if err := participant.MayOpen(d.state, d.live.manifest, candidate, d.live.candidate); err != nil {
 		return err
 	}
 	if err := d.judgeGroups(candidate); err != nil {
@@ -44,15 +58,58 @@ func (d *Daemon) acknowledge(ctx context.Context, w *atriumpb.Work) error {
 	if err != nil {
 		return err
 	}
-	a := federation.Ready{V: 1, Manifest: d.live.manifest.Digest, Candidate: federation.Sum(w.GetSubmitters()),
-		Custodian: d.self, Unreadable: unreadable}
-	signed := envelope.SignMessage(d.cfg.Identity, d.cfg.Charter.Federation, a)
-	return d.link.send(ctx, "acknowledgement", federation.Encode(signed))
+	if len(unreadable) == 0 {
+		if err := d.holdShareSums(ctx, candidate); err != nil {
+			return err
+		}
+	}
+	return d.sendReady(ctx, w, candidate, head, unreadable)
+}
+
+func holds(m participant.Memory, c federation.Candidate) bool {
+	_, ok := m.Ready(c.Digest())
+	return ok
+}
+
+// checkNamed verifies that the log entry which names a candidate is included in a checkpoint
+// consistent with all that this hospital has seen.
+func (d *Daemon) checkNamed(w *atriumpb.Work, candidate federation.Digest) (federation.TreeHead, error) {
+	e, head, err := d.checkEntry(w)
+	if err != nil {
+		return head, err
+	}
+	if e.Kind != round.Candidate || e.Round != w.GetRound() || e.Blob != candidate {
+		return head, fmt.Errorf("entry %d does not name candidate %s: %w", w.GetEntryIndex(), candidate.Short(), ErrDishonest)
+	}
+	return head, nil
+}
+
+// checkEntry verifies checkpoint and inclusion of the entry that comes with a task.
+func (d *Daemon) checkEntry(w *atriumpb.Work) (round.Entry, federation.TreeHead, error) {
+	c, err := d.see(w)
+	if err == nil {
+		err = checkIncluded(w, c)
+	}
+	if err != nil {
+		return round.Entry{}, federation.TreeHead{}, fmt.Errorf("entry %d: %w", w.GetEntryIndex(), err)
+	}
+	e, err := round.DecodeEntry(w.GetEntry())
+	return e, federation.TreeHead{Size: c.Size, Root: federation.Digest(c.Root)}, err
+}
+
+func (d *Daemon) sendReady(ctx context.Context, w *atriumpb.Work, candidate federation.Candidate, head federation.TreeHead, unreadable []federation.HospitalID) error {
+	line, err := roundlog.Cosign(w.GetCheckpoint(), string(d.self), d.cfg.Identity, time.Now())
+	if err != nil {
+		return err
+	}
+	r := federation.Ready{V: 1, Manifest: candidate.Manifest, Candidate: candidate.Digest(), Custodian: d.self,
+		Unreadable: unreadable, Checkpoint: head, Cosignature: string(line)}
+	return d.link.send(ctx, "ready", federation.Encode(envelope.SignMessage(d.cfg.Identity, d.cfg.Charter.Federation, r)))
 }
 
 // judgeGroups asks the hospital's policy about every group that is summed.
-func (d *Daemon) judgeGroups(s federation.Candidate) error {
-	for _, group := range s.Set() {
+func (d *Daemon) judgeGroups(c federation.Candidate) error {
+	for _, group := range c.Set() {
 		if len(group) == 0 {
 			continue
 		}
@@ -73,8 +130,8 @@ func (d *Daemon) openEnvelopes(ctx context.Context, candidate federation.Candida
 	if err != nil {
 		return nil, err
 	}
-	d.live.shares = nil // those of another candidate
-	shares := map[federation.Submitter][]uint16{}
+	d.eraseShares() // those of another candidate
+	shares, submissions := map[federation.Submitter][]uint16{}, map[federation.HospitalID]federation.Submission{}
 	unreadable := []federation.HospitalID{}
 	for _, group := range candidate.Groups {
 		for _, member := range group {
@@ -85,7 +142,7 @@ func (d *Daemon) openEnvelopes(ctx context.Context, candidate federation.Candida
 			if err != nil {
 				return nil, err
 			}
-			share, err := d.openEnvelope(member, item)
+			share, err := d.openEnvelope(member, item, submissions)
 			if errors.Is(err, ErrDishonest) {
 				return nil, err
 			}
@@ -102,14 +159,14 @@ func (d *Daemon) openEnvelopes(ctx context.Context, candidate federation.Candida
 	} else if !errors.Is(err, io.EOF) {
 		return nil, err
 	}
-	d.live.shares = shares
+	d.live.shares, d.live.submissions = shares, submissions
 	slices.Sort(unreadable)
 	return unreadable, nil
 }
 
 func digestBytes(d federation.Digest) []byte { return d[:] }
 
-func (d *Daemon) openEnvelope(member federation.Submitter, item *atriumpb.EnvelopeItem) ([]uint16, error) {
+func (d *Daemon) openEnvelope(member federation.Submitter, item *atriumpb.EnvelopeItem, submissions map[federation.HospitalID]federation.Submission) ([]uint16, error) {
 	lie := func(what string, err error) error {
 		if err != nil {
 			return fmt.Errorf("submission of %s: %s: %w: %w", member.Hospital, what, ErrDishonest, err)
@@ -127,6 +184,7 @@ func (d *Daemon) openEnvelope(member federation.Submitter, item *atriumpb.Envelo
 	if err := federation.CheckSubmission(d.cfg.Charter, d.live.manifest, s, len(params.Segments(opening.SegmentTarget))); err != nil {
 		return nil, lie("it does not hold", err)
 	}
+	submissions[s.Hospital] = s
 	point, _ := d.cfg.Charter.Point(d.self)
 	if federation.Sum(item.GetEnvelope()) != s.Envelopes[point-1] {
 		return nil, lie("the envelope is not the signed one", nil)
@@ -135,149 +193,208 @@ func (d *Daemon) openEnvelope(member federation.Submitter, item *atriumpb.Envelo
 	if err != nil {
 		return nil, err
 	}
+	defer clear(plain)
 	return shamir.Unmarshal(plain, params.N())
 }
 
-// answer gives this custodian's share sums over S, once. What was answered before is
-// sent again, byte for byte.
-func (d *Daemon) answer(ctx context.Context, w *atriumpb.Work) error {
-	manifest, err := asDigest(w.GetManifest())
+// holdShareSums checks C where that costs little, adds the shares of S and makes the sums
+// durable for exactly this candidate.
+func (d *Daemon) holdShareSums(ctx context.Context, candidate federation.Candidate) error {
+	if err := d.addUp(ctx, candidate); err != nil {
+		return err
+	}
+	sums, err := d.shareSums(ctx, candidate)
 	if err != nil {
 		return err
 	}
-	if m, ok := d.state.Recall(manifest); ok && m.Answered() {
-		if asked := federation.Sum(w.GetSubmitters()); asked != m.Submitters {
-			return fmt.Errorf("answer for S %s: manifest %s: %w for S %s", asked.Short(), manifest.Short(), participant.ErrAnswered, m.Submitters.Short())
-		}
-		return d.sendAnswer(ctx, m.Answer)
-	}
-	if err := d.ensureManifest(ctx, w); err != nil {
+	if err := d.persist(participant.BeReady(d.state, d.live.manifest, candidate, d.live.candidate, sums)); err != nil {
 		return err
 	}
-	s, err := federation.DecodeCandidate(w.GetSubmitters())
-	if err != nil {
-		return err
-	}
-	head, err := d.checkSelection(w, s)
-	if err != nil {
-		return err
-	}
-	if err := participant.MayAnswer(d.state, d.live.manifest, s); err != nil {
-		return err
-	}
-	if err := d.judgeGroups(s); err != nil {
-		return err
-	}
-	if d.live.key == nil || d.live.shares == nil {
-		return participant.ErrRestarted
-	}
-	digest, err := d.keepAnswer(ctx, w, s, head)
-	if err != nil {
-		return err
-	}
-	if err := d.persist(participant.AnswerWith(d.state, d.live.manifest, s, digest)); err != nil {
-		return err
-	}
-	d.eraseKey()
-	return d.sendAnswer(ctx, digest)
+	d.live.candidate = &candidate
+	return nil
 }
 
-// checkSelection verifies that the log entry which names S is included in a checkpoint
-// consistent with all that this hospital has seen.
-func (d *Daemon) checkSelection(w *atriumpb.Work, s federation.Candidate) (federation.TreeHead, error) {
-	c, err := d.see(w)
-	if err != nil {
-		return federation.TreeHead{}, err
-	}
-	if err := checkIncluded(w, c); err != nil {
-		return federation.TreeHead{}, fmt.Errorf("entry that names S: %w", err)
-	}
-	e, err := round.DecodeEntry(w.GetEntry())
-	if err != nil {
-		return federation.TreeHead{}, err
-	}
-	if e.Kind != round.Select || e.Round != d.live.header.Round || e.Blob != s.Digest() {
-		return federation.TreeHead{}, fmt.Errorf("entry %d does not name this S: %w", w.GetEntryIndex(), ErrDishonest)
-	}
-	return federation.TreeHead{Size: c.Size, Root: federation.Digest(c.Root)}, nil
-}
-
-// keepAnswer adds the shares of S, signs and stores the answer.
-func (d *Daemon) keepAnswer(ctx context.Context, w *atriumpb.Work, s federation.Candidate, head federation.TreeHead) (federation.Digest, error) {
-	a := federation.Send{V: 1, Manifest: s.Manifest, Submitters: s.Digest(), Custodian: d.self, Checkpoint: head}
-	line, err := roundlog.Cosign(w.GetCheckpoint(), string(d.self), d.cfg.Identity, time.Now())
-	if err != nil {
-		return federation.Digest{}, err
-	}
-	a.Cosignature = string(line)
-	for _, group := range s.Groups {
+// shareSums adds the opened shares of each group and stores the sums.
+func (d *Daemon) shareSums(ctx context.Context, candidate federation.Candidate) ([]federation.Digest, error) {
+	var digests []federation.Digest
+	for _, group := range candidate.Groups {
 		if len(group) == 0 {
-			a.ShareSums = append(a.ShareSums, federation.Digest{})
+			digests = append(digests, federation.Digest{})
 			continue
 		}
 		var sum []uint16
 		for _, member := range group {
 			share, ok := d.live.shares[member] // by hospital too: one submission is summed once, as its own
 			if !ok {
-				return federation.Digest{}, fmt.Errorf("S names submission %s of %s, which was not opened here: %w",
+				return nil, fmt.Errorf("candidate names submission %s of %s, which was not opened here: %w",
 					member.Submission.Short(), member.Hospital, ErrDishonest)
 			}
 			if sum == nil {
 				sum = make([]uint16, len(share))
 			}
 			if err := shamir.AddTo(sum, share); err != nil {
-				return federation.Digest{}, err
+				return nil, err
 			}
 		}
-		digest, err := storage.PutBlob(ctx, d.store, shamir.Marshal(sum))
+		plain := shamir.Marshal(sum)
+		digest, err := storage.PutBlob(ctx, d.store, plain)
+		clear(plain)
+		clear(sum)
 		if err != nil {
-			return federation.Digest{}, fatal{err}
+			return nil, fatal{err}
 		}
-		a.ShareSums = append(a.ShareSums, digest)
+		digests = append(digests, digest)
 	}
-	signed := envelope.SignMessage(d.cfg.Identity, d.cfg.Charter.Federation, a)
+	return digests, nil
+}
+
+// send gives this custodian's share sums for a candidate that stands, once. What was sent
+// before is sent again, byte for byte, also after a restart.
+func (d *Daemon) send(ctx context.Context, w *atriumpb.Work) error {
+	manifest, err := asDigest(w.GetManifest())
+	if err != nil {
+		return err
+	}
+	candidate, err := federation.DecodeCandidate(w.GetCandidate())
+	if err != nil {
+		return err
+	}
+	if candidate.Manifest != manifest {
+		return fmt.Errorf("candidate %s of manifest %s, not %s: %w", candidate.Digest().Short(), candidate.Manifest.Short(), manifest.Short(), ErrDishonest)
+	}
+	if err := participant.MaySend(d.state, manifest, candidate.Digest()); err != nil {
+		return err
+	}
+	if m, _ := d.state.Recall(manifest); m.HasSent() {
+		return d.sendShares(ctx, m.Sent)
+	}
+	if err := d.judgeGroups(candidate); err != nil {
+		return err
+	}
+	head, err := d.checkStands(ctx, w, candidate)
+	if err != nil {
+		return err
+	}
+	digest, err := d.keepSend(ctx, w, candidate, head)
+	if err != nil {
+		return err
+	}
+	if err := d.persist(participant.SendFor(d.state, manifest, candidate.Digest(), digest)); err != nil {
+		return err
+	}
+	d.eraseKey()
+	return d.sendShares(ctx, digest)
+}
+
+// checkStands verifies that t custodians are ready for exactly this candidate and that the
+// entry with which they were is in the log; and of a C that is too large to be added here,
+// that everyone summed vouched for it.
+func (d *Daemon) checkStands(ctx context.Context, w *atriumpb.Work, candidate federation.Candidate) (federation.TreeHead, error) {
+	e, head, err := d.checkEntry(w)
+	if err != nil {
+		return head, err
+	}
+	named := false
+	ready := map[federation.HospitalID]bool{}
+	for _, signed := range w.GetReadies() {
+		r, digest, err := envelope.DecodeMessage[federation.Ready](d.cfg.Charter, signed)
+		if err != nil {
+			return head, err
+		}
+		if _, ok := d.cfg.Charter.Point(r.Custodian); !ok || r.Candidate != candidate.Digest() || r.Manifest != candidate.Manifest || len(r.Unreadable) > 0 {
+			return head, fmt.Errorf("ready of %s is of candidate %s: %w", r.Custodian, r.Candidate.Short(), ErrDishonest)
+		}
+		ready[r.Custodian] = true
+		named = named || digest == e.Blob
+	}
+	for _, signed := range w.GetVouches() {
+		named = named || federation.Sum(signed) == e.Blob
+	}
+	if len(ready) < d.cfg.Charter.Threshold || !named || e.Round != w.GetRound() {
+		return head, fmt.Errorf("%d of %d custodians are ready for candidate %s, by entry %d: %w",
+			len(ready), d.cfg.Charter.Threshold, candidate.Digest().Short(), w.GetEntryIndex(), ErrDishonest)
+	}
+	return head, d.checkVouches(ctx, w, candidate)
+}
+
+// keepSend signs and stores what is sent.
+func (d *Daemon) keepSend(ctx context.Context, w *atriumpb.Work, candidate federation.Candidate, head federation.TreeHead) (federation.Digest, error) {
+	line, err := roundlog.Cosign(w.GetCheckpoint(), string(d.self), d.cfg.Identity, time.Now())
+	if err != nil {
+		return federation.Digest{}, err
+	}
+	m, _ := d.state.Recall(candidate.Manifest)
+	held, _ := m.Ready(candidate.Digest())
+	s := federation.Send{V: 1, Manifest: candidate.Manifest, Candidate: candidate.Digest(), Custodian: d.self,
+		ShareSums: held.ShareSums, Checkpoint: head, Cosignature: string(line)}
+	signed := envelope.SignMessage(d.cfg.Identity, d.cfg.Charter.Federation, s)
 	digest, err := storage.PutBlob(ctx, d.store, federation.Encode(signed))
+	if err != nil {
+		return federation.Digest{}, fatal{err}
+	}
+	proof, err := proofOf(w, signed)
+	if err == nil {
+		err = keepProof(d.cfg.State, m.Round, candidate.Manifest, candidate.Digest(), proof)
+	}
 	if err != nil {
 		return federation.Digest{}, fatal{err}
 	}
 	return digest, nil
 }
 
-func (d *Daemon) sendAnswer(ctx context.Context, digest federation.Digest) error {
+// proofOf is what a closing statement would show of a Send: the readies that came with the task.
+func proofOf(w *atriumpb.Work, send federation.Signed) (federation.Proof, error) {
+	p := federation.Proof{Send: &send}
+	for _, raw := range w.GetReadies() {
+		signed, err := federation.DecodeSigned(raw)
+		if err != nil {
+			return p, err
+		}
+		p.Readies = append(p.Readies, signed)
+	}
+	slices.SortFunc(p.Readies, func(a, b federation.Signed) int { return strings.Compare(string(a.Signer), string(b.Signer)) })
+	return p, nil
+}
+
+func (d *Daemon) sendShares(ctx context.Context, digest federation.Digest) error {
 	blob, err := storage.GetBlob(ctx, d.store, digest, federation.MaxMessageBytes)
 	if err != nil {
 		return err
 	}
-	a, _, err := envelope.DecodeMessage[federation.Send](d.cfg.Charter, blob)
+	s, _, err := envelope.DecodeMessage[federation.Send](d.cfg.Charter, blob)
 	if err != nil {
 		return err
 	}
-	req := &atriumpb.AnswerRequest{Federation: d.link.federation, Signed: blob}
-	for _, s := range a.ShareSums {
+	req := &atriumpb.SharesRequest{Federation: d.link.federation, Signed: blob}
+	for _, digest := range s.ShareSums {
 		var sum []byte
-		if !s.IsZero() {
-			if sum, err = storage.GetBlob(ctx, d.store, s, envelope.MaxPlaintext); err != nil {
+		if !digest.IsZero() {
+			if sum, err = storage.GetBlob(ctx, d.store, digest, envelope.MaxPlaintext); err != nil {
 				return err
 			}
 		}
 		req.ShareSums = append(req.ShareSums, sum)
 	}
-	_, err = d.link.api.SendAnswer(ctx, req)
+	_, err = d.link.api.SendShares(ctx, req)
 	return err
 }
 
-// burn promises never to answer under an abandoned manifest; if it was answered, the
-// answer is sent instead.
+// burn promises never to send under a manifest; if share sums were sent, they are sent again
+// instead.
 func (d *Daemon) burn(ctx context.Context, w *atriumpb.Work) error {
 	manifest, err := asDigest(w.GetManifest())
 	if err != nil {
 		return err
 	}
-	err = d.persist(participant.BurnManifest(d.state, w.GetRound(), manifest))
-	if errors.Is(err, participant.ErrAnswered) {
+	joined, err := d.joinedAs(ctx, manifest)
+	if err != nil {
+		return err
+	}
+	before, _ := d.state.Recall(manifest)
+	err = d.persist(participant.BurnManifest(d.state, w.GetRound(), manifest, joined))
+	if errors.Is(err, participant.ErrSent) {
 		d.refused(w, err)
-		m, _ := d.state.Recall(manifest)
-		return d.sendAnswer(ctx, m.Answer)
+		return d.sendShares(ctx, before.Sent)
 	}
 	if err != nil {
 		return err
@@ -285,6 +402,45 @@ func (d *Daemon) burn(ctx context.Context, w *atriumpb.Work) error {
 	if d.state.Live.Manifest == manifest || d.live.manifest.Digest == manifest {
 		d.eraseKey()
 	}
+	for _, held := range before.Readies {
+		if err := d.deleteBlobs(ctx, held.ShareSums); err != nil {
+			return err
+		}
+	}
 	signed := envelope.SignMessage(d.cfg.Identity, d.cfg.Charter.Federation, federation.Burn{V: 1, Manifest: manifest, Custodian: d.self})
 	return d.link.send(ctx, "burn", federation.Encode(signed))
+}
+
+// joinedAs is the number of this hospital's own Join in a manifest, 0 where it has none. It
+// matters only after a recovery, which knows Joins by their number alone.
+func (d *Daemon) joinedAs(ctx context.Context, manifest federation.Digest) (uint64, error) {
+	if d.state.Recovered == 0 {
+		return 0, nil
+	}
+	raw, err := d.link.fetch(ctx, manifest, federation.MaxManifestBytes)
+	if err != nil {
+		return 0, err
+	}
+	m, err := envelope.OpenManifest(d.cfg.Charter, raw)
+	if err != nil {
+		return 0, err
+	}
+	for _, j := range m.Joins {
+		if j.Hospital == d.self {
+			return j.Counter, nil
+		}
+	}
+	return 0, nil
+}
+
+func (d *Daemon) deleteBlobs(ctx context.Context, digests []federation.Digest) error {
+	for _, digest := range digests {
+		if digest.IsZero() {
+			continue
+		}
+		if err := d.store.Delete(ctx, storage.Blob(digest)); err != nil {
+			return fatal{err}
+		}
+	}
+	return nil
 }

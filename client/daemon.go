@@ -58,12 +58,14 @@ type Daemon struct {
 
 // live is what dies with the process or with the round.
 type live struct {
-	key      *envelope.PrivateKey // one-round key of a custodian
-	join     []byte               // signed Join, to be sent again unchanged
-	header   federation.Header
-	manifest federation.VerifiedManifest
-	since    time.Time                         // when it was verified
-	shares   map[federation.Submitter][]uint16 // opened for the candidate
+	key         *envelope.PrivateKey // one-round key of a custodian
+	join        []byte               // signed Join, to be sent again unchanged
+	header      federation.Header
+	manifest    federation.VerifiedManifest
+	since       time.Time                                       // when it was verified
+	shares      map[federation.Submitter][]uint16               // opened for the candidate
+	submissions map[federation.HospitalID]federation.Submission // of it, verified
+	candidate   *federation.Candidate                           // that it was ready for last
 }
 
 // Open reads records, journal and store, and checks everything that can be checked
@@ -360,7 +362,15 @@ func (d *Daemon) eraseKey() {
 	if d.live.key != nil {
 		d.live.key.Erase()
 	}
-	d.live.key, d.live.shares = nil, nil
+	d.live.key = nil
+	d.eraseShares()
+}
+
+func (d *Daemon) eraseShares() {
+	for _, share := range d.live.shares {
+		clear(share)
+	}
+	d.live.shares = nil
 }
 
 var errUnknownTask = errors.New("the coordinator asks for something that this program does not know")

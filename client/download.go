@@ -27,6 +27,7 @@ type download struct {
 	link   *link
 	digest federation.Digest
 	limit  int64
+	source func(ctx context.Context, offset int64) (grpc.ServerStreamingClient[atriumpb.Chunk], error)
 
 	stream   grpc.ServerStreamingClient[atriumpb.Chunk]
 	chunk    []byte // room for one chunk
@@ -39,11 +40,19 @@ type download struct {
 
 // open starts the download of an object of at most limit bytes; the caller closes it.
 func (l *link) open(ctx context.Context, digest federation.Digest, limit int64) *download {
-	ctx, cancel := context.WithCancel(ctx)
-	return &download{ctx: ctx, cancel: cancel, link: l, digest: digest, limit: limit, hash: sha256.New()}
+	return l.openBy(ctx, digest, limit, func(ctx context.Context, offset int64) (grpc.ServerStreamingClient[atriumpb.Chunk], error) {
+		return l.api.Fetch(ctx, &atriumpb.FetchRequest{Federation: l.federation, Digest: digest[:], Offset: offset})
+	})
 }
 
-func (d *download) close() { d.cancel() }
+// openBy is open of what a call streams from an offset on.
+func (l *link) openBy(ctx context.Context, digest federation.Digest, limit int64, source func(context.Context, int64) (grpc.ServerStreamingClient[atriumpb.Chunk], error)) *download {
+	ctx, cancel := context.WithCancel(ctx)
+	return &download{ctx: ctx, cancel: cancel, link: l, digest: digest, limit: limit, source: source, hash: sha256.New()}
+}
+
+// Close implements io.Closer.
+func (d *download) Close() error { d.cancel(); return nil }
 
 // Read implements io.Reader.
 func (d *download) Read(p []byte) (int, error) {
@@ -63,7 +72,7 @@ func (d *download) Read(p []byte) (int, error) {
 // receive takes the next chunk.
 func (d *download) receive() (err error) {
 	if d.stream == nil {
-		d.stream, err = d.link.api.Fetch(d.ctx, &atriumpb.FetchRequest{Federation: d.link.federation, Digest: d.digest[:], Offset: d.offset})
+		d.stream, err = d.source(d.ctx, d.offset)
 		if err != nil {
 			return err
 		}
@@ -115,6 +124,9 @@ func (d *download) end(err error) error {
 // fetch downloads an object into memory.
 func (l *link) fetch(ctx context.Context, digest federation.Digest, limit int) ([]byte, error) {
 	d := l.open(ctx, digest, int64(limit))
-	defer d.close()
-	return io.ReadAll(d)
+	defer d.Close()
+	return d.all()
 }
+
+// all reads the object into memory.
+func (d *download) all() ([]byte, error) { return io.ReadAll(d) }

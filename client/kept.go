@@ -137,6 +137,28 @@ func (d *Daemon) keep(ctx context.Context, round uint64, k kept) error {
 	return nil
 }
 
+// keepAgain makes what an earlier round on the same question kept that of this round: the
+// same integers are summed, if any are.
+func (d *Daemon) keepAgain(ctx context.Context, before, now uint64) error {
+	if before == now {
+		return nil
+	}
+	raw, err := storage.GetAtMost(ctx, d.store, keptName(before), models.MaxSnapshotBytes)
+	if errors.Is(err, storage.ErrNotFound) {
+		return nil // the rule keeps nothing
+	}
+	if err != nil {
+		return fatal{err}
+	}
+	if err := d.store.Delete(ctx, keptName(now)); err != nil {
+		return fatal{err}
+	}
+	if err := storage.PutOnce(ctx, d.store, keptName(now), raw); err != nil {
+		return fatal{err}
+	}
+	return nil
+}
+
 // encode writes it as a snapshot.
 func (k kept) encode(p federation.Plan) ([]byte, error) {
 	s := models.Snapshot{Metadata: map[string]string{models.MetadataState: models.StateKey(p)}}

@@ -23,6 +23,7 @@ const (
 	maxJournalLine = 2 << 20
 	compactAfter   = 256 << 10        // bytes by which a journal grows, besides doubling, before it is compacted
 	maxKept        = 8                // rounds that may still have been summed, of which something is kept
+	maxProofs      = 16               // sends of which the proof is kept
 	pollTime       = 25 * time.Second // that a coordinator lets a poll wait
 	wantedAfter    = 3 * time.Second  // of work before the coordinator is asked whether it is wanted still: most takes less
 	measuredSteps  = 2                // of training, behind a first one, where nothing was measured yet

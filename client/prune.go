@@ -12,8 +12,8 @@ import (
 	"atrium/storage"
 )
 
-// prune deletes what is kept of rounds on other questions than the one that opens. Answers
-// are small and stay longer: a question that comes back may ask for one that never
+// prune deletes what is kept of rounds on other questions than the one that opens. What was
+// sent is small and stay longer: a question that comes back may ask for one that never
 // arrived. The journal keeps what must be remembered. Where rounds are short it does so
 // once in a while: to look through the store takes longer than to write into it.
 func (d *Daemon) prune(ctx context.Context, questions []string) error {
@@ -23,7 +23,12 @@ func (d *Daemon) prune(ctx context.Context, questions []string) error {
 	d.pruned = time.Now()
 	keep := map[string]bool{}
 	for i, m := range d.state.Memory {
-		submission, answer := m.Submission, m.Answer
+		submission, answer := m.Submission, m.Sent
+		for _, held := range m.Readies {
+			for _, digest := range held.ShareSums {
+				keep[storage.Blob(digest)] = true
+			}
+		}
 		if !slices.ContainsFunc(m.Questions, func(q string) bool { return slices.Contains(questions, q) }) {
 			submission = federation.Digest{}
 			if len(d.state.Memory)-i > keptAnswers {
@@ -34,12 +39,15 @@ func (d *Daemon) prune(ctx context.Context, questions []string) error {
 			return err
 		}
 	}
+	for _, b := range d.state.Bases {
+		keep[storage.ModelSegment(b.Snapshot)] = true
+	}
 	objects, err := d.store.List(ctx, "")
 	if err != nil {
 		return fatal{err}
 	}
 	for _, o := range objects {
-		if keep[o.Name] || strings.HasPrefix(o.Name, keptFolder) {
+		if keep[o.Name] || strings.HasPrefix(o.Name, keptFolder) || strings.HasPrefix(o.Name, integersFolder) {
 			continue
 		}
 		if err := d.store.Delete(ctx, o.Name); err != nil {

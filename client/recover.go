@@ -19,18 +19,17 @@ import (
 type Recovery struct {
 	JoinBefore uint64 `json:"join_before"` // number of the latest Join in the journal
 	Join       uint64 `json:"join"`        // and after
-	Answers    int    `json:"answers"`     // that the journal lacked
-	Burned     int    `json:"burned"`      // manifests that will never be answered
+	Sends      int    `json:"sends"`       // that the journal lacked
 }
 
 // Recover makes the journal of a hospital that was restored from a backup safe to go on
 // with. It asks the coordinator for everything that this hospital signed and the log
-// names, verifies its own signatures, takes up the answers that the journal lacks, burns
-// every manifest that is not answered, and lets the daemon start again. The daemon must be
-// ended: [ErrLocked].
+// names, verifies its own signatures, takes up the sends that the journal lacks, and lets the
+// daemon start again, which stays silent in every round that it had joined. The daemon must
+// be ended: [ErrLocked].
 //
-// A coordinator that withholds an answer makes this hospital forget it. Who runs the
-// federation is trusted with that much, once; design §1 says so.
+// A coordinator that withholds a send and the Joins after the backup makes this hospital
+// forget it. Who runs the federation is trusted with that much, once; design §1 says so.
 func Recover(ctx context.Context, cfg Config) (r Recovery, err error) {
 	if err := cfg.Validate(); err != nil {
 		return r, err
@@ -51,12 +50,12 @@ func Recover(ctx context.Context, cfg Config) (r Recovery, err error) {
 	if d.link, err = dial(d.cfg, 0); err != nil {
 		return r, err
 	}
-	counter, answers, open, err := d.ownWord(ctx)
+	counter, sends, err := d.ownWord(ctx)
 	if err != nil {
 		return r, fmt.Errorf("recover: %w", err)
 	}
 	r.JoinBefore = d.state.Counter
-	entries, err := participant.Recover(d.state, counter, answers, open)
+	entries, err := participant.Recover(d.state, counter, sends)
 	if err != nil {
 		return r, fmt.Errorf("recover: %w", err)
 	}
@@ -67,11 +66,8 @@ func Recover(ctx context.Context, cfg Config) (r Recovery, err error) {
 		return r, err
 	}
 	for _, e := range entries {
-		switch e.Kind {
-		case participant.Recalled:
-			r.Answers++
-		case participant.Burned:
-			r.Burned++
+		if e.Kind == participant.Recalled {
+			r.Sends++
 		}
 	}
 	r.Join = d.state.Counter
@@ -81,18 +77,16 @@ func Recover(ctx context.Context, cfg Config) (r Recovery, err error) {
 	return r, syncDir(cfg.State)
 }
 
-// ownWord asks for what this hospital signed: the number of its latest Join, its answers,
-// and the manifest of the round under way.
-func (d *Daemon) ownWord(ctx context.Context) (counter uint64, answers []participant.Recall, open federation.Digest, err error) {
+// ownWord asks for what this hospital signed: the number of its latest Join and its sends.
+func (d *Daemon) ownWord(ctx context.Context) (counter uint64, sends []participant.Recall, err error) {
 	stream, err := d.link.api.Recall(ctx, &atriumpb.RecallRequest{Federation: d.link.federation})
 	if err != nil {
-		return 0, nil, open, err
+		return 0, nil, err
 	}
-	var asked []participant.Recall
 	for {
 		m, err := stream.Recv()
 		if errors.Is(err, io.EOF) {
-			return counter, append(answers, asked...), open, nil // answers that are there go first
+			return counter, sends, nil
 		}
 		if err == nil {
 			switch m.GetKind() {
@@ -100,29 +94,22 @@ func (d *Daemon) ownWord(ctx context.Context) (counter uint64, answers []partici
 				var join federation.Join
 				join, err = own[federation.Join](d, m.GetSigned())
 				counter = join.Counter
-			case "answer":
-				var a federation.Send
-				if a, err = own[federation.Send](d, m.GetSigned()); err != nil || d.remembers(a, m.GetSigned()) {
+			case "send":
+				var s federation.Send
+				if s, err = own[federation.Send](d, m.GetSigned()); err != nil || d.remembers(s, m.GetSigned()) {
 					break
 				}
-				var answer participant.Recall
-				answer, err = d.recallAnswer(ctx, a.Manifest, a.Submitters, federation.Sum(m.GetSigned()))
-				answers = append(answers, answer)
-			case "asked":
-				var answer participant.Recall
-				if answer, err = d.recallAsked(ctx, m.GetSigned()); err == nil && !answer.Manifest.IsZero() {
-					asked = append(asked, answer)
-				}
+				var sent participant.Recall
+				sent, err = d.recallSend(ctx, s, federation.Sum(m.GetSigned()))
+				sends = append(sends, sent)
 			case "burn":
-				_, err = own[federation.Burn](d, m.GetSigned()) // what is not answered is burned anyway
-			case "manifest":
-				open, err = asDigest(m.GetSigned())
+				_, err = own[federation.Burn](d, m.GetSigned()) // it sends nothing there anyway
 			default:
 				err = unknownTask(m.GetKind())
 			}
 		}
 		if err != nil {
-			return 0, nil, open, err
+			return 0, nil, err
 		}
 	}
 }
@@ -136,33 +123,19 @@ func own[T envelope.Message](d *Daemon, signed []byte) (T, error) {
 	return m, err
 }
 
-// recallAsked is an S that this hospital may have answered though the log has no answer:
-// it counts as answered, and instead of the answer, whose bytes are gone, S is named. It
-// is zero when the journal knows what it did.
-func (d *Daemon) recallAsked(ctx context.Context, digests []byte) (participant.Recall, error) {
-	if len(digests) != 2*len(federation.Digest{}) {
-		return participant.Recall{}, fmt.Errorf("manifest and S of %d bytes: %w", len(digests), ErrDishonest)
-	}
-	manifest, submitters := federation.Digest(digests[:32]), federation.Digest(digests[32:])
-	if m, _ := d.state.Recall(manifest); m.Answered() || m.Burned {
-		return participant.Recall{}, nil
-	}
-	return d.recallAnswer(ctx, manifest, submitters, submitters)
+// remembers reports whether the journal has this very Send. That it saw a later log than the
+// message's says nothing: a restored daemon looks at the log before it freezes.
+func (d *Daemon) remembers(s federation.Send, signed []byte) bool {
+	m, _ := d.state.Recall(s.Manifest)
+	return m.Sent == federation.Sum(signed)
 }
 
-// remembers reports whether the journal has this very answer. That it saw a later log than
-// the answer's says nothing: a restored daemon looks at the log before it freezes.
-func (d *Daemon) remembers(a federation.Send, signed []byte) bool {
-	m, _ := d.state.Recall(a.Manifest)
-	return m.Answer == federation.Sum(signed)
-}
-
-// recallAnswer fetches what an answer names by digest.
-func (d *Daemon) recallAnswer(ctx context.Context, manifest, submitters, message federation.Digest) (participant.Recall, error) {
+// recallSend fetches what a Send names by digest.
+func (d *Daemon) recallSend(ctx context.Context, s federation.Send, message federation.Digest) (participant.Recall, error) {
 	fail := func(err error) (participant.Recall, error) {
-		return participant.Recall{}, fmt.Errorf("answer under manifest %s: %w", manifest.Short(), err)
+		return participant.Recall{}, fmt.Errorf("send under manifest %s: %w", s.Manifest.Short(), err)
 	}
-	raw, err := d.link.fetch(ctx, manifest, federation.MaxManifestBytes)
+	raw, err := d.link.fetch(ctx, s.Manifest, federation.MaxManifestBytes)
 	if err != nil {
 		return fail(err)
 	}
@@ -177,13 +150,13 @@ func (d *Daemon) recallAnswer(ctx context.Context, manifest, submitters, message
 	if err != nil {
 		return fail(err)
 	}
-	if raw, err = d.link.fetch(ctx, submitters, federation.MaxManifestBytes); err != nil {
+	if raw, err = d.link.fetch(ctx, s.Candidate, federation.MaxManifestBytes); err != nil {
 		return fail(err)
 	}
-	s, err := federation.DecodeCandidate(raw)
+	c, err := federation.DecodeCandidate(raw)
 	if err != nil {
 		return fail(err)
 	}
-	return participant.Recall{Manifest: manifest, Round: h.Round, Questions: h.Questions, Message: message,
-		Submitters: submitters, Set: s.Set()}, nil
+	return participant.Recall{Manifest: s.Manifest, Round: h.Round, Questions: h.Questions, Message: message,
+		Candidate: s.Candidate, Set: federation.SetDigest(c.Set())}, nil
 }

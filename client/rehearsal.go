@@ -169,7 +169,7 @@ func (r *Rehearsal) Round(ctx context.Context, kind federation.RoundKind, cohort
 	if err != nil {
 		return opening.Result{}, err
 	}
-	submitters, err := r.submitters(kind, cohort)
+	candidate, err := r.candidate(kind, cohort)
 	if err != nil {
 		return opening.Result{}, fmt.Errorf("%s round %d: %w", kind, h.Round, err)
 	}
@@ -179,7 +179,7 @@ func (r *Rehearsal) Round(ctx context.Context, kind federation.RoundKind, cohort
 			return opening.Result{}, err
 		}
 	}
-	round := opening.Round{Charter: r.Charter, Plan: r.Plan, Header: h, Submitters: submitters}
+	round := opening.Round{Charter: r.Charter, Plan: r.Plan, Header: h, Candidate: candidate}
 	sum, err := r.sum(ctx, round, base)
 	if err != nil {
 		return opening.Result{}, fmt.Errorf("%s round %d: %w", kind, h.Round, err)
@@ -231,8 +231,8 @@ func (r *Rehearsal) header(kind federation.RoundKind) (federation.Header, error)
 	return h, nil
 }
 
-// submitters are those of the cohort with enough records, where a group has enough of them.
-func (r *Rehearsal) submitters(kind federation.RoundKind, cohort []federation.HospitalID) (federation.Candidate, error) {
+// candidate are those of the cohort with enough records, where a group has enough of them.
+func (r *Rehearsal) candidate(kind federation.RoundKind, cohort []federation.HospitalID) (federation.Candidate, error) {
 	out := federation.Candidate{V: 1}
 	any := false
 	for _, group := range r.Charter.Groups {

@@ -38,18 +38,15 @@ func (d *Daemon) update(ctx context.Context, w *atriumpb.Work) error {
 	if err := d.judge(d.live.header); err != nil {
 		return err
 	}
-	var values contribution
-	err = d.whileWanted(ctx, func(ctx context.Context) (err error) {
-		values, err = d.compute(ctx, d.live.header)
-		return err
-	})
-	if err != nil && ctx.Err() == nil && grpcStatus(err) == nil && !errors.Is(err, errMovedOn) {
-		return fmt.Errorf("%w: %w", errNotComputed, err)
-	}
+	ints, err := d.keptIntegers(ctx, d.live.header)
 	if err != nil {
 		return err
 	}
-	submission, err := d.seal(ctx, values)
+	values, err := d.contribution(ctx, w, ints)
+	if err != nil {
+		return err
+	}
+	submission, err := d.seal(ctx, values, ints)
 	if err != nil {
 		return err
 	}
@@ -60,16 +57,35 @@ func (d *Daemon) update(ctx context.Context, w *atriumpb.Work) error {
 	return d.upload(ctx, d.live.manifest.Header, submission)
 }
 
+// contribution computes what this hospital contributes, unless integers of an earlier round on
+// the question are kept: then its own state moves as that round left it.
+func (d *Daemon) contribution(ctx context.Context, w *atriumpb.Work, ints integers) (values contribution, err error) {
+	if ints.kept {
+		return values, d.keepAgain(ctx, ints.note.Round, d.live.header.Round)
+	}
+	if err := d.checkBase(ctx, w); err != nil {
+		return values, err
+	}
+	err = d.whileWanted(ctx, func(ctx context.Context) (err error) {
+		values, err = d.compute(ctx, d.live.header)
+		return err
+	})
+	if err != nil && ctx.Err() == nil && grpcStatus(err) == nil && !errors.Is(err, errMovedOn) {
+		return values, fmt.Errorf("%w: %w", errNotComputed, err)
+	}
+	return values, err
+}
+
 // seal quantises, encrypts and shares: it stores the ciphertext, the envelopes and the
 // signed submission, and returns the digest of the last. One segment at a time is in
 // memory. The one-time key lives and dies in here.
-func (d *Daemon) seal(ctx context.Context, values contribution) (federation.Digest, error) {
+func (d *Daemon) seal(ctx context.Context, values contribution, ints integers) (federation.Digest, error) {
 	h, m := d.live.header, d.live.manifest
 	params, err := opening.Parameters(h.Ring)
 	if err != nil {
 		return federation.Digest{}, err
 	}
-	if have := values.count(); have != h.Format.Count() {
+	if have := values.count(); have != h.Format.Count() && !ints.kept {
 		return federation.Digest{}, fmt.Errorf("%d values, the header has %d: %w", have, h.Format.Count(), federation.ErrHeader)
 	}
 	rounding, err := d.rounding(h)
@@ -86,9 +102,9 @@ func (d *Daemon) seal(ctx context.Context, values contribution) (federation.Dige
 	s := federation.Submission{V: 1, Manifest: m.Digest, Hospital: d.self, Group: group}
 	wire, fields := d.wire, d.fields
 	d.wireDigest = federation.Digest{}
-	for _, segment := range params.Segments(opening.SegmentTarget) {
+	for index, segment := range params.Segments(opening.SegmentTarget) {
 		from, to := params.Fields(segment.First, segment.Last)
-		if fields, err = quantise(fields, h.Format, values, from, to, rounding); err != nil {
+		if fields, err = ints.fields(ctx, fields, h.Format, values, index, from, to, rounding); err != nil {
 			return federation.Digest{}, err
 		}
 		wire, err = params.EncryptBlocks(wire[:0], segment.First, segment.Last, federation.PublicSeed(m.Digest, group), key, fields, rand.Reader)
@@ -101,6 +117,9 @@ func (d *Daemon) seal(ctx context.Context, values contribution) (federation.Dige
 		}
 		s.Segments = append(s.Segments, digest)
 		d.wireDigest = digest
+	}
+	if err := ints.finish(ctx); err != nil {
+		return federation.Digest{}, err
 	}
 	clear(fields)
 	d.wire, d.fields = wire, fields

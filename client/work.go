@@ -65,10 +65,14 @@ func (d *Daemon) perform(ctx context.Context, w *atriumpb.Work) error {
 			err = d.update(ctx, w)
 		}
 		return d.orDecline(ctx, w, federation.RoleUpdate, err)
-	case "acknowledge":
-		return d.orDecline(ctx, w, federation.RoleCustodian, d.acknowledge(ctx, w))
-	case "answer":
-		return d.orDecline(ctx, w, federation.RoleCustodian, d.answer(ctx, w))
+	case "ready":
+		return d.orDecline(ctx, w, federation.RoleCustodian, d.ready(ctx, w))
+	case "vouch":
+		return d.vouch(ctx, w)
+	case "send":
+		return d.orDecline(ctx, w, federation.RoleCustodian, d.send(ctx, w))
+	case "derive":
+		return d.derive(ctx, w)
 	case "burn":
 		return d.burn(ctx, w)
 	case "adopt":
@@ -136,7 +140,8 @@ func (d *Daemon) reason(err error) (reason string, decline bool) {
 	case errors.Is(err, errNotComputed):
 		return errNotComputed.Error(), true
 	}
-	for _, rule := range []error{participant.ErrNotJoined, participant.ErrNotOurs, participant.ErrOtherAnswer, participant.ErrClosed} {
+	for _, rule := range []error{participant.ErrNotJoined, participant.ErrNotOurs, participant.ErrAnswered,
+		participant.ErrNotWithin, participant.ErrRecovered, participant.ErrClosed, opening.ErrSum} {
 		if errors.Is(err, rule) {
 			return rule.Error(), true
 		}
@@ -172,9 +177,6 @@ func (d *Daemon) join(ctx context.Context, w *atriumpb.Work) error {
 	}
 	if err := opening.CheckRing(h.Ring); err != nil {
 		return fmt.Errorf("join round %d: %w", h.Round, err)
-	}
-	if err := d.checkBase(ctx, h); err != nil {
-		return err
 	}
 	checkpoint, err := d.see(w)
 	if err != nil {

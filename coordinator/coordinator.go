@@ -244,7 +244,7 @@ func (c *Coordinator) noteWait(v View, ev round.Event, decided []round.Entry) {
 	default:
 		return
 	}
-	c.cfg.Logger.Warn("sum waits for more answers", "round", v.State.Round.Number, "answers", len(v.State.Round.Answers), "reason", reason)
+	c.cfg.Logger.Warn("sum waits for more share sums", "round", v.State.Round.Number, "sends", len(v.State.Round.Sends), "reason", reason)
 }
 
 // after is follow for an entry that the machine just decided: one that it cannot apply

@@ -87,19 +87,66 @@ func (c *Coordinator) Decline(ctx context.Context, from federation.HospitalID, b
 	return c.Submit(ctx, round.DeclineVerified{Decline: d, Blob: digest})
 }
 
-// Acknowledge takes a signed Acknowledgement of the candidate.
-func (c *Coordinator) Acknowledge(ctx context.Context, from federation.HospitalID, blob []byte) error {
-	a, digest, err := received[federation.Ready](ctx, c, from, blob)
+// Ready takes a signed Ready for the candidate.
+func (c *Coordinator) Ready(ctx context.Context, from federation.HospitalID, blob []byte) error {
+	r, digest, err := received[federation.Ready](ctx, c, from, blob)
+	if err != nil {
+		return err
+	}
+	v := c.View()
+	if r.Candidate != v.State.Round.Candidate {
+		return fmt.Errorf("ready of %s: %w", from, round.ErrStale)
+	}
+	if r.Checkpoint.Size <= v.CandidateIndex {
+		return fmt.Errorf("ready of %s: its checkpoint of size %d is from before entry %d, which names the candidate: %w", from, r.Checkpoint.Size, v.CandidateIndex, ErrContent)
+	}
+	if err := c.verifyCosignature(ctx, from, r.Checkpoint, r.Cosignature); err != nil {
+		return err
+	}
+	if err := c.keep(ctx, blob); err != nil {
+		return err
+	}
+	return c.Submit(ctx, round.ReadyVerified{Ready: r, Blob: digest})
+}
+
+// Vouch takes a submitter's signed fingerprint. Whether the sum of all of them is that of C
+// is for custodians to find out.
+func (c *Coordinator) Vouch(ctx context.Context, from federation.HospitalID, blob []byte) error {
+	m, digest, err := received[federation.Vouch](ctx, c, from, blob)
+	if err != nil {
+		return err
+	}
+	v := c.View()
+	h, err := federation.DecodeHeader(v.Header)
+	if err != nil {
+		return err
+	}
+	params, err := opening.Parameters(h.Ring)
+	if err != nil {
+		return err
+	}
+	if len(m.Fingerprint) != params.FingerprintBytes() || m.Checkpoint.Size != v.CandidateIndex+1 {
+		return fmt.Errorf("vouch of %s: fingerprint of %d bytes at size %d: %w", from, len(m.Fingerprint), m.Checkpoint.Size, ErrContent)
+	}
+	if err := c.keep(ctx, blob); err != nil {
+		return err
+	}
+	return c.Submit(ctx, round.VouchVerified{Vouch: m, Blob: digest})
+}
+
+// Derived takes a custodian's signed word on what followed from the last opened candidate.
+func (c *Coordinator) Derived(ctx context.Context, from federation.HospitalID, blob []byte) error {
+	d, digest, err := received[federation.Derived](ctx, c, from, blob)
 	if err != nil {
 		return err
 	}
 	if err := c.keep(ctx, blob); err != nil {
 		return err
 	}
-	return c.Submit(ctx, round.ReadyVerified{Acknowledgement: a, Blob: digest})
+	return c.Submit(ctx, round.DerivedVerified{Derived: d, Blob: digest})
 }
 
-// Burn takes a signed Burn of an abandoned manifest.
+// Burn takes a signed Burn of the manifest under way.
 func (c *Coordinator) Burn(ctx context.Context, from federation.HospitalID, blob []byte) error {
 	b, digest, err := received[federation.Burn](ctx, c, from, blob)
 	if err != nil {
@@ -111,16 +158,16 @@ func (c *Coordinator) Burn(ctx context.Context, from federation.HospitalID, blob
 	return c.Submit(ctx, round.BurnVerified{Burn: b, Blob: digest})
 }
 
-// Answer takes a signed Answer with its share sums, one a group.
-func (c *Coordinator) Answer(ctx context.Context, from federation.HospitalID, blob []byte, shareSums [][]byte) error {
-	a, digest, err := received[federation.Send](ctx, c, from, blob)
+// SendShares takes a signed Send with its share sums, one a group.
+func (c *Coordinator) SendShares(ctx context.Context, from federation.HospitalID, blob []byte, shareSums [][]byte) error {
+	m, digest, err := received[federation.Send](ctx, c, from, blob)
 	if err != nil {
 		return err
 	}
-	if err := c.checkAnswer(ctx, a, shareSums); err != nil {
+	if err := c.checkShares(m, shareSums); err != nil {
 		return err
 	}
-	if err := c.verifyAnswerCosignature(ctx, a); err != nil {
+	if err := c.verifyCosignature(ctx, from, m.Checkpoint, m.Cosignature); err != nil {
 		return err
 	}
 	for _, sum := range shareSums {
@@ -133,32 +180,34 @@ func (c *Coordinator) Answer(ctx context.Context, from federation.HospitalID, bl
 	if err := c.keep(ctx, blob); err != nil {
 		return err
 	}
-	return c.Submit(ctx, round.SendVerified{Answer: a, Blob: digest})
+	return c.Submit(ctx, round.SendVerified{Send: m, Blob: digest})
 }
 
-// checkAnswer refuses an answer that was not asked for, and one that nothing could be done
-// with: share sums that are not those it names, not one a group of S, or malformed.
-func (c *Coordinator) checkAnswer(ctx context.Context, a federation.Send, shareSums [][]byte) error {
-	asked, ok := c.View().Asked[a.Manifest]
-	if !ok || a.Submitters != asked.Submitters {
-		return fmt.Errorf("answer of %s for S %s under manifest %s: %w", a.Custodian, a.Submitters.Short(), a.Manifest.Short(), round.ErrStale)
+// checkShares refuses share sums that were not asked for, and those that nothing could be
+// done with: not those that the message names, not one a group of S, or malformed.
+func (c *Coordinator) checkShares(m federation.Send, shareSums [][]byte) error {
+	v := c.View()
+	r := v.State.Round
+	if m.Candidate != r.Candidate || r.Candidate.IsZero() || m.Manifest != r.Manifest || !v.State.Stands() {
+		return fmt.Errorf("send of %s for candidate %s: %w", m.Custodian, m.Candidate.Short(), round.ErrStale)
 	}
 	refuse := func(what string, args ...any) error {
-		return fmt.Errorf("answer of %s: %s: %w", a.Custodian, fmt.Sprintf(what, args...), ErrContent)
+		return fmt.Errorf("send of %s: %s: %w", m.Custodian, fmt.Sprintf(what, args...), ErrContent)
 	}
 	switch {
-	case a.Checkpoint.Size <= asked.Index:
-		return refuse("its checkpoint of size %d is from before entry %d, which names S", a.Checkpoint.Size, asked.Index)
-	case len(a.ShareSums) != len(asked.Kept) || len(shareSums) != len(asked.Kept):
-		return refuse("%d share sums with %d digests for %d groups", len(shareSums), len(a.ShareSums), len(asked.Kept))
+	case m.Checkpoint.Size <= v.ReadyIndex:
+		return refuse("its checkpoint of size %d is from before entry %d, with which custodians were ready", m.Checkpoint.Size, v.ReadyIndex)
+	case len(m.ShareSums) != len(r.S) || len(shareSums) != len(r.S):
+		return refuse("%d share sums with %d digests for %d groups", len(shareSums), len(m.ShareSums), len(r.S))
 	}
-	header, err := opening.Header(ctx, c.cfg.Bucket, asked.Header)
+	header, err := federation.DecodeHeader(v.Header)
 	if err != nil {
 		return err
 	}
 	for g, sum := range shareSums {
-		switch digest := a.ShareSums[g]; {
-		case digest.IsZero() == asked.Kept[g] || (len(sum) > 0) != asked.Kept[g]:
+		summed := len(r.S[g]) > 0
+		switch digest := m.ShareSums[g]; {
+		case digest.IsZero() == summed || (len(sum) > 0) != summed:
 			return refuse("share sum of group %d: there is one for each group of S", g)
 		case len(sum) == 0:
 			continue
@@ -172,21 +221,21 @@ func (c *Coordinator) checkAnswer(ctx context.Context, a federation.Send, shareS
 	return nil
 }
 
-// verifyAnswerCosignature checks an answer's cosignature against the log: the auditor
-// will, and one that is wrong would make every later audit stop at it.
-func (c *Coordinator) verifyAnswerCosignature(ctx context.Context, a federation.Send) error {
+// verifyCosignature checks a custodian's cosignature against the log: the auditor will, and
+// one that is wrong would make every later audit stop at it.
+func (c *Coordinator) verifyCosignature(ctx context.Context, id federation.HospitalID, head federation.TreeHead, line string) error {
 	var root roundlog.Hash
 	var failed error
-	if err := c.onLoop(ctx, func() { root, failed = c.log.RootAt(ctx, a.Checkpoint.Size) }); err != nil {
+	if err := c.onLoop(ctx, func() { root, failed = c.log.RootAt(ctx, head.Size) }); err != nil {
 		return err
 	}
-	if failed != nil || federation.Digest(root) != a.Checkpoint.Root {
-		return fmt.Errorf("answer of %s: checkpoint of size %d is not this log's: %w", a.Custodian, a.Checkpoint.Size, errors.Join(ErrContent, failed))
+	if failed != nil || federation.Digest(root) != head.Root {
+		return fmt.Errorf("message of %s: checkpoint of size %d is not this log's: %w", id, head.Size, errors.Join(ErrContent, failed))
 	}
-	member, _ := c.cfg.Charter.Member(a.Custodian)
-	checkpoint := roundlog.Checkpoint{Origin: c.cfg.Key.Name(), Size: a.Checkpoint.Size, Root: root}
-	if _, err := checkpoint.VerifyCosignature([]byte(a.Cosignature), string(a.Custodian), member.IdentityKey); err != nil {
-		return fmt.Errorf("answer of %s: %w: %w", a.Custodian, ErrContent, err)
+	member, _ := c.cfg.Charter.Member(id)
+	checkpoint := roundlog.Checkpoint{Origin: c.cfg.Key.Name(), Size: head.Size, Root: root}
+	if _, err := checkpoint.VerifyCosignature([]byte(line), string(id), member.IdentityKey); err != nil {
+		return fmt.Errorf("message of %s: %w: %w", id, ErrContent, err)
 	}
 	return nil
 }

@@ -129,7 +129,20 @@ func (c *Coordinator) loadHeader(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	c.current.HeaderCheckpoint, err = c.log.CheckpointAt(ctx, h.Checkpoint.Size)
+	if c.current.HeaderCheckpoint, err = c.log.CheckpointAt(ctx, h.Checkpoint.Size); err != nil {
+		return err
+	}
+	return c.loadCandidate(ctx)
+}
+
+// loadCandidate signs the checkpoint that ends with the candidate's entry: it is the same for
+// whoever is ready for it or vouches, after any restart.
+func (c *Coordinator) loadCandidate(ctx context.Context) (err error) {
+	if c.current.State.Round.Candidate.IsZero() {
+		c.current.CandidateCheckpoint = nil
+		return nil
+	}
+	c.current.CandidateCheckpoint, err = c.log.CheckpointAt(ctx, c.current.CandidateIndex+1)
 	return err
 }
 
@@ -152,10 +165,10 @@ func (c *Coordinator) noteHead(ctx context.Context) error {
 }
 
 // published lists the entries after which someone waits for a checkpoint: the next
-// header names one, a custodian answers under one, and an end should be readable.
+// header names one, a custodian is ready under one, and an end should be readable.
 func published(kind round.EntryKind) bool {
 	switch kind {
-	case round.Select, round.Publish, round.Abandon, round.Finish, round.Expire:
+	case round.Candidate, round.Publish, round.Abandon, round.Finish, round.Expire:
 		return true
 	}
 	return false
@@ -176,12 +189,16 @@ func (c *Coordinator) publishCheckpoint(ctx context.Context) error {
 func (c *Coordinator) settle(ctx context.Context, entries []round.Entry, first int64) error {
 	needed := false
 	for i, e := range entries {
-		needed = needed || published(e.Kind)
+		needed = needed || published(e.Kind) || c.current.Stood(first+int64(i))
 		switch {
 		case e.Kind == round.Open:
 			clear(c.failed)
 			clear(c.retry)
 			if err := c.loadHeader(ctx); err != nil {
+				return err
+			}
+		case e.Kind == round.Candidate:
+			if err := c.loadCandidate(ctx); err != nil {
 				return err
 			}
 		case e.Kind == round.PlanSet:
@@ -287,6 +304,10 @@ func (c *Coordinator) report(entries []round.Entry) {
 			c.cfg.Logger.Warn("round abandoned", append(attrs, "reason", e.Reason)...)
 		case round.Discard, round.Declined, round.Refuse:
 			c.cfg.Logger.Warn(string(e.Kind), append(attrs, "hospital", e.Hospital, "reason", e.Reason)...)
+		case round.Derived:
+			if e.Reason != "" {
+				c.cfg.Logger.Error("a custodian derived something else", append(attrs, "hospital", e.Hospital, "reason", e.Reason)...)
+			}
 		case round.Expire:
 			c.cfg.Logger.Info("ciphertexts expired", "rounds_up_to", e.Round)
 		case round.Finish:

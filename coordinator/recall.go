@@ -11,30 +11,19 @@ import (
 	"atrium/storage/roundlog"
 )
 
-// Recalled is something that a hospital signed, or what a round under way works on.
+// Recalled is something that a hospital signed.
 type Recalled struct {
-	Kind   string // "join", "answer", "burn"; "asked"; "manifest" for that of the round under way
-	Signed []byte // of a manifest its digest; of asked those of manifest and S
+	Kind   string // "send", "burn", "join"
+	Signed []byte
 }
 
-// Recall calls send with what a hospital signed and the log names: every Answer and Burn
-// in order, and each S that it may have answered, because it acknowledged it, then its latest Join in any round, then the manifest of the round under way.
-// A hospital whose journal is older than the log asks for it. It reads the batches of the
-// log again and holds nothing of them.
+// Recall calls send with what a hospital signed and the log names: every Send and Burn in
+// order, then its latest Join in any round. A hospital whose journal is older than the log
+// asks for it. It reads the batches of the log again and holds nothing of them.
 func (c *Coordinator) Recall(ctx context.Context, from federation.HospitalID, send func(Recalled) error) error {
 	v := c.View()
-	kinds := map[round.EntryKind]string{round.Send: "answer", round.Burn: "burn"}
-	var manifest federation.Digest // of the round that the entry belongs to
-	acknowledged := false
+	kinds := map[round.EntryKind]string{round.Send: "send", round.Burn: "burn"}
 	err := c.entries(ctx, func(e round.Entry) error {
-		switch {
-		case e.Kind == round.Collect:
-			manifest, acknowledged = e.Blob, false
-		case e.Kind == round.Ready && e.Hospital == from:
-			acknowledged = true
-		case e.Kind == round.Select && acknowledged:
-			return send(Recalled{"asked", append(manifest[:], e.Blob[:]...)})
-		}
 		if kind, ok := kinds[e.Kind]; ok && e.Hospital == from {
 			return c.sendSigned(ctx, kind, e.Blob, send)
 		}
@@ -44,12 +33,7 @@ func (c *Coordinator) Recall(ctx context.Context, from federation.HospitalID, se
 		return fmt.Errorf("recall for %s: %w", from, err)
 	}
 	if join, ok := v.State.LatestJoin(from); ok && !join.Blob.IsZero() {
-		if err := c.sendSigned(ctx, "join", join.Blob, send); err != nil {
-			return err
-		}
-	}
-	if r := v.State.Round; r.Phase.Running() && !r.Manifest.IsZero() {
-		return send(Recalled{"manifest", r.Manifest[:]})
+		return c.sendSigned(ctx, "join", join.Blob, send)
 	}
 	return nil
 }

@@ -28,8 +28,8 @@ var ErrNotWhole = errors.New("its sums are not whole, so its ciphertexts stay")
 
 // retiring is what the log says about a round's ciphertexts.
 type retiring struct {
-	number uint64
-	result federation.Digest // zero if the round published nothing
+	number    uint64
+	candidate federation.Digest // that was opened; zero if the round published nothing
 }
 
 // Retire deletes the ciphertexts of the rounds that the log says expired, and nothing
@@ -47,7 +47,7 @@ func Retire(ctx context.Context, b storage.Bucket, pinned federation.Digest, dry
 		case round.Open:
 			rounds[header] = retiring{number: e.Round}
 		case round.Publish:
-			rounds[header] = retiring{number: e.Round, result: e.Blob}
+			rounds[header] = retiring{number: e.Round, candidate: after.State.Round.Candidate}
 		case round.Expire:
 			out.Entry = after.Size - 1
 		}
@@ -111,10 +111,10 @@ func headerOf(name string) (federation.Digest, error) {
 
 // checkSums looks for the ciphertext sums of a round and for what names them.
 func checkSums(ctx context.Context, b storage.Bucket, r retiring) error {
-	if r.result.IsZero() {
+	if r.candidate.IsZero() {
 		return nil
 	}
-	if err := findSums(ctx, b, r.result); err != nil {
+	if err := findSums(ctx, b, r.candidate); err != nil {
 		if ctx.Err() == nil && (errors.Is(err, storage.ErrNotFound) || errors.Is(err, storage.ErrDigest)) {
 			err = fmt.Errorf("%w: %w", ErrNotWhole, err)
 		}
@@ -128,15 +128,15 @@ func findSums(ctx context.Context, b storage.Bucket, digest federation.Digest) e
 	if err != nil {
 		return err
 	}
-	result, err := opening.DecodeResult(raw)
+	candidate, err := federation.DecodeCandidate(raw)
 	if err != nil {
 		return err
 	}
-	for _, g := range result.Groups {
-		if g.Ciphertext.IsZero() {
+	for _, sum := range candidate.Sums {
+		if sum.IsZero() {
 			continue
 		}
-		if raw, err = storage.GetBlob(ctx, b, g.Ciphertext, opening.MaxListBytes); err != nil {
+		if raw, err = storage.GetBlob(ctx, b, sum, opening.MaxListBytes); err != nil {
 			return err
 		}
 		list, err := opening.DecodeList(raw)

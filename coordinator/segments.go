@@ -1,11 +1,14 @@
 package coordinator
 
 import (
+	"context"
 	"fmt"
 
 	"atrium/coordinator/federation"
 	"atrium/coordinator/opening"
 	"atrium/coordinator/round"
+	"atrium/privacy/envelope"
+	"atrium/storage"
 )
 
 // segmentSizes lists the byte sizes of an update's segments in the round under way.
@@ -49,4 +52,23 @@ func decodeSegment(h federation.Header, index int, data []byte) error {
 		return fmt.Errorf("segment %d: %w", index, err)
 	}
 	return nil
+}
+
+// CiphertextName is the object that holds a segment of the update that a hospital has in the
+// candidate under way. Ciphertexts are no secret: auditors read them too.
+func (c *Coordinator) CiphertextName(ctx context.Context, candidate federation.Digest, id federation.HospitalID, index int) (string, error) {
+	r := c.View().State.Round
+	blob, ok := r.Update(id)
+	if !ok || candidate != r.Candidate || candidate.IsZero() {
+		return "", fmt.Errorf("ciphertext of %s in candidate %s: %w", id, candidate.Short(), round.ErrStale)
+	}
+	raw, err := storage.GetBlob(ctx, c.cfg.Bucket, blob, federation.MaxMessageBytes)
+	if err != nil {
+		return "", err
+	}
+	s, _, err := envelope.DecodeMessage[federation.Submission](c.cfg.Charter, raw)
+	if err != nil {
+		return "", err
+	}
+	return storage.UpdateSegment(r.Header, string(id), s.UpdateRoot(), index)
 }

@@ -25,17 +25,7 @@ func (c *Coordinator) perform(ctx context.Context, t round.Task, v View) error {
 	case round.TaskManifest:
 		return c.manifest(ctx, t, v)
 	case round.TaskPropose:
-		blob, err := c.putSubmitters(ctx, t, v)
-		if err != nil {
-			return err
-		}
-		return c.Submit(ctx, round.CandidateStored{Set: t.Set, Blob: blob})
-	case round.TaskSelect:
-		blob, err := c.putSubmitters(ctx, t, v)
-		if err != nil {
-			return err
-		}
-		return c.Submit(ctx, round.SelectionStored{Set: t.Set, Blob: blob})
+		return c.giveUp(ctx, t, v, c.propose(ctx, t, v))
 	case round.TaskPublish:
 		return c.giveUp(ctx, t, v, c.openSum(ctx, t, v))
 	case round.TaskAbandon:
@@ -155,28 +145,50 @@ func (c *Coordinator) signed(ctx context.Context, blob federation.Digest) (feder
 	return federation.DecodeSigned(b)
 }
 
-// putSubmitters stores a candidate or S with the submissions that it sums.
-func (c *Coordinator) putSubmitters(ctx context.Context, t round.Task, v View) (federation.Digest, error) {
-	list, err := v.State.Round.Submitters(t.Set)
+// propose adds the ciphertexts of a candidate and stores their sums, then what names them.
+// Nothing of them can be changed afterwards: it is in the log before anyone gives a share sum.
+func (c *Coordinator) propose(ctx context.Context, t round.Task, v View) error {
+	candidate, err := v.State.Round.CandidateOf(t.Set)
 	if err != nil {
-		return federation.Digest{}, err
+		return err
 	}
-	return storage.PutBlob(ctx, c.cfg.Bucket, federation.Encode(list))
+	r, err := opening.LoadRound(ctx, c.cfg.Bucket, c.cfg.Charter, v.State.Round, candidate)
+	if err != nil {
+		return err
+	}
+	for g, members := range candidate.Groups {
+		if len(members) == 0 {
+			continue
+		}
+		candidate.Sums[g], err = opening.Add(ctx, c.cfg.Bucket, r, g, opening.Beside{AtHand: c.atHand.get, Keep: func(ctx context.Context, digest federation.Digest, blob []byte) error {
+			return storage.PutOnce(ctx, c.cfg.Bucket, storage.Blob(digest), blob)
+		}})
+		if err != nil {
+			return err
+		}
+	}
+	bytes, err := r.Bytes()
+	if err != nil {
+		return err
+	}
+	blob, err := storage.PutBlob(ctx, c.cfg.Bucket, federation.Encode(candidate))
+	if err != nil {
+		return err
+	}
+	return c.Submit(ctx, round.CandidateStored{Set: t.Set, Blob: blob, Bytes: bytes})
 }
 
-// openSum opens the sum of the round with the answers so far, stores the outcome and
-// submits it. When the answers are not enough the machine is told so.
+// openSum opens the sum of the round with the share sums so far, stores the outcome and
+// submits it. When they are not enough the machine is told so.
 func (c *Coordinator) openSum(ctx context.Context, t round.Task, v View) error {
 	letGo(v.Plan)
 	record, err := opening.LoadMessages(ctx, c.cfg.Bucket, c.cfg.Charter, v.State.Round)
 	if err != nil {
 		return err
 	}
-	sum, err := opening.OpenAndKeep(ctx, c.cfg.Bucket, record.Round, record.Answers, opening.Beside{AtHand: c.atHand.get, Keep: func(ctx context.Context, digest federation.Digest, blob []byte) error {
-		return storage.PutOnce(ctx, c.cfg.Bucket, storage.Blob(digest), blob)
-	}})
+	sum, err := opening.Open(ctx, c.cfg.Bucket, record.Round, record.Sends)
 	if errors.Is(err, opening.ErrNotOpened) {
-		return c.end(ctx, v, round.OpeningFailed{Round: t.Round, Answers: len(record.Answers), Reason: err.Error()})
+		return c.end(ctx, v, round.OpeningFailed{Round: t.Round, Sends: len(record.Sends), Reason: err.Error()})
 	} else if err != nil {
 		return err
 	}
@@ -187,9 +199,9 @@ func (c *Coordinator) openSum(ctx context.Context, t round.Task, v View) error {
 	}
 	outcome, err := opening.Conclude(record.Round, sum, base)
 	if err != nil {
-		return c.end(ctx, v, round.OpeningFailed{Round: t.Round, Answers: len(c.cfg.Charter.Custodians), Reason: err.Error()})
+		return c.end(ctx, v, round.OpeningFailed{Round: t.Round, Sends: len(c.cfg.Charter.Custodians), Reason: err.Error()})
 	}
-	ev := round.SumOpened{Round: t.Round, Answers: len(record.Answers), Used: sum.Used, Wrong: sum.Wrong, Note: sum.Note()}
+	ev := round.SumOpened{Round: t.Round, Sends: len(record.Sends), Used: sum.Used, Wrong: sum.Wrong, Note: sum.Note()}
 	for _, g := range sum.Groups {
 		if g.Reason == "" {
 			ev.Groups = append(ev.Groups, g.Group)
@@ -208,8 +220,8 @@ func (c *Coordinator) giveUp(ctx context.Context, t round.Task, v View, err erro
 	if parsed != nil || !remains(err, c.moment(v.State).Clock.Sub(deadline)) {
 		return err
 	}
-	c.cfg.Logger.Error("open sum", "round", t.Round, "error", err)
-	return c.end(ctx, v, round.OpeningFailed{Round: t.Round, Answers: len(c.cfg.Charter.Custodians), Reason: err.Error()})
+	c.cfg.Logger.Error(string(t.Kind), "round", t.Round, "error", err)
+	return c.end(ctx, v, round.SumLost{Round: t.Round, Reason: err.Error()})
 }
 
 // remains reports whether an error of an opening is taken for one that will not go away:

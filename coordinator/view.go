@@ -12,11 +12,12 @@ type View struct {
 	Leader []string // its addresses, as far as it says them
 
 	round.Memo
-	Plan             federation.Plan
-	Header           []byte // of the round under way, canonical bytes
-	HeaderCheckpoint []byte // the checkpoint that the header names
-	Checkpoint       []byte // published last, a signed note
-	Head             federation.TreeHead
+	Plan                federation.Plan
+	Header              []byte // of the round under way, canonical bytes
+	HeaderCheckpoint    []byte // the checkpoint that the header names
+	CandidateCheckpoint []byte // of the log up to the entry that names the candidate
+	Checkpoint          []byte // published last, a signed note
+	Head                federation.TreeHead
 
 	changed chan struct{} // closed when a newer View is there
 }

@@ -45,13 +45,19 @@ type Work struct {
 	Manifest    federation.Digest
 	Checkpoint  []byte
 	Consistency [][]byte // from Poll.SeenSize to the checkpoint
-	Submitters  []byte
-	Entry       []byte // that names S
+	Candidate   []byte
+	Entry       []byte // that names the candidate, or with which it stood
 	EntryIndex  int64
 	Inclusion   [][]byte
 	Version     uint64
 	Snapshot    federation.Digest
 	Reason      string
+	Readies     [][]byte // signed, of t custodians
+	Vouches     [][]byte // signed, of all of S
+	Sends       [][]byte // signed, in the order of the log
+	Derived     [][]byte // signed, of the version that the header or Version names
+	Result      federation.Digest
+	Parameters  federation.Digest
 }
 
 // WorkFor returns what a hospital owes in a view; ok is false if nothing.
@@ -98,8 +104,6 @@ func (c *Coordinator) describe(ctx context.Context, v *View, t round.Task, p Pol
 	r := v.State.Round
 	w := Work{ID: t.ID, Kind: t.Kind, Round: t.Round, Header: v.Header, Manifest: r.Manifest}
 	switch t.Kind {
-	case round.TaskBurn:
-		w.Manifest = t.Manifest
 	case round.TaskJoin:
 		w.Checkpoint = v.HeaderCheckpoint
 		h, err := federation.DecodeHeader(v.Header)
@@ -107,25 +111,88 @@ func (c *Coordinator) describe(ctx context.Context, v *View, t round.Task, p Pol
 			return w, err
 		}
 		return w, c.prove(ctx, &w, p.SeenSize, h.Checkpoint.Size, -1)
-	case round.TaskReady:
-		return w, c.submitters(ctx, &w, r.Candidate)
+	case round.TaskUpdate:
+		return w, c.messages(ctx, &w.Derived, v.State.Signed)
+	case round.TaskReady, round.TaskVouch:
+		return w, c.describeReady(ctx, &w, v, p)
 	case round.TaskSend:
-		w.Checkpoint, w.Entry, w.EntryIndex = v.Checkpoint, v.SelectEntry, v.SelectIndex
-		if err := c.submitters(ctx, &w, r.Selected); err != nil {
-			return w, err
-		}
-		return w, c.prove(ctx, &w, p.SeenSize, v.Head.Size, v.SelectIndex)
+		return w, c.describeSend(ctx, &w, v, p)
+	case round.TaskDerive:
+		return w, c.describeDerive(ctx, &w, v.State.Outcome)
 	case TaskCharter:
 		w.Header, w.Checkpoint, w.Entry, w.EntryIndex = nil, v.Checkpoint, v.CharterEntry, v.CharterIndex
 		return w, c.prove(ctx, &w, p.SeenSize, v.Head.Size, v.CharterIndex)
 	case TaskAdopt:
 		w.Version, w.Snapshot, w.Reason = v.State.Model.Number, v.State.Model.Snapshot, v.State.Finished
+		return w, c.messages(ctx, &w.Derived, v.State.Signed)
 	}
 	return w, nil
 }
 
-func (c *Coordinator) submitters(ctx context.Context, w *Work, digest federation.Digest) (err error) {
-	w.Submitters, err = storage.GetBlob(ctx, c.cfg.Bucket, digest, federation.MaxManifestBytes)
+// describeReady shows a candidate under the checkpoint that ends with its entry, and who
+// derived its base.
+func (c *Coordinator) describeReady(ctx context.Context, w *Work, v *View, p Poll) error {
+	w.Checkpoint, w.Entry, w.EntryIndex = v.CandidateCheckpoint, v.CandidateEntry, v.CandidateIndex
+	err := c.candidate(ctx, w, v.State.Round.Candidate)
+	if err == nil {
+		err = c.messages(ctx, &w.Derived, v.State.Signed)
+	}
+	if err == nil {
+		err = c.prove(ctx, w, p.SeenSize, v.CandidateIndex+1, v.CandidateIndex)
+	}
+	return err
+}
+
+// describeSend shows that t custodians are ready, and the vouches of a large C.
+func (c *Coordinator) describeSend(ctx context.Context, w *Work, v *View, p Poll) error {
+	w.Checkpoint, w.Entry, w.EntryIndex = v.Checkpoint, v.ReadyEntry, v.ReadyIndex
+	var ready []round.Held
+	for _, a := range v.State.Round.Readies {
+		if len(a.Unreadable) == 0 && len(ready) < v.State.Charter.Threshold {
+			ready = append(ready, round.Held{Hospital: a.Custodian, Blob: a.Blob})
+		}
+	}
+	err := c.candidate(ctx, w, v.State.Round.Candidate)
+	if err == nil {
+		err = c.messages(ctx, &w.Readies, ready)
+	}
+	if err == nil {
+		err = c.messages(ctx, &w.Vouches, v.State.Round.Vouches)
+	}
+	if err == nil {
+		err = c.prove(ctx, w, p.SeenSize, v.Head.Size, v.ReadyIndex)
+	}
+	return err
+}
+
+// describeDerive shows what the log says of the candidate that was opened last, and what was
+// sent for it.
+func (c *Coordinator) describeDerive(ctx context.Context, w *Work, o round.Outcome) error {
+	w.Manifest, w.Version, w.Snapshot, w.Parameters, w.Result = o.Manifest, o.Version, o.Snapshot, o.Parameters, o.Result
+	var err error
+	if w.Header, err = storage.GetBlob(ctx, c.cfg.Bucket, o.Header, federation.MaxPlanBytes); err != nil {
+		return err
+	}
+	if err := c.candidate(ctx, w, o.Candidate); err != nil {
+		return err
+	}
+	return c.messages(ctx, &w.Sends, o.Sends)
+}
+
+// messages reads signed messages that the log names.
+func (c *Coordinator) messages(ctx context.Context, into *[][]byte, list []round.Held) error {
+	for _, h := range list {
+		signed, err := storage.GetBlob(ctx, c.cfg.Bucket, h.Blob, federation.MaxMessageBytes)
+		if err != nil {
+			return err
+		}
+		*into = append(*into, signed)
+	}
+	return nil
+}
+
+func (c *Coordinator) candidate(ctx context.Context, w *Work, digest federation.Digest) (err error) {
+	w.Candidate, err = storage.GetBlob(ctx, c.cfg.Bucket, digest, federation.MaxManifestBytes)
 	return err
 }
 

@@ -6,80 +6,185 @@ import (
 	"slices"
 
 	"atrium/coordinator/federation"
+	"atrium/coordinator/opening"
+	"atrium/coordinator/round"
 	"atrium/privacy/shamir"
 	"atrium/storage"
 )
 
-// checkAnswer checks an answer to the round under way or, late, to an abandoned one:
-// that it is about the S of its manifest, under a checkpoint that has S in it.
-func (c *checker) checkAnswer(ctx context.Context, s step) error {
-	a, err := signed[federation.Send](ctx, c, s)
+// checkCandidate checks a candidate as a custodian does: of the updates that were
+// acknowledged all that the log leaves, with C of each group as the blob that it names. That
+// C is what they add up to is what Replay finds out.
+func (c *checker) checkCandidate(ctx context.Context, s step) error {
+	raw, err := c.blob(ctx, s.entry.Blob, federation.MaxManifestBytes, s.name())
 	if err != nil {
 		return err
 	}
-	q := c.asked[a.Manifest]
-	_, custodian := c.charter.Point(a.Custodian)
-	at, known := attempt(s, a.Manifest)
-	switch {
-	case a.Manifest != s.entry.Manifest:
-		return s.contrary("it names manifest %s, not %s", a.Manifest.Short(), s.entry.Manifest.Short())
-	case !known || q.selected.IsZero() || q.round != s.entry.Round:
-		return s.contrary("nobody was asked to answer under manifest %s", a.Manifest.Short())
-	case !custodian:
-		return s.contrary("%s is no custodian", a.Custodian)
-	case a.Submitters != q.selected:
-		return s.contrary("it answers S %s, not %s", a.Submitters.Short(), q.selected.Short())
-	case a.Checkpoint.Size <= q.index || a.Checkpoint.Size > s.index:
-		return s.contrary("its checkpoint of size %d is not between S, entry %d, and itself", a.Checkpoint.Size, q.index)
-	case len(a.ShareSums) != len(q.dropped):
-		return s.contrary("%d share sums for %d groups", len(a.ShareSums), len(q.dropped))
+	list, err := federation.DecodeCandidate(raw)
+	if err == nil {
+		err = federation.CheckCandidate(c.charter, c.now.manifest, list)
 	}
-	for _, burn := range at.Burns {
-		if burn.Hospital == a.Custodian {
-			c.note("%s answered under manifest %s of round %d, which it had burned", c.nameOf(a.Custodian), a.Manifest.Short(), q.round)
+	if err != nil {
+		return s.wrong(err)
+	}
+	for _, group := range list.Groups {
+		for _, m := range group {
+			if blob, ok := s.before.Round.Update(m.Hospital); !ok || blob != m.Submission {
+				return s.contrary("submission %s of %s was not acknowledged", m.Submission.Short(), m.Hospital)
+			}
 		}
 	}
-	for g, digest := range a.ShareSums {
-		if err := c.checkShareSum(ctx, s, q, g, digest); err != nil {
+	if err := checkSet(s, list, s.after.Round.S, "updates that custodians could read"); err != nil {
+		return err
+	}
+	bytes, err := opening.Round{Header: c.now.header, Candidate: list}.Bytes()
+	if err != nil {
+		return s.wrong(err)
+	}
+	if bytes != s.entry.Bytes {
+		return s.contrary("its ciphertexts have %d bytes, the entry says %d", bytes, s.entry.Bytes)
+	}
+	c.now.candidate, c.now.index = list, s.index
+	return c.checkSums(ctx, s, list)
+}
+
+// checkSet compares a candidate with the hospitals that must be on it.
+func checkSet(s step, list federation.Candidate, want [][]federation.HospitalID, source string) error {
+	for g, have := range list.Set() {
+		for _, id := range want[g] {
+			if !slices.Contains(have, id) {
+				return s.contrary("it leaves out %s, which is among the %s", id, source)
+			}
+		}
+		for _, id := range have {
+			if !slices.Contains(want[g], id) {
+				return s.contrary("it has %s, which is not among the %s", id, source)
+			}
+		}
+	}
+	return nil
+}
+
+// checkReady checks a custodian's word on the candidate, under a checkpoint that has it.
+func (c *checker) checkReady(ctx context.Context, s step) error {
+	r, err := signed[federation.Ready](ctx, c, s)
+	if err != nil {
+		return err
+	}
+	_, custodian := c.charter.Point(r.Custodian)
+	switch now := s.before.Round; {
+	case r.Manifest != now.Manifest || r.Candidate != now.Candidate:
+		return s.contrary("it names candidate %s of manifest %s, not %s of %s", r.Candidate.Short(), r.Manifest.Short(), now.Candidate.Short(), now.Manifest.Short())
+	case !custodian:
+		return s.contrary("%s is no custodian", r.Custodian)
+	case !slices.Equal(r.Unreadable, s.entry.Hospitals):
+		return s.contrary("the entry has other complaints")
+	case r.Checkpoint.Size <= c.now.index || r.Checkpoint.Size > s.index:
+		return s.contrary("its checkpoint of size %d is not between the candidate, entry %d, and itself", r.Checkpoint.Size, c.now.index)
+	}
+	c.noteStanding(s)
+	return c.cosigned(s, r.Custodian, r.Checkpoint, r.Cosignature)
+}
+
+// noteStanding remembers with which entry the candidate stood.
+func (c *checker) noteStanding(s step) {
+	if !s.before.Stands() && s.after.Stands() {
+		c.now.stands = s.index
+	}
+}
+
+// checkVouch checks a submitter's fingerprint as far as it can be checked alone.
+func (c *checker) checkVouch(ctx context.Context, s step) error {
+	v, err := signed[federation.Vouch](ctx, c, s)
+	if err != nil {
+		return err
+	}
+	switch now := s.before.Round; {
+	case v.Manifest != now.Manifest || v.Candidate != now.Candidate:
+		return s.contrary("it names candidate %s of manifest %s", v.Candidate.Short(), v.Manifest.Short())
+	case v.Checkpoint.Size != c.now.index+1:
+		return s.contrary("its points follow from a checkpoint of size %d: the candidate is entry %d", v.Checkpoint.Size, c.now.index)
+	}
+	c.heads = append(c.heads, head{v.Checkpoint, storage.Blob(s.entry.Blob), s.name()})
+	c.noteStanding(s)
+	return nil
+}
+
+// checkSend checks what a custodian sent: for the candidate that stands, under a checkpoint
+// that has the readies of t custodians in it.
+func (c *checker) checkSend(ctx context.Context, s step) error {
+	m, err := signed[federation.Send](ctx, c, s)
+	if err != nil {
+		return err
+	}
+	switch now := s.before.Round; {
+	case m.Manifest != now.Manifest || m.Candidate != now.Candidate:
+		return s.contrary("it is for candidate %s of manifest %s", m.Candidate.Short(), m.Manifest.Short())
+	case !s.before.Stands():
+		return s.contrary("fewer than %d custodians were ready", c.charter.Threshold)
+	case m.Checkpoint.Size <= c.now.stands || m.Checkpoint.Size > s.index:
+		return s.contrary("its checkpoint of size %d is not between entry %d, with which custodians were ready, and itself", m.Checkpoint.Size, c.now.stands)
+	case len(m.ShareSums) != len(c.now.candidate.Groups):
+		return s.contrary("%d share sums for %d groups", len(m.ShareSums), len(c.now.candidate.Groups))
+	}
+	for g, digest := range m.ShareSums {
+		if err := c.checkShareSum(ctx, s, g, digest); err != nil {
 			return err
 		}
 	}
-	return c.cosigned(s, a.Custodian, a.Checkpoint, a.Cosignature)
+	return c.cosigned(s, m.Custodian, m.Checkpoint, m.Cosignature)
 }
 
-func (c *checker) checkShareSum(ctx context.Context, s step, q asked, group int, digest federation.Digest) error {
-	if digest.IsZero() != q.dropped[group] {
+func (c *checker) checkShareSum(ctx context.Context, s step, group int, digest federation.Digest) error {
+	if digest.IsZero() != (len(c.now.candidate.Groups[group]) == 0) {
 		return s.contrary("share sum of group %d: there is one for each group of S", group)
 	}
 	if digest.IsZero() {
 		return nil
 	}
-	what := fmt.Sprintf("share sum of %s for group %d in round %d", s.entry.Hospital, group, q.round)
-	raw, err := c.blob(ctx, digest, int64(shamir.EncodedSize(q.degree)), what)
+	what := fmt.Sprintf("share sum of %s for group %d in round %d", s.entry.Hospital, group, s.entry.Round)
+	raw, err := c.blob(ctx, digest, int64(shamir.EncodedSize(c.now.degree)), what)
 	if err != nil {
 		return err
 	}
-	if _, err := shamir.Unmarshal(raw, q.degree); err != nil {
+	if _, err := shamir.Unmarshal(raw, c.now.degree); err != nil {
 		return wrong(storage.Blob(digest), what, err)
 	}
 	return nil
 }
 
-// checkBurn checks a promise never to answer under an abandoned manifest. One that its
-// custodian broke says something about the custodian, not about the log.
+// checkBurn checks a promise never to send under the manifest of a round that cannot end.
+// One that its custodian broke says something about the custodian, not about the log.
 func (c *checker) checkBurn(ctx context.Context, s step) error {
 	b, err := signed[federation.Burn](ctx, c, s)
 	if err != nil {
 		return err
 	}
-	a, known := attempt(s, b.Manifest)
+	now := s.before.Round
+	if b.Manifest != now.Manifest {
+		return s.contrary("it is of manifest %s, not %s", b.Manifest.Short(), now.Manifest.Short())
+	}
+	if slices.ContainsFunc(now.Sends, func(h round.Held) bool { return h.Hospital == b.Custodian }) {
+		c.note("%s burned manifest %s of round %d, under which it had sent", c.nameOf(b.Custodian), b.Manifest.Short(), now.Number)
+	}
+	return nil
+}
+
+// checkDerived checks a custodian's word on what followed. One that differs from the log is
+// for Replay to judge.
+func (c *checker) checkDerived(ctx context.Context, s step) error {
+	d, err := signed[federation.Derived](ctx, c, s)
+	if err != nil {
+		return err
+	}
+	o := s.before.Outcome
 	switch {
-	case b.Manifest != s.entry.Manifest:
-		return s.contrary("it names manifest %s, not %s", b.Manifest.Short(), s.entry.Manifest.Short())
-	case !known || !a.Abandoned || a.Round != s.entry.Round:
-		return s.contrary("manifest %s is not of an abandoned round", b.Manifest.Short())
-	case slices.Contains(a.Answered, b.Custodian):
-		c.note("%s burned manifest %s of round %d, which it had answered", c.nameOf(b.Custodian), b.Manifest.Short(), a.Round)
+	case d.Manifest != o.Manifest || d.Candidate != o.Candidate || d.Round != o.Round:
+		return s.contrary("it is of round %d, candidate %s, not of round %d, %s", d.Round, d.Candidate.Short(), o.Round, o.Candidate.Short())
+	case o.Agrees(d) != (s.entry.Reason == ""):
+		return s.contrary("the entry says otherwise whether it is what the log says")
+	case s.entry.Reason != "":
+		c.note("%s derived something else from round %d: %s", c.nameOf(d.Custodian), d.Round, s.entry.Reason)
 	}
 	return nil
 }

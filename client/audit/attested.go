@@ -2,6 +2,7 @@ package audit
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"atrium/coordinator/federation"
@@ -31,54 +32,58 @@ func (o overlay) Get(ctx context.Context, name string, offset, length int64) ([]
 	return append([]byte(nil), data...), nil
 }
 
-// openSums opens a round whose ciphertexts were retired from the ciphertext sums that
-// the coordinator left: what it says the sum was, opened and checked as ever.
-func (r *replayer) openSums(ctx context.Context, s step, record opening.Record) (opening.Sum, error) {
-	raw, err := r.blob(ctx, s.entry.Blob, federation.MaxManifestBytes, s.name())
-	if err != nil {
-		return opening.Sum{}, err
-	}
-	result, err := opening.DecodeResult(raw)
-	if err != nil {
-		return opening.Sum{}, s.wrong(err)
-	}
-	lists := make([]opening.List, len(result.Groups))
-	for g, members := range record.Round.Candidate.Groups {
+// addUp adds the ciphertexts of a candidate and compares C with what comes out. Where
+// ciphertexts are gone, C is by the word of custodians and submitters alone.
+func (r *replayer) addUp(ctx context.Context, s step, of opening.Round) (Status, error) {
+	for g, members := range of.Candidate.Groups {
 		if len(members) == 0 {
 			continue
 		}
-		if lists[g], err = r.sumList(ctx, s, result.Groups[g]); err != nil {
-			return opening.Sum{}, err
+		sum, err := opening.Add(ctx, r.bucket, of, g, opening.Beside{})
+		if errors.Is(err, storage.ErrNotFound) {
+			return SumAttested, nil
+		}
+		if err != nil {
+			return "", r.notOpened(s, err)
+		}
+		if sum != of.Candidate.Sums[g] {
+			return "", differs(storage.Blob(s.before.Round.Candidate), sumName(g, s.entry.Round), "the ciphertexts add up to %s, not %s", sum.Short(), of.Candidate.Sums[g].Short())
 		}
 	}
-	return opening.OpenSums(ctx, r.bucket, record.Round, record.Answers, lists)
+	return Rederived, nil
 }
 
-// sumList reads which objects a group's ciphertext sum consists of.
-func (c *checker) sumList(ctx context.Context, s step, g opening.GroupResult) (opening.List, error) {
-	object, what := storage.Blob(g.Ciphertext), sumName(s, g)
-	raw, err := c.blob(ctx, g.Ciphertext, opening.MaxListBytes, what)
-	if err != nil {
-		return opening.List{}, err
+// checkSums checks that C is there, segment by segment.
+func (c *checker) checkSums(ctx context.Context, s step, list federation.Candidate) error {
+	for g, digest := range list.Sums {
+		if digest.IsZero() {
+			continue
+		}
+		if err := c.checkSum(ctx, digest, sumName(g, s.entry.Round)); err != nil {
+			return err
+		}
 	}
-	list, err := opening.DecodeList(raw)
-	if err != nil {
-		return list, wrong(object, what, err)
-	}
-	if len(list.Segments) != len(c.now.sizes) {
-		return list, contrary(object, what, "%d segments, not %d", len(list.Segments), len(c.now.sizes))
-	}
-	return list, nil
+	return nil
 }
 
-// checkSum checks that a group's ciphertext sum is there, segment by segment.
-func (c *checker) checkSum(ctx context.Context, s step, g opening.GroupResult) error {
-	list, err := c.sumList(ctx, s, g)
+func (c *checker) checkSum(ctx context.Context, digest federation.Digest, what string) error {
+	object := storage.Blob(digest)
+	raw, err := c.blob(ctx, digest, opening.MaxListBytes, what)
 	if err != nil {
 		return err
 	}
+	list, err := opening.DecodeList(raw)
+	if err != nil {
+		return wrong(object, what, err)
+	}
+	if len(list.Segments) != len(c.now.sizes) {
+		return contrary(object, what, "%d segments, not %d", len(list.Segments), len(c.now.sizes))
+	}
+	if !c.deep {
+		return nil
+	}
 	for i, digest := range list.Segments {
-		what := fmt.Sprintf("segment %d of the %s", i, sumName(s, g))
+		what := fmt.Sprintf("segment %d of the %s", i, what)
 		raw, err := c.blob(ctx, digest, int64(c.now.sizes[i]), what)
 		if err != nil {
 			return err
@@ -90,6 +95,6 @@ func (c *checker) checkSum(ctx context.Context, s step, g opening.GroupResult) e
 	return nil
 }
 
-func sumName(s step, g opening.GroupResult) string {
-	return fmt.Sprintf("ciphertext sum of group %d in round %d", g.Group, s.entry.Round)
+func sumName(group int, round uint64) string {
+	return fmt.Sprintf("ciphertext sum of group %d in round %d", group, round)
 }

@@ -22,7 +22,6 @@ type checker struct {
 
 	plan    federation.Plan
 	now     current
-	asked   map[federation.Digest]asked // by manifest
 	heads   []head
 	largest map[federation.HospitalID]int64 // size of the largest checkpoint it cosigned
 	gone    []gone                          // ciphertext segments that are not there
@@ -43,15 +42,10 @@ type current struct {
 	sizes    []int             // bytes of an update's segments
 	degree   int               // ring coefficients, so elements of a share sum
 	manifest federation.VerifiedManifest
-}
 
-// asked is what custodians may answer under a manifest.
-type asked struct {
-	round    uint64
-	degree   int
-	selected federation.Digest // S
-	index    int64             // of the entry that names S
-	dropped  []bool            // by group
+	candidate federation.Candidate
+	index     int64 // of the entry that names it
+	stands    int64 // of the entry with which t custodians were ready for it
 }
 
 // head is a size and root that a message claims for the log.
@@ -61,7 +55,7 @@ type head struct {
 }
 
 func newChecker(h *history, deep bool) *checker {
-	return &checker{history: h, deep: deep, asked: map[federation.Digest]asked{}, largest: map[federation.HospitalID]int64{}}
+	return &checker{history: h, deep: deep, largest: map[federation.HospitalID]int64{}}
 }
 
 // check checks one step. Kinds that name no object have nothing beyond what Apply checked.
@@ -69,9 +63,9 @@ func (c *checker) check(ctx context.Context, s step) error {
 	checks := map[round.EntryKind]func(context.Context, step) error{
 		round.PlanSet: c.checkPlan, round.Open: c.checkOpen, round.Join: c.checkJoin, round.Collect: c.checkCollect,
 		round.Update: c.checkUpdate, round.Discard: c.checkUpdate, round.Declined: c.checkDecline,
-		round.Candidate: c.checkCandidate, round.Ready: c.checkAcknowledge, round.Select: c.checkSelect,
+		round.Candidate: c.checkCandidate, round.Ready: c.checkReady, round.Vouched: c.checkVouch, round.Derived: c.checkDerived,
 		round.CharterSet: c.checkCharter,
-		round.Send:       c.checkAnswer, round.Burn: c.checkBurn, round.Publish: c.checkPublish, round.Abandon: c.checkAbandon,
+		round.Send:       c.checkSend, round.Burn: c.checkBurn, round.Publish: c.checkPublish, round.Abandon: c.checkAbandon,
 		round.Finish: c.checkFinish, round.Stated: c.checkState,
 	}
 	if s.entry.Kind == round.Genesis {

@@ -167,7 +167,6 @@ func (c *checker) checkCollect(ctx context.Context, s step) error {
 		return err
 	}
 	c.now.manifest = m
-	c.asked[m.Digest] = asked{round: s.entry.Round, degree: c.now.degree}
 	return nil
 }
 
@@ -213,7 +212,7 @@ func burntAttempts(s step) []round.Attempt {
 	r := s.before.Round
 	for _, a := range s.before.Attempts {
 		same := a.Kind == r.Kind && (a.Kind == federation.Statistics || a.Questions == r.Questions)
-		if same && a.S != nil && len(a.Burns) >= s.before.Charter.BurnQuorum() {
+		if same && !a.Past && len(a.Burns) >= s.before.Charter.BurnQuorum() {
 			burnt = append(burnt, a)
 		}
 	}

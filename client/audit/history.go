@@ -161,7 +161,7 @@ func (h *history) take(b roundlog.Batch, visit func(step) error) error {
 // that takes a time that grows with the square of the roster. Apply checks every entry.
 func settled(kind round.EntryKind) bool {
 	switch kind {
-	case round.CharterSet, round.PlanSet, round.Collect, round.Select, round.Publish, round.Abandon, round.Finish:
+	case round.CharterSet, round.PlanSet, round.Collect, round.Candidate, round.Publish, round.Abandon, round.Finish:
 		return true
 	}
 	return false

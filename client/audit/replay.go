@@ -50,12 +50,12 @@ type replayer struct {
 	out  ReplayReport
 }
 
-// publish re-derives what a publish entry says. The Record is that of the moment: of the
-// answers, those that the entry names.
+// publish re-derives what a publish entry says. The Record is that of the moment: of
+// what was sent, what the entry names.
 func (r *replayer) publish(ctx context.Context, s step) error {
 	v := Version{Entry: s.index, Number: s.entry.Version, Round: s.entry.Round, Kind: r.now.header.Kind, Snapshot: s.entry.Snapshot, Base: r.now.header.Version}
 	state := s.before.Round
-	state.Answers = slices.DeleteFunc(slices.Clone(state.Answers), func(h round.Held) bool {
+	state.Sends = slices.DeleteFunc(slices.Clone(state.Sends), func(h round.Held) bool {
 		return !slices.Contains(s.entry.Hospitals, h.Hospital) && !slices.Contains(s.entry.Custodians, h.Hospital)
 	})
 	bucket, err := r.withBase(ctx)
@@ -68,14 +68,12 @@ func (r *replayer) publish(ctx context.Context, s step) error {
 	if err != nil {
 		return fmt.Errorf("replay %s: %w", s.name(), err)
 	}
-	sum, err := opening.Open(ctx, bucket, record.Round, record.Answers)
-	v.Status = Rederived
+	if v.Status, err = r.addUp(ctx, s, record.Round); err != nil {
+		return err
+	}
+	sum, err := opening.Open(ctx, bucket, record.Round, record.Sends)
 	if errors.Is(err, storage.ErrNotFound) {
-		v.Status = SumAttested
-		sum, err = r.openSums(ctx, s, record)
-		if errors.Is(err, storage.ErrNotFound) {
-			return r.missing(ctx, s, v)
-		}
+		return r.missing(ctx, s, v)
 	}
 	if err != nil {
 		return r.notOpened(s, err)

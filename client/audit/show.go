@@ -130,7 +130,7 @@ func (t *teller) hospital(s step) {
 	if story == nil {
 		return
 	}
-	if e.Round == s.after.Round.Number {
+	if e.Round == s.after.Round.Number && e.Kind != round.Derived {
 		story.Phase = s.after.Round.Phase
 	}
 	add := func(list *[]string) {
@@ -156,19 +156,27 @@ func (t *teller) hospital(s step) {
 		story.Declined = append(story.Declined, Declined{t.nameOf(e.Hospital), e.Role, e.Reason})
 	case round.Refuse:
 		story.Refused = append(story.Refused, Declined{t.nameOf(e.Hospital), e.Role, e.Reason})
-	case round.Ready:
-		add(&story.Acked)
-	case round.Select:
-		story.Dropped, story.Excused = t.names(e.Hospitals), t.names(e.Custodians)
+	case round.Candidate:
+		story.Dropped, story.Ready, story.Vouched = append(story.Dropped, t.names(e.Hospitals)...), nil, nil
 		story.S, story.Groups = t.names(slices.Concat(s.after.Round.S...)), nil
 		for _, group := range s.after.Round.S {
 			story.Groups = append(story.Groups, t.names(group))
 		}
-	case round.Send:
-		if story.Phase == round.Abandoned {
-			add(&story.Late)
+	case round.Ready:
+		if len(e.Hospitals) > 0 {
+			add(&story.Complained)
 		} else {
-			add(&story.Answered)
+			add(&story.Ready)
+		}
+	case round.Vouched:
+		add(&story.Vouched)
+	case round.Send:
+		add(&story.Sent)
+	case round.Derived:
+		if e.Reason == "" {
+			add(&story.Derived)
+		} else {
+			add(&story.Disputed)
 		}
 	case round.Burn:
 		add(&story.Burned)

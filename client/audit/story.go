@@ -46,16 +46,18 @@ type Story struct {
 	Discarded  []string // updates that came too late
 	Declined   []Declined
 	Refused    []Declined // what the coordinator says it could not take, and why
-	Acked      []string   // custodians that acknowledged the candidate
-	Dropped    []string   // submitters whose envelopes too many custodians could not read
-	Excused    []string   // custodians that could not read a submitter who stayed
+	Ready      []string   // custodians that checked the candidate and hold their share sums
+	Complained []string   // custodians that could not read a submitter
+	Dropped    []string   // submitters whom custodians could not read, or who did not vouch
+	Vouched    []string   // submitters who signed the fingerprint of their ciphertext
 	S          []string
 	Groups     [][]string // of S, one a group of the charter; a dropped group is empty
-	Answered   []string
-	Late       []string // custodians that answered after the round was abandoned
-	Burned     []string // custodians that promised never to answer
-	Wrong      []string // custodians whose share sums disagree with the result
-	Note       string   // reasons of groups that are left out
+	Sent       []string   // custodians that gave their share sums
+	Burned     []string   // custodians that promised never to send
+	Derived    []string   // custodians that computed the same result
+	Disputed   []string   // custodians that computed another one
+	Wrong      []string   // custodians whose share sums disagree with the result
+	Note       string     // reasons of groups that are left out
 	Result     *opening.Result
 	Version    uint64
 	Snapshot   federation.Digest

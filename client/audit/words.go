@@ -77,10 +77,10 @@ func (s Story) Text(threshold int) []string {
 	}
 	say("joined", "%s", list(s.Joined))
 	if s.Pinned {
-		say("cohort", "the same hospitals as in an earlier round on this question, whose sum may be known to custodians")
+		say("cohort", "the same hospitals as in an earlier round on this question, of which no group held")
 	}
 	if s.Burnt > 0 {
-		say("burnt", "certificates that fewer than %d custodians can ever answer under %d earlier manifests of this question", threshold, s.Burnt)
+		say("burnt", "certificates that fewer than %d custodians can ever send under %d earlier manifests of this question", threshold, s.Burnt)
 	}
 	some("drawn", s.Asked, "")
 	if s.Updates > 0 {
@@ -99,9 +99,10 @@ func (s Story) Text(threshold int) []string {
 	for _, d := range s.Refused {
 		say("refused", "%s, as %s: %q", d.Hospital, d.Role, d.Reason)
 	}
-	some("acknowledged", s.Acked, fmt.Sprintf(" (%d custodians, %d must answer)", s.custodians, threshold))
-	some("dropped", s.Dropped, ": more custodians than the charter allows for could not read it")
-	some("excused", s.Excused, ": could not read a submitter who stayed")
+	some("ready", s.Ready, fmt.Sprintf(" (%d custodians, %d must send)", s.custodians, threshold))
+	some("complained", s.Complained, ": could not read a submitter")
+	some("dropped", s.Dropped, ": custodians could not read it, or it did not vouch")
+	some("vouched", s.Vouched, "")
 	if len(s.Groups) > 1 {
 		for g, names := range s.Groups {
 			say(fmt.Sprintf("S, group %d", g), "%s (%d)", list(names), len(names))
@@ -109,7 +110,7 @@ func (s Story) Text(threshold int) []string {
 	} else {
 		some("S", s.S, fmt.Sprintf(" (%d)", len(s.S)))
 	}
-	some("answered", s.Answered, "")
+	some("sent", s.Sent, "")
 	some("wrong", s.Wrong, ": share sums disagree with the sum, or a dealer in S gave wrong shares")
 	return append(lines, s.ending()...)
 }
@@ -142,11 +143,14 @@ func (s Story) ending() []string {
 	if s.Reason != "" {
 		say("abandoned", s.Reason)
 	}
-	if len(s.Late) > 0 {
-		say("answered late", list(s.Late))
-	}
 	if len(s.Burned) > 0 {
-		say("burned", list(s.Burned)+": will never answer")
+		say("burned", list(s.Burned)+": will never send")
+	}
+	if len(s.Derived) > 0 {
+		say("derived", list(s.Derived)+": computed the same")
+	}
+	if len(s.Disputed) > 0 {
+		say("disputed", list(s.Disputed)+": computed something else")
 	}
 	if !s.Ended.IsZero() {
 		say("ended", federation.FormatTime(s.Ended)+" after "+s.Duration().String())

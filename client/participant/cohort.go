@@ -37,7 +37,8 @@ func (s State) checkCohort(plan federation.Plan, h federation.Header, m federati
 }
 
 // boundToSet reports whether an answer of an earlier epoch on these questions, under the
-// manifest that m is pinned to, was for exactly its cohort, or is released to it.
+// manifest that m is pinned to, is released to exactly its cohort: by the hospitals that were
+// summed, or because no group held.
 func (s State) boundToSet(questions []string, m federation.VerifiedManifest) bool {
 	set := federation.SetDigest(m.Groups)
 	return slices.ContainsFunc(s.Bound, func(b Bound) bool {

@@ -20,8 +20,9 @@ func TestCohortOfTheManifest(t *testing.T) {
 	self := draw[0][0]
 	others := [][]federation.HospitalID{slices.DeleteFunc(slices.Clone(all), func(id federation.HospitalID) bool { return id == draw[0][1] })[:3]}
 	before := func(questions []string, set [][]federation.HospitalID) []Bound {
-		return []Bound{{Epoch: 1, Answered: federation.Answered{Manifest: pin, Questions: questions, Set: federation.SetDigest(set)}}}
+		return []Bound{{Epoch: 1, Answered: federation.Answered{Manifest: pin, Questions: questions, Set: federation.SetDigest(c.Groups), Released: federation.SetDigest(set)}}}
 	}
+	answered := []Bound{{Epoch: 1, Answered: federation.Answered{Manifest: pin, Questions: h.Questions, Set: federation.SetDigest(others)}}}
 	for _, x := range []struct {
 		name   string
 		groups [][]federation.HospitalID
@@ -32,10 +33,11 @@ func TestCohortOfTheManifest(t *testing.T) {
 		{"the draw", draw, federation.Digest{}, nil, true},
 		{"others", others, federation.Digest{}, nil, false},
 		{"pinned to what is not shown", draw, pin, nil, false},
-		{"bound to this set", others, pin, before(h.Questions, others), true},
-		{"bound to another set", draw, pin, before(h.Questions, others), false},
-		{"bound on another question", others, pin, before([]string{"evaluate/x"}, others), false},
-		{"bound under another manifest", others, federation.Sum([]byte("x")), before(h.Questions, others), false},
+		{"released to this set", others, pin, before(h.Questions, others), true},
+		{"answered of this set", others, pin, answered, false},
+		{"released to another set", draw, pin, before(h.Questions, others), false},
+		{"released on another question", others, pin, before([]string{"evaluate/x"}, others), false},
+		{"released under another manifest", others, federation.Sum([]byte("x")), before(h.Questions, others), false},
 	} {
 		s := mustApply(t, State{Self: self, Charter: c, Bound: x.bound, Seen: federation.TreeHead{Size: 1}}, Start(federation.Sum([]byte("run 1"))), nil)
 		entries, err := JoinHeader(s, plan, h)

@@ -11,7 +11,8 @@ import (
 )
 
 // history is a custodian of n rounds, each on a base of its own, as a seed has it: it
-// submits, answers, burns, does neither, or learns of a burn certificate.
+// submits, is ready, sends, derives that no group held, burns, does none of these, or learns
+// of a burn certificate.
 func history(t testing.TB, seed uint64, n int) State {
 	t.Helper()
 	rng := rand.New(rand.NewPCG(seed, 1))
@@ -37,21 +38,26 @@ func history(t testing.TB, seed uint64, n int) State {
 			t.Fatal(err)
 		}
 		last = append(last, m.Digest)
-		what := rng.IntN(4)
-		if what != 3 {
+		what := rng.IntN(6)
+		if what < 5 {
 			entries, err = Submit(s, m.Digest, federation.Sum(fmt.Append(nil, "submission ", i)))
 			s = mustApply(t, s, entries, err)
 		}
-		switch what {
-		case 0:
-			set := rng.IntN(3)
-			entries, err = AnswerWith(s, m, submittersOf(m.Digest, c.Groups[0][set:set+3]...), federation.Sum(fmt.Append(nil, "answer ", i)))
-		case 1:
-			entries, err = BurnManifest(s, h.Round, m.Digest)
-		default:
-			continue
+		if set := rng.IntN(3); what < 3 {
+			c := candidateOf(m.Digest, c.Groups[0][set:set+3]...)
+			s = readyFor(t, s, m, c, nil)
+			if what < 2 {
+				entries, err = SendFor(s, m.Digest, c.Digest(), federation.Sum(fmt.Append(nil, "send ", i)))
+				s = mustApply(t, s, entries, err)
+			}
+			if what == 1 {
+				entries, err = NoGroupHeld(s, m.Digest, c.Digest())
+				s = mustApply(t, s, entries, err)
+			}
+		} else if what == 3 {
+			entries, err = BurnManifest(s, h.Round, m.Digest, s.Counter)
+			s = mustApply(t, s, entries, err)
 		}
-		s = mustApply(t, s, entries, err)
 	}
 	return s
 }
@@ -75,27 +81,32 @@ func again(t testing.TB, s State) State {
 	return next
 }
 
-// TestCompactKeepsEveryAnswer: after it, all that the state is ever asked about old
+// TestCompactKeepsWhatBinds: after it, all that the state is ever asked about old
 // manifests is answered as before, and what is left out was nothing that binds.
-func TestCompactKeepsEveryAnswer(t *testing.T) {
+func TestCompactKeepsWhatBinds(t *testing.T) {
 	for seed := range uint64(20) {
 		s := history(t, seed, 60)
 		short := again(t, s)
 		if len(short.Memory) >= len(s.Memory) || short.Counter != s.Counter || short.Seen != s.Seen || short.Submitted() != s.Submitted() {
 			t.Fatalf("seed %d: %d of %d manifests, join %d, %d submissions", seed, len(short.Memory), len(s.Memory), short.Counter, short.Submitted())
 		}
-		before, err := ClosingOf(s)
-		after, err2 := ClosingOf(short)
+		before, err := ClosingOf(s, random, noProof)
+		after, err2 := ClosingOf(short, random, noProof)
 		if err != nil || err2 != nil || !bytes.Equal(federation.Encode(before), federation.Encode(after)) {
 			t.Errorf("seed %d: another closing statement: %v, %v", seed, err, err2)
 		}
 		for _, m := range s.Memory {
-			_, was := BurnManifest(s, 1, m.Manifest)
-			_, is := BurnManifest(short, 1, m.Manifest)
-			if (was == nil) != (is == nil) || errors.Is(was, ErrAnswered) != errors.Is(is, ErrAnswered) {
+			_, was := BurnManifest(s, 1, m.Manifest, 1)
+			_, is := BurnManifest(short, 1, m.Manifest, 1)
+			if (was == nil) != (is == nil) || errors.Is(was, ErrSent) != errors.Is(is, ErrSent) {
 				t.Errorf("seed %d: burn of %s: %v, was %v", seed, m.Manifest.Short(), is, was)
 			}
-			if m.Answered() {
+			for _, r := range m.Readies {
+				if was, is := MaySend(s, m.Manifest, r.Candidate), MaySend(short, m.Manifest, r.Candidate); was != nil || is != nil {
+					t.Errorf("seed %d: send what was ready in round %d: %v, was %v", seed, m.Round, is, was)
+				}
+			}
+			if m.HasSent() {
 				checkSameAnswers(t, s, short, m)
 			}
 		}
@@ -105,26 +116,38 @@ func TestCompactKeepsEveryAnswer(t *testing.T) {
 	}
 }
 
-// checkSameAnswers asks both states the question of an old answer again, for every set.
+var random = federation.Sum([]byte("random"))
+
+// noProof leaves every proof out.
+func noProof(_, _ federation.Digest) *federation.Proof { return nil }
+
+// checkSameAnswers asks both states a question that was sent on again, for every set.
 func checkSameAnswers(t *testing.T, s, short State, m Memory) {
 	t.Helper()
 	ask := func(s State, set int) error {
 		s.Live = Live{Incarnation: s.Live.Incarnation, Questions: m.Questions, Manifest: federation.Sum([]byte("new"))}
 		manifest := testManifest(s.Charter, testHeader(s.Charter, testPlan(), 99), federation.Join{Hospital: s.Self}, "new")
-		return MayAnswer(s, manifest, submittersOf(manifest.Digest, s.Charter.Groups[0][set:set+3]...))
+		return MayOpen(s, manifest, candidateOf(manifest.Digest, s.Charter.Groups[0][set:set+3]...), nil)
 	}
 	allowed := 0
 	for set := range 3 {
 		was, is := ask(s, set), ask(short, set)
-		if (was == nil) != (is == nil) || errors.Is(was, ErrOtherAnswer) != errors.Is(is, ErrOtherAnswer) {
+		if (was == nil) != (is == nil) || errors.Is(was, ErrAnswered) != errors.Is(is, ErrAnswered) {
 			t.Errorf("set %d on the question of round %d: %v, was %v", set, m.Round, is, was)
 		}
 		if is == nil {
 			allowed++
 		}
 	}
-	if want := map[bool]int{true: 3, false: 1}[m.Certified]; allowed != want {
-		t.Errorf("round %d, certified %v: %d sets may be answered", m.Round, m.Certified, allowed)
+	want := 0
+	switch {
+	case m.Certified:
+		want = 3
+	case m.Failed:
+		want = 1
+	}
+	if allowed != want {
+		t.Errorf("round %d, certified %v, failed %v: %d sets may be asked, want %d", m.Round, m.Certified, m.Failed, allowed, want)
 	}
 }
 
@@ -141,10 +164,31 @@ func TestCompactAcrossEpochs(t *testing.T) {
 	}
 	short.Charter, short.Live = s.Charter, s.Live
 	for set := range 3 {
-		was := MayAnswer(s, m, submittersOf(m.Digest, s.Charter.Groups[0][set:set+3]...))
-		is := MayAnswer(short, m, submittersOf(m.Digest, s.Charter.Groups[0][set:set+3]...))
-		if (was == nil) != (is == nil) {
+		c := candidateOf(m.Digest, s.Charter.Groups[0][set:set+3]...)
+		if was, is := MayOpen(s, m, c, nil), MayOpen(short, m, c, nil); !errors.Is(was, ErrAnswered) || !errors.Is(is, ErrAnswered) {
 			t.Errorf("set %d: %v, was %v", set, is, was)
+		}
+	}
+}
+
+// TestCompactAfterRecovery: what was silenced stays so, however long ago.
+func TestCompactAfterRecovery(t *testing.T) {
+	s := history(t, 3, 40)
+	entries, err := Recover(restarted(t, s), s.Counter+2, nil)
+	s = mustApply(t, s, entries, err)
+	silenced := 0
+	for _, m := range s.Memory {
+		if m.Silent {
+			silenced++
+		}
+	}
+	short := again(t, s)
+	if silenced < 2 || short.Recovered != s.Counter {
+		t.Fatalf("%d manifests silenced, recovered to %d", silenced, short.Recovered)
+	}
+	for _, m := range s.Memory {
+		if kept, ok := short.Recall(m.Manifest); m.Silent && (!ok || !kept.Silent || len(kept.Readies) != len(m.Readies)) {
+			t.Errorf("manifest of round %d: kept %+v", m.Round, kept)
 		}
 	}
 }

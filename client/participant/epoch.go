@@ -1,6 +1,7 @@
 package participant
 
 import (
+	"bytes"
 	"fmt"
 	"slices"
 
@@ -25,31 +26,63 @@ func Pin(s State) ([]Entry, error) {
 	return nil, fmt.Errorf("charter %s of epoch %d after %s of epoch %d: %w", digest.Short(), s.Charter.Epoch, s.Pinned.Short(), s.Epoch, ErrEpoch)
 }
 
-// ClosingOf is what this custodian has to say when the epoch ends. Its one-round key
-// must be erased before the statement is signed.
-func ClosingOf(s State) (federation.Closing, error) {
+// Shows finds what a closing statement shows for a candidate: the signed readies of t
+// custodians, from the log, and this hospital's signed Send, which is missing where the
+// journal was lost. nil: there is nothing to show.
+type Shows func(manifest, candidate federation.Digest) *federation.Proof
+
+// ClosingOf is what this custodian has to say when the epoch ends: the questions that it
+// sent on, each with what shows it, and after the loss of its journal those that it may
+// have sent on. A proof may be left out where the log has the sends of t custodians, of whom
+// f+1 name the same. Before the statement is signed the custodian sends for every candidate
+// of which it has seen the readies of t custodians, and erases its one-round key.
+func ClosingOf(s State, random federation.Digest, shows Shows) (federation.Closing, error) {
 	if !s.IsCustodian() {
 		return federation.Closing{}, fmt.Errorf("close epoch %d: %w", s.Epoch, ErrNotMember)
 	}
-	c := federation.Closing{V: 1, Charter: s.Charter.Digest(), Custodian: s.Self, Answered: []federation.Answered{}}
+	c := federation.Closing{V: 1, Charter: s.Charter.Digest(), Custodian: s.Self, Answered: []federation.Answered{}, Before: s.before(), Random: random}
 	for _, m := range s.Memory {
-		if m.HasSent() && !m.Certified && !m.Past {
-			c.Answered = append(c.Answered, m.given())
+		switch {
+		case m.Past || m.Certified:
+		case m.HasSent():
+			a := m.given()
+			a.Proof = shows(m.Manifest, m.Candidate)
+			c.Answered = append(c.Answered, a)
+		case m.Silent:
+			c.Answered = append(c.Answered, m.perhaps(shows)...)
 		}
 	}
-	for _, b := range s.Bound {
-		c.Answered = append(c.Answered, b.Answered)
-	}
 	slices.SortFunc(c.Answered, federation.CompareAnswered)
-	c.Answered = slices.CompactFunc(c.Answered, func(a, b federation.Answered) bool { // a transition cut short and repeated
-		return federation.CompareAnswered(a, b) == 0
-	})
 	return c, federation.CheckClosing(s.Charter, c)
 }
 
+// before is what this epoch began with, sorted. A transition that was cut short left answers
+// of the epoch to come, and some twice.
+func (s State) before() []federation.Answered {
+	list := []federation.Answered{}
+	for _, b := range s.Bound {
+		if b.Epoch == s.Epoch {
+			list = append(list, b.Answered)
+		}
+	}
+	slices.SortFunc(list, federation.CompareAnswered)
+	return slices.CompactFunc(list, func(a, b federation.Answered) bool { return federation.CompareAnswered(a, b) == 0 })
+}
+
+// perhaps lists the candidates for which a custodian may have sent before its journal was
+// lost: it was ready for them, and so were t.
+func (m Memory) perhaps(shows Shows) (list []federation.Answered) {
+	for _, r := range m.Readies {
+		if p := shows(m.Manifest, r.Candidate); p != nil {
+			list = append(list, federation.Answered{Manifest: m.Manifest, Candidate: r.Candidate, Questions: m.Questions, Set: r.Set, Proof: p})
+		}
+	}
+	return list
+}
+
 // CloseEpoch fixes the closing statement, which is on disk as a signed message; after it
-// is persisted the statement may be sent, and nothing more is joined, acknowledged or
-// answered in this epoch.
+// is persisted the statement may be sent, and nothing more is joined, readied or sent in
+// this epoch.
 func CloseEpoch(s State, signed federation.Digest) ([]Entry, error) {
 	switch {
 	case !s.IsCustodian():
@@ -76,6 +109,10 @@ func BeginEpoch(s State, t federation.Transition, known []federation.HospitalID)
 	inherited, err := federation.CheckTransition(t, known)
 	if err != nil {
 		return nil, err
+	}
+	if mine := s.before(); !s.Pinned.IsZero() && !bytes.Equal(federation.Encode(mine), federation.Encode(t.Closings[0].Before)) {
+		return nil, fmt.Errorf("begin epoch %d: the closing statements say that epoch %d began with %d answers, not with these %d: %w",
+			t.New.Epoch, t.Old.Epoch, len(t.Closings[0].Before), len(mine), ErrEpoch)
 	}
 	if _, ok := t.New.Member(s.Self); !ok {
 		return nil, fmt.Errorf("begin epoch %d: %w", t.New.Epoch, ErrNotMember)

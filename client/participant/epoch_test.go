@@ -14,15 +14,15 @@ import (
 func begin(t *testing.T, s State, closers []State, adjust func(*federation.Transition)) ([]Entry, federation.Charter, error) {
 	t.Helper()
 	after := s.Charter
-	after.Epoch, after.Previous = s.Charter.Epoch+1, s.Charter.Digest()
+	after.Epoch, after.Previous, after.Closings = s.Charter.Epoch+1, s.Charter.Digest(), nil
 	tr := federation.Transition{Old: s.Charter, New: after}
 	for _, c := range closers {
-		statement, err := ClosingOf(c)
+		statement, err := ClosingOf(c, random, readiesOf(c.Charter))
 		if err != nil {
 			t.Fatal(err)
 		}
 		blob := federation.Sum(federation.Encode(statement))
-		tr.Closings = append(tr.Closings, federation.VerifiedClosing{Closing: statement, Blob: blob})
+		tr.Closings = append(tr.Closings, verifiedClosing(t, statement, blob))
 		tr.New.Closings = append(tr.New.Closings, blob)
 	}
 	if adjust != nil {
@@ -32,8 +32,48 @@ func begin(t *testing.T, s State, closers []State, adjust func(*federation.Trans
 	return entries, tr.New, err
 }
 
+// readiesOf shows for every candidate of the first world that t custodians were ready. The
+// tests do without signatures.
+func readiesOf(c federation.Charter) Shows {
+	return func(manifest, candidate federation.Digest) *federation.Proof {
+		p := &federation.Proof{}
+		for _, id := range c.Custodians[:c.Threshold] {
+			for set := range 3 {
+				if candidateOf(manifest, c.Groups[0][set:set+3]...).Digest() != candidate {
+					continue
+				}
+				asks := federation.AsksDigest(testHeader(c, testPlan(), 1).Questions, federation.SetDigest([][]federation.HospitalID{c.Groups[0][set : set+3]}))
+				p.Readies = append(p.Readies, federation.Signed{Signer: id,
+					Body: federation.Encode(federation.Ready{V: 1, Manifest: manifest, Candidate: candidate, Custodian: id, Asks: asks})})
+			}
+		}
+		return p
+	}
+}
+
+func verifiedClosing(t *testing.T, c federation.Closing, blob federation.Digest) federation.VerifiedClosing {
+	t.Helper()
+	v := federation.VerifiedClosing{Closing: c, Blob: blob}
+	for _, a := range c.Answered {
+		if a.Proof == nil {
+			v.Proofs = append(v.Proofs, nil)
+			continue
+		}
+		p := &federation.VerifiedProof{}
+		for _, signed := range a.Proof.Readies {
+			r, err := federation.Decode[federation.Ready](signed.Body, federation.MaxMessageBytes)
+			if err != nil {
+				t.Fatal(err)
+			}
+			p.Readies = append(p.Readies, r)
+		}
+		v.Proofs = append(v.Proofs, p)
+	}
+	return v
+}
+
 // pinned is a custodian in epoch 1 that joined, verified and, if set is not negative,
-// answered.
+// sent.
 func pinned(t *testing.T, custodian, set int) State {
 	t.Helper()
 	c := testCharter(5, 4, 3, 1) // m = 4, t = 3
@@ -47,8 +87,8 @@ func pinned(t *testing.T, custodian, set int) State {
 	if err != nil || set < 0 {
 		return s
 	}
-	entries, err = AnswerWith(s, m, submittersOf(m.Digest, c.Groups[0][set:set+3]...), federation.Sum([]byte("answer")))
-	return mustApply(t, s, entries, err)
+	s, err = send(s, m, candidateOf(m.Digest, c.Groups[0][set:set+3]...))
+	return mustApply(t, s, nil, err)
 }
 
 // nextEpoch brings s into the epoch after, and under a manifest of the same question.
@@ -73,25 +113,24 @@ func nextEpoch(t *testing.T, s State, closers []State, certified bool) (State, f
 }
 
 func ask(s State, m federation.VerifiedManifest, n int) error {
-	_, err := AnswerWith(s, m, submittersOf(m.Digest, s.Charter.Groups[0][n:n+3]...), federation.Sum([]byte("answer 2")))
+	_, err := send(s, m, candidateOf(m.Digest, s.Charter.Groups[0][n:n+3]...))
 	return err
 }
 
-// TestQuestionsOutliveAnEpoch: S was opened in epoch 1; in epoch 2 no custodian answers
-// without one of its hospitals, whether it answered, only watched, or is new.
+// TestQuestionsOutliveAnEpoch: S was opened in epoch 1; in epoch 2 no custodian answers the
+// question, for whatever hospitals, whether it sent, only watched, or is new.
 func TestQuestionsOutliveAnEpoch(t *testing.T) {
-	closers := []State{pinned(t, 0, 0), pinned(t, 1, 0), pinned(t, 3, -1)} // custodian 2 answered too and stays silent
+	closers := []State{pinned(t, 0, 0), pinned(t, 1, 0), pinned(t, 3, -1)} // custodian 2 sent too and stays silent
 	stranger := State{Self: closers[0].Charter.Groups[0][4], Charter: closers[0].Charter, Seen: federation.TreeHead{Size: 1}}
 	for name, s := range map[string]State{
 		"one that answered": closers[0], "one that did not": closers[2], "one that did not close": pinned(t, 2, 0), "one without a journal": stranger,
 	} {
 		s, m := nextEpoch(t, s, closers, false)
 		if s.IsCustodian() {
-			if err := ask(s, m, 1); !errors.Is(err, ErrOtherAnswer) {
-				t.Errorf("%s: another set: %v", name, err)
-			}
-			if err := ask(s, m, 0); err != nil {
-				t.Errorf("%s: the same set: %v", name, err)
+			for set := range 2 {
+				if err := ask(s, m, set); !errors.Is(err, ErrAnswered) {
+					t.Errorf("%s: set %d: %v", name, set, err)
+				}
 			}
 		}
 		if len(s.Bound) != 1 || s.Bound[0].Manifest != federation.Sum([]byte("M1")) {
@@ -101,25 +140,25 @@ func TestQuestionsOutliveAnEpoch(t *testing.T) {
 }
 
 // TestBurnsOfALaterEpochReleaseNothing: custodians of epoch 2 sign no burn of a manifest
-// that was answered before, and a certificate of such burns changes nothing.
+// that was sent under before, and a certificate of such burns changes nothing.
 func TestBurnsOfALaterEpochReleaseNothing(t *testing.T) {
 	closers := []State{pinned(t, 0, 0), pinned(t, 1, 0), pinned(t, 3, -1)}
 	for _, before := range closers {
 		s, m := nextEpoch(t, before, closers, true)
-		if err := ask(s, m, 1); !errors.Is(err, ErrOtherAnswer) {
+		if err := ask(s, m, 1); !errors.Is(err, ErrAnswered) {
 			t.Errorf("with a certificate of later burns: %v", err)
 		}
 		want := ErrEpoch
-		if recalled, _ := s.Recall(federation.Sum([]byte("M1"))); recalled.Answered() {
-			want = ErrAnswered
+		if recalled, _ := s.Recall(federation.Sum([]byte("M1"))); recalled.HasSent() {
+			want = ErrSent
 		}
-		if entries, err := BurnManifest(s, 1, federation.Sum([]byte("M1"))); !errors.Is(err, want) || entries != nil {
+		if entries, err := BurnManifest(s, 1, federation.Sum([]byte("M1")), 1); !errors.Is(err, want) || entries != nil {
 			t.Errorf("burn of an answered manifest of epoch 1: %v, %v, want %v", entries, err, want)
 		}
 	}
 }
 
-// TestClosingStatementsBurn: one custodian answered, too few for a sum; the three others
+// TestClosingStatementsBurn: one custodian sent, too few for a sum; the three others
 // close without it, so the question is free in the next epoch.
 func TestClosingStatementsBurn(t *testing.T) {
 	closers := []State{pinned(t, 0, 0), pinned(t, 1, -1), pinned(t, 2, -1), pinned(t, 3, -1)}
@@ -130,27 +169,32 @@ func TestClosingStatementsBurn(t *testing.T) {
 		}
 	}
 	s, m := nextEpoch(t, closers[0], closers[:3], false) // three statements, two of them burns: not enough
-	if err := ask(s, m, 1); !errors.Is(err, ErrOtherAnswer) {
+	if err := ask(s, m, 1); !errors.Is(err, ErrAnswered) {
 		t.Errorf("with two burns of three: %v", err)
 	}
 }
 
-// TestReleasedQuestion: S without its last hospital may be answered once |S|−f of S
-// approved exactly that, and nothing else may.
+// TestReleasedQuestion: S without its last hospital may be asked once every member of S that
+// stays approved exactly that, and nothing else may.
 func TestReleasedQuestion(t *testing.T) {
 	closers := []State{pinned(t, 0, 0), pinned(t, 1, 0), pinned(t, 3, -1)}
 	group := closers[0].Charter.Groups[0]
 	four := [][]federation.HospitalID{group[:4]}
 	for i := range closers { // S has four hospitals here
 		for j := range closers[i].Memory {
-			if closers[i].Memory[j].Answered() {
-				closers[i].Memory[j].Set = four
+			if closers[i].Memory[j].HasSent() {
+				closers[i].Memory[j].Set = federation.SetDigest(four)
 			}
 		}
 	}
 	r := federation.Release{V: 1, Questions: testPlan().Questions(federation.Train, federation.Sum([]byte("parameters"))), Set: four, LeavesOut: group[3:4]}
 	release := func(approvals int) func(*federation.Transition) {
 		return func(tr *federation.Transition) {
+			for i := range tr.Closings { // two name it, which is f+1
+				for j := range tr.Closings[i].Proofs {
+					tr.Closings[i].Proofs[j] = nil
+				}
+			}
 			listed := federation.ApprovedRelease{Release: r}
 			for _, id := range group[:approvals] {
 				a := federation.Approval{V: 1, Charter: tr.Old.Digest(), Release: r.Digest(), Hospital: id}
@@ -161,17 +205,17 @@ func TestReleasedQuestion(t *testing.T) {
 			tr.New.Releases = append(tr.New.Releases, listed)
 		}
 	}
-	if _, _, err := begin(t, closers[0], closers, release(2)); !errors.Is(err, federation.ErrRelease) {
-		t.Errorf("two approvals of four: %v", err)
+	if _, _, err := begin(t, closers[0], closers, release(3)); !errors.Is(err, federation.ErrRelease) {
+		t.Errorf("three approvals of four: %v", err)
 	}
-	entries, after, err := begin(t, closers[2], closers, release(3))
+	entries, after, err := begin(t, closers[2], closers, release(4))
 	s := mustApply(t, closers[2], entries, err)
 	s.Charter = after
 	s, m, err := joinAndAccept(t, s, testHeader(after, testPlan(), 2), "M2", nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := ask(s, m, 1); !errors.Is(err, ErrOtherAnswer) {
+	if err := ask(s, m, 1); !errors.Is(err, ErrAnswered) {
 		t.Errorf("other hospitals than were approved: %v", err)
 	}
 	if err := ask(s, m, 0); err != nil {
@@ -179,8 +223,72 @@ func TestReleasedQuestion(t *testing.T) {
 	}
 }
 
+// TestFailedOutlivesAnEpoch: where no group of what was opened held, the same hospitals may be
+// asked in the next epoch, and no others.
+func TestFailedOutlivesAnEpoch(t *testing.T) {
+	var closers []State
+	for i := range 3 {
+		s := pinned(t, i, 0)
+		entries, err := NoGroupHeld(s, s.Memory[0].Manifest, s.Memory[0].Candidate)
+		closers = append(closers, mustApply(t, s, entries, err))
+	}
+	s, m := nextEpoch(t, pinned(t, 3, -1), closers, false)
+	if err := ask(s, m, 0); err != nil {
+		t.Errorf("the same hospitals: %v", err)
+	}
+	if err := ask(s, m, 1); !errors.Is(err, ErrAnswered) {
+		t.Errorf("others: %v", err)
+	}
+	s, m = nextEpoch(t, pinned(t, 3, -1), append(closers[:2:2], pinned(t, 2, 0)), false) // one did not derive it yet
+	if err := ask(s, m, 0); !errors.Is(err, ErrAnswered) {
+		t.Errorf("the same hospitals where one custodian did not say so: %v", err)
+	}
+}
+
+// TestClosingNamesWhatMayHaveBeenSent: after the loss of its journal a custodian names the
+// candidates for which it holds share sums and t were ready.
+func TestClosingNamesWhatMayHaveBeenSent(t *testing.T) {
+	s := pinned(t, 0, -1)
+	m := testManifest(s.Charter, testHeader(s.Charter, testPlan(), 1), federation.Join{Hospital: s.Self}, "M1")
+	c := candidateOf(m.Digest, s.Charter.Groups[0][:3]...)
+	s = silent(t, readyFor(t, s, m, c, nil))
+	statement, err := ClosingOf(s, random, readiesOf(s.Charter))
+	if err != nil || len(statement.Answered) != 1 || statement.Answered[0].Candidate != c.Digest() || statement.Answered[0].Proof == nil {
+		t.Errorf("named %+v, %v", statement.Answered, err)
+	}
+	if statement, err = ClosingOf(s, random, noProof); err != nil || len(statement.Answered) != 0 {
+		t.Errorf("named though fewer than t were ready: %+v, %v", statement.Answered, err)
+	}
+	closers := []State{s, pinned(t, 1, -1), pinned(t, 3, -1)}
+	next, m2 := nextEpoch(t, pinned(t, 2, -1), closers, false)
+	if err := ask(next, m2, 0); !errors.Is(err, ErrAnswered) {
+		t.Errorf("asked again: %v", err)
+	}
+}
+
+// TestEarlierEpochsAreNotRewritten: a hospital that was there knows what the epoch began with.
+func TestEarlierEpochsAreNotRewritten(t *testing.T) {
+	closers := []State{pinned(t, 0, 0), pinned(t, 1, 0), pinned(t, 3, -1)}
+	var second []State
+	for i := range closers {
+		s, _ := nextEpoch(t, closers[i], closers, false)
+		second = append(second, s)
+	}
+	if _, _, err := begin(t, second[0], second, nil); err != nil {
+		t.Fatal(err)
+	}
+	_, _, err := begin(t, second[0], second, func(tr *federation.Transition) {
+		for i := range tr.Closings {
+			tr.Closings[i].Before = []federation.Answered{}
+		}
+	})
+	if !errors.Is(err, ErrEpoch) {
+		t.Errorf("all statements forget an answer: %v", err)
+	}
+}
+
 // TestClosedCustodianDoesNothing: after its closing statement a custodian joins,
-// acknowledges and answers nothing, before and after a restart, and says nothing else.
+// readies and sends nothing, before and after a restart, and says nothing else.
 func TestClosedCustodianDoesNothing(t *testing.T) {
 	s := pinned(t, 0, -1)
 	m := testManifest(s.Charter, testHeader(s.Charter, testPlan(), 1), federation.Join{Hospital: s.Self}, "M1")
@@ -188,7 +296,7 @@ func TestClosedCustodianDoesNothing(t *testing.T) {
 	entries, err := CloseEpoch(s, statement)
 	closed := mustApply(t, s, entries, err)
 	for name, s := range map[string]State{"at once": closed, "restarted": restarted(t, closed)} {
-		if err := MayOpen(s, m, submittersOf(m.Digest, s.Charter.Groups[0][:3]...)); !errors.Is(err, ErrClosed) {
+		if err := MayOpen(s, m, candidateOf(m.Digest, s.Charter.Groups[0][:3]...), nil); !errors.Is(err, ErrClosed) {
 			t.Errorf("%s: open: %v", name, err)
 		}
 		if _, err := JoinHeader(s, testPlan(), testHeader(s.Charter, testPlan(), 2)); !errors.Is(err, ErrClosed) {
@@ -246,11 +354,12 @@ func TestPin(t *testing.T) {
 func TestTransitionCutShort(t *testing.T) {
 	s := pinned(t, 3, -1)
 	closers := []State{pinned(t, 0, 0), pinned(t, 1, 0), s}
-	entries, _, err := begin(t, s, closers, nil)
+	entries, after, err := begin(t, s, closers, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
 	whole := mustApply(t, s, entries, nil)
+	whole.Charter = after
 	for n := range entries {
 		cut := mustApply(t, s, entries[:n], nil)
 		if cut.Epoch != 1 || len(cut.Bound) != n {
@@ -261,7 +370,8 @@ func TestTransitionCutShort(t *testing.T) {
 			t.Fatal(err)
 		}
 		done := mustApply(t, cut, again, nil)
-		if _, err := ClosingOf(done); err != nil {
+		done.Charter = after
+		if _, err := ClosingOf(done, random, noProof); err != nil {
 			t.Errorf("after %d entries: the next epoch cannot be closed: %v", n, err)
 		}
 		done.Bound = done.Bound[n:]

@@ -9,275 +9,270 @@ import (
 	"atrium/coordinator/federation"
 )
 
-// The exploration: a coordinator that lies, helped by f custodians who answer and burn
-// whatever it likes, against m−f honest custodians who run the real Decide and Apply.
-// It shows manifests of one question to whom it likes and in any order, with or without
-// the burn certificates that it can put together, asks for either of two sets, asks for
-// burns, and makes custodians restart, in every order. It wins when two different sets
-// have t answers each, every answer of one set under one manifest.
+// The exploration: a coordinator that lies, helped by f custodians who are ready, send and
+// burn whatever it likes, against m−f honest custodians who run the real Decide and Apply.
+// It shows manifests of one question to whom it likes and in any order, with or without the
+// burn certificates that it can put together; asks for readies, sends and burns; makes
+// custodians restart, or lose their journal and recover from an older one while it withholds
+// what they sent; and says that no group of an opened candidate held.
 //
-// First every state that one honest custodian can reach is found by running the real
-// machine; then every combination of these that the adversary can bring about. The
-// adversary is stronger than a real one: a manifest may be shown again after a restart,
-// and may carry a certificate of a manifest made after it.
+// First every state that one honest custodian can reach is found by running the real machine
+// (this file). States that are no better for the adversary than another one that it can go to
+// at will are folded into that (explore_fold_test.go). Then every combination of those is
+// searched (explore_search_test.go). The adversary is stronger than a real one: a manifest
+// may be shown again after a restart, and carry a certificate of a manifest made after it.
+//
+// What counts as opened. A candidate is opened with t sends, those of the f hostile included.
+// Share sums of two candidates of one manifest cannot be put together when one lies within
+// the other: the two sums of polynomials are independent unless only hostile hospitals were
+// left out, and then the honest hospitals of both are the same. Of two that do not, they can
+// (A, B and both). So the adversary wins
+//
+//   - with t sends for each of two candidates of one manifest,
+//   - with sends of honest custodians for two candidates of one manifest, neither within the
+//     other,
+//   - with t sends under each of two manifests, whichever of their candidates they are for;
+//     but for a send for the same hospitals by a custodian that derived that no group of what
+//     it sent for before held.
 type exploration struct {
-	custodians, threshold, hostile int
-	manifests                      int
-	forged                         int // burns that the adversary forges; 0 but to show that the check can fail
+	charter    federation.Charter
+	hostile    int
+	forged     int // burns that the adversary forges; 0 but to show that the check can fail
+	recoveries bool
 
-	charter federation.Charter
-	headers []federation.Header
-	names   []federation.Digest
-	sets    [2][]federation.HospitalID
+	headers    []federation.Header
+	names      []federation.Digest
+	candidates []candidate
 
 	index map[string]int
-	local []localState
+	nodes []node
 }
 
-// localState is one state of one honest custodian and where each action leads.
-type localState struct {
-	state State
-	burnt int // bit per manifest
-	given [2]int
-	steps []step
+// candidate is one of a manifest.
+type candidate struct {
+	federation.Candidate
+	manifest int
+	digest   federation.Digest
+	set      federation.Digest
 }
 
-// step is possible when certificates of all manifests in needs can be put together.
-type step struct{ needs, to int }
+// A node is one state of one honest custodian with what it has signed, and where each action
+// leads. What it signed stays signed when its journal is lost.
+type node struct {
+	state  State
+	signed signed
+	joined int // bit per manifest that carries a Join of the journal that was lost
+	shown  int // bit per manifest that it accepted
+	steps  []step
+}
 
-func newExploration(m, t, f, manifests int) *exploration {
-	e := &exploration{custodians: m, threshold: t, hostile: f, manifests: manifests, index: map[string]int{}}
+// signed has a bit for each ready, send and burn, and for each pair of manifests whether
+// it sent under the second though the first does not excuse it.
+type signed struct{ ready, sent, burned, also uint32 }
+
+func (a signed) covers(b signed) bool {
+	return b.ready&^a.ready|b.sent&^a.sent|b.burned&^a.burned|b.also&^a.also == 0
+}
+
+// A step is possible when everything in needs can be shown.
+type step struct {
+	needs guard
+	to    int
+}
+
+// guard has a bit for each manifest of which a certificate can be put together, for each
+// candidate for which t are ready, and for each with t sends.
+type guard struct{ burned, ready, opened uint32 }
+
+func (g guard) within(h guard) bool {
+	return g.burned&^h.burned|g.ready&^h.ready|g.opened&^h.opened == 0
+}
+
+// newExploration has one manifest for each list of sets. Set 0 has one hospital more than
+// the charter's K; sets 1 and 2 are two different ones within it.
+func newExploration(m, t, f int, manifests ...[]int) *exploration {
 	k := max(3, f+2)
-	n := max(m, k+1)
-	e.charter = testCharter(n, m, t, f)
+	e := &exploration{charter: testCharter(max(m, k+1), m, t, f), hostile: f, index: map[string]int{}}
 	group := e.charter.Groups[0]
-	e.sets = [2][]federation.HospitalID{group[:k], group[1 : k+1]}
-	for i := range manifests {
+	sets := [][]federation.HospitalID{group[:k+1], group[:k], group[1 : k+1]}
+	for i, list := range manifests {
 		e.headers = append(e.headers, testHeader(e.charter, testPlan(), uint64(i+1)))
 		e.names = append(e.names, federation.Sum([]byte(manifestName(i))))
+		for _, set := range list {
+			c := candidateOf(e.names[i], sets[set]...)
+			e.candidates = append(e.candidates, candidate{c, i, c.Digest(), federation.SetDigest(c.Set())})
+		}
 	}
 	return e
 }
 
 func manifestName(i int) string { return fmt.Sprintf("manifest %d", i) }
 
-// add finds the number of a state; counters and incarnations do not tell states apart.
-func (e *exploration) add(s State) (number int) {
-	s.Counter, s.Live.Incarnation = 0, federation.Digest{}
-	s.Live.Header = federation.Digest{} // a manifest is shown right after its header was joined
-	s.Memory = slices.Clone(s.Memory)
-	slices.SortFunc(s.Memory, func(a, b Memory) int { return slices.Compare(a.Manifest[:], b.Manifest[:]) })
-	for i := range s.Memory {
-		s.Memory[i].Round = 0
-		if len(s.Memory[i].Questions) == 0 {
-			s.Memory[i].Questions = nil
-		}
+// normal is s without what does not tell states apart. Joins count 1 before a recovery and
+// 2 after it; a manifest is shown right after its header was joined.
+func (e *exploration) normal(s State) State {
+	s.Live = Live{Manifest: s.Live.Manifest, Questions: s.Live.Questions, Base: s.Live.Base}
+	if s.Live.Manifest.IsZero() {
+		s.Live = Live{}
 	}
+	s.Counter = min(s.Counter, s.Recovered+1)
+	s.Memory = slices.Clone(s.Memory)
+	for i := range s.Memory {
+		s.Memory[i].Round, s.Memory[i].Questions = 0, e.headers[0].Questions
+	}
+	// Order counts for a recovery only: the manifest verified last stays last.
+	if n := len(s.Memory); n > 0 {
+		last := n - 1
+		for last > 0 && s.Memory[last].Burned {
+			last--
+		}
+		s.Memory = slices.Concat(s.Memory[:last], s.Memory[last+1:], s.Memory[last:last+1])
+		slices.SortFunc(s.Memory[:n-1], func(a, b Memory) int { return slices.Compare(a.Manifest[:], b.Manifest[:]) })
+	}
+	return s
+}
+
+// add finds the number of a node.
+func (e *exploration) add(n node) int {
+	n.state = e.normal(n.state)
 	key, err := json.Marshal(struct {
-		Live   Live
-		Memory []Memory
-	}{s.Live, s.Memory})
+		Live               federation.Digest
+		Memory             []Memory
+		Counter, Recovered uint64
+		Bits               []uint32
+		Masks              []int
+	}{n.state.Live.Manifest, n.state.Memory, n.state.Counter, n.state.Recovered,
+		[]uint32{n.signed.ready, n.signed.sent, n.signed.burned, n.signed.also}, []int{n.joined, n.shown}})
 	if err != nil {
 		panic(err)
 	}
 	if i, ok := e.index[string(key)]; ok {
 		return i
 	}
-	l := localState{state: s}
-	for _, m := range s.Memory {
-		i := slices.Index(e.names, m.Manifest)
-		if m.Burned {
-			l.burnt |= 1 << i
-		}
-		for set := range e.sets {
-			if m.Answered() && slices.Equal(m.Set[0], e.sets[set]) {
-				l.given[set] |= 1 << i
-			}
-		}
-	}
-	e.index[string(key)] = len(e.local)
-	e.local = append(e.local, l)
-	return len(e.local) - 1
+	e.index[string(key)] = len(e.nodes)
+	e.nodes = append(e.nodes, n)
+	return len(e.nodes) - 1
 }
 
-// locals finds every state of one honest custodian.
-func (e *exploration) locals(t testing.TB) {
+func (e *exploration) step(from int, needs guard, n node) {
+	n.steps = nil
+	if to := e.add(n); to != from {
+		e.nodes[from].steps = append(e.nodes[from].steps, step{needs, to})
+	}
+}
+
+// explore finds every node.
+func (e *exploration) explore(t testing.TB) {
 	s := State{Self: e.charter.Custodians[0], Charter: e.charter, Seen: federation.TreeHead{Size: 1}}
-	e.add(mustApply(t, s, Start(federation.Digest{}), nil))
-	for i := 0; i < len(e.local); i++ {
-		s := e.local[i].state
-		for k := range e.manifests {
-			for needs := range 1 << e.manifests {
-				if needs&(1<<k) == 0 {
-					e.show(t, i, k, needs)
-				}
-			}
-			for set := range e.sets {
-				e.ask(t, i, k, set)
-			}
-			if entries, err := BurnManifest(s, 1, e.names[k]); err == nil {
-				e.step(i, 0, mustApply(t, s, entries, nil))
-			}
+	s = mustApply(t, s, Start(federation.Digest{}), nil)
+	entries, err := TakeBase(s, Base{e.headers[0].Version, e.headers[0].Base, e.headers[0].Parameters})
+	e.add(node{state: mustApply(t, s, entries, err)})
+	first := 0
+	for {
+		for i := first; i < len(e.nodes); i++ {
+			e.expand(t, i)
 		}
-		e.step(i, 0, mustApply(t, s, Start(federation.Digest{}), nil))
+		if !e.recoveries || first > 0 {
+			return
+		}
+		first = len(e.nodes)
+		e.recoverAll(t)
 	}
 }
 
-func (e *exploration) step(from, needs int, s State) {
-	to := e.add(s)
-	if to != from {
-		e.local[from].steps = append(e.local[from].steps, step{needs, to})
+func (e *exploration) expand(t testing.TB, i int) {
+	for k := range e.names {
+		for needs := range uint32(1) << len(e.names) {
+			if needs&(1<<k) == 0 {
+				e.show(t, i, k, needs)
+			}
+		}
+		e.burn(t, i, k)
 	}
+	for c := range e.candidates {
+		e.ready(t, i, c)
+		e.send(t, i, c)
+		e.fail(t, i, c)
+	}
+	n := e.nodes[i]
+	n.state = mustApply(t, n.state, Start(federation.Digest{}), nil)
+	e.step(i, guard{}, n)
 }
 
 // show joins the header of manifest k and accepts the manifest with certificates.
-func (e *exploration) show(t testing.TB, from, k, certificates int) {
-	s, _, err := joinAndAccept(t, e.local[from].state, e.headers[k], manifestName(k), func(m *federation.VerifiedManifest) {
-		for i := range e.manifests {
+func (e *exploration) show(t testing.TB, from, k int, certificates uint32) {
+	n := e.nodes[from]
+	if n.joined&(1<<k) != 0 { // it carries a Join of the journal that was lost
+		return
+	}
+	s, _, err := joinAndAccept(t, n.state, e.headers[k], manifestName(k), func(m *federation.VerifiedManifest) {
+		for i := range e.names {
 			if certificates&(1<<i) != 0 {
 				certify(e.charter, m, e.names[i])
 			}
 		}
 	})
 	if err == nil {
-		e.step(from, certificates, s)
+		n.state = s
+		if e.recoveries {
+			n.shown |= 1 << k
+		}
+		e.step(from, guard{burned: certificates}, n)
 	}
 }
 
-func (e *exploration) ask(t testing.TB, from, k, set int) {
-	s := e.local[from].state
-	m := testManifest(e.charter, e.headers[k], federation.Join{V: 1, Header: e.headers[k].Digest(), Hospital: s.Self}, manifestName(k))
-	entries, err := AnswerWith(s, m, submittersOf(m.Digest, e.sets[set]...), federation.Sum([]byte("answer")))
-	if err == nil {
-		e.step(from, 0, mustApply(t, s, entries, nil))
+// ready is asked beside the candidate that the custodian was ready for last.
+func (e *exploration) ready(t testing.TB, from, c int) {
+	n, x := e.nodes[from], e.candidates[c]
+	m := testManifest(e.charter, e.headers[x.manifest], federation.Join{V: 1, Header: e.headers[x.manifest].Digest(), Hospital: n.state.Self}, manifestName(x.manifest))
+	var before *federation.Candidate
+	if memory, _ := n.state.Recall(m.Digest); len(memory.Readies) > 0 {
+		last := memory.Readies[len(memory.Readies)-1].Candidate
+		before = &e.candidates[slices.IndexFunc(e.candidates, func(b candidate) bool { return b.digest == last })].Candidate
+	}
+	if entries, err := BeReady(n.state, m, x.Candidate, before, shareSums); err == nil {
+		n.state = mustApply(t, n.state, entries, nil)
+		n.signed.ready |= 1 << c
+		e.step(from, guard{}, n)
 	}
 }
 
-// search explores all combinations and returns one in which the adversary wins, or nil,
-// and how many there are. Honest custodians are alike, so combinations are kept sorted.
-func (e *exploration) search(t testing.TB) (won []int, combinations int) {
-	honest, base := e.custodians-e.hostile, len(e.local)
-	size := 1
-	for range honest {
-		size *= base
+func (e *exploration) send(t testing.TB, from, c int) {
+	n, x := e.nodes[from], e.candidates[c]
+	entries, err := SendFor(n.state, e.names[x.manifest], x.digest, federation.Sum([]byte("signed send")))
+	if err != nil || entries == nil {
+		return
 	}
-	seen := make([]uint64, size/64+1)
-	stack := []int{0}
-	seen[0] = 1
-	state, next := make([]int, honest), make([]int, honest)
-	for len(stack) > 0 {
-		code := stack[len(stack)-1]
-		stack = stack[:len(stack)-1]
-		for i := range state {
-			state[i], code = code%base, code/base
-		}
-		combinations++
-		if e.wins(state) {
-			return slices.Clone(state), combinations
-		}
-		available := e.available(state)
-		for i := range state {
-			if i > 0 && state[i] == state[i-1] {
-				continue
-			}
-			for _, step := range e.local[state[i]].steps {
-				if step.needs&^available != 0 {
-					continue
-				}
-				copy(next, state)
-				next[i] = step.to
-				slices.Sort(next)
-				to := 0
-				for j := honest - 1; j >= 0; j-- {
-					to = to*base + next[j]
-				}
-				if seen[to/64]&(1<<(to%64)) == 0 {
-					seen[to/64] |= 1 << (to % 64)
-					stack = append(stack, to)
-				}
-			}
+	for i, name := range e.names {
+		first, _ := n.state.Recall(name)
+		if excused := first.HasSent() && first.Failed && first.Set == x.set; i != x.manifest && !excused {
+			n.signed.also |= 1 << (i*len(e.names) + x.manifest)
 		}
 	}
-	return nil, combinations
+	n.state = mustApply(t, n.state, entries, nil)
+	n.signed.sent |= 1 << c
+	e.step(from, guard{ready: 1 << c}, n)
 }
 
-// available tells of which manifests a certificate can be put together.
-func (e *exploration) available(state []int) int {
-	mask := 0
-	for k := range e.manifests {
-		burns := e.hostile + e.forged
-		for _, l := range state {
-			burns += e.local[l].burnt >> k & 1
-		}
-		if burns >= e.charter.BurnQuorum() {
-			mask |= 1 << k
-		}
-	}
-	return mask
+func (e *exploration) fail(t testing.TB, from, c int) {
+	n, x := e.nodes[from], e.candidates[c]
+	entries, err := NoGroupHeld(n.state, e.names[x.manifest], x.digest)
+	n.state = mustApply(t, n.state, entries, err)
+	e.step(from, guard{opened: 1 << c}, n)
 }
 
-func (e *exploration) wins(state []int) bool {
-	var opened [2]bool
-	for set := range opened {
-		for k := range e.manifests {
-			answers := e.hostile
-			for _, l := range state {
-				answers += e.local[l].given[set] >> k & 1
-			}
-			opened[set] = opened[set] || answers >= e.threshold
-		}
+func (e *exploration) burn(t testing.TB, from, k int) {
+	n := e.nodes[from]
+	joined := uint64(0)
+	switch {
+	case n.joined&(1<<k) != 0:
+		joined = 1
+	case n.shown&(1<<k) != 0:
+		joined = n.state.Recovered + 1
 	}
-	return opened[0] && opened[1]
-}
-
-// TestNoTwoSetsAreOpened explores m = 3, 4, 5 with the charter's t and f completely: no
-// two different sets of one question are ever opened.
-func TestNoTwoSetsAreOpened(t *testing.T) {
-	for _, c := range []struct{ m, t, f, manifests int }{{3, 3, 1, 2}, {4, 3, 1, 2}, {5, 4, 1, 2}, {3, 3, 1, 3}} {
-		e := newExploration(c.m, c.t, c.f, c.manifests)
-		if err := e.charter.Validate(); err != nil {
-			t.Fatal(err)
-		}
-		e.locals(t)
-		won, n := e.search(t)
-		t.Logf("m=%d t=%d f=%d, %d rounds: %d states of a custodian, %d combinations", c.m, c.t, c.f, c.manifests, len(e.local), n)
-		if won != nil {
-			t.Errorf("m=%d t=%d f=%d: two sets have %d answers each:%s", c.m, c.t, c.f, c.t, e.describe(won))
-		}
-		if n < 100 {
-			t.Errorf("m=%d: only %d combinations were explored", c.m, n)
-		}
+	if entries, err := BurnManifest(n.state, 1, e.names[k], joined); err == nil {
+		n.state = mustApply(t, n.state, entries, nil)
+		n.signed.burned |= 1 << k
+		e.step(from, guard{}, n)
 	}
-}
-
-// TestExplorationFindsViolations: the exploration is able to fail. With f = 2t−m the
-// intersection of two sets of t answers may be hostile; with one forged burn a
-// certificate is one honest custodian short.
-func TestExplorationFindsViolations(t *testing.T) {
-	for _, c := range []struct {
-		name                       string
-		m, t, f, manifests, forged int
-	}{
-		{"f = 2t−m", 4, 3, 2, 2, 0},
-		{"f = 2t−m", 5, 4, 3, 2, 0},
-		{"f = 2t−m", 5, 3, 1, 2, 0},
-		{"a forged burn", 3, 3, 1, 2, 1},
-		{"a forged burn", 4, 3, 1, 2, 1},
-		{"a forged burn", 5, 4, 1, 2, 1},
-	} {
-		e := newExploration(c.m, c.t, c.f, c.manifests)
-		e.forged = c.forged
-		e.locals(t)
-		if won, n := e.search(t); won == nil {
-			t.Errorf("%s, m=%d t=%d f=%d: no violation in %d combinations", c.name, c.m, c.t, c.f, n)
-		}
-	}
-}
-
-func (e *exploration) describe(state []int) string {
-	text := ""
-	for _, l := range state {
-		text += fmt.Sprintf("\n  burned %b, answered first set %b, second set %b", e.local[l].burnt, e.local[l].given[0], e.local[l].given[1])
-	}
-	return text
 }

@@ -78,13 +78,42 @@ func certify(c federation.Charter, m *federation.VerifiedManifest, burnt federat
 	m.Burns = append(m.Burns, burns)
 }
 
-// submittersOf lists the given members of the only group as an S of a manifest.
-func submittersOf(manifest federation.Digest, ids ...federation.HospitalID) federation.Candidate {
+// candidateOf is a candidate of a manifest that sums the given members of the only group.
+func candidateOf(manifest federation.Digest, ids ...federation.HospitalID) federation.Candidate {
 	group := []federation.Submitter{}
 	for _, id := range ids {
 		group = append(group, federation.Submitter{Hospital: id, Submission: federation.Sum([]byte(id))})
 	}
-	return federation.Candidate{V: 1, Manifest: manifest, Groups: [][]federation.Submitter{group}}
+	return federation.Candidate{V: 1, Manifest: manifest, Groups: [][]federation.Submitter{group}, Sums: []federation.Digest{federation.Sum(federation.Encode(group))}}
+}
+
+var shareSums = []federation.Digest{federation.Sum([]byte("share sum"))}
+
+// readyFor brings s to hold its share sums for a candidate.
+func readyFor(t testing.TB, s State, m federation.VerifiedManifest, c federation.Candidate, before *federation.Candidate) State {
+	t.Helper()
+	entries, err := BeReady(s, m, c, before, shareSums)
+	return mustApply(t, s, entries, err)
+}
+
+// send is ready for a candidate and sends for it.
+func send(s State, m federation.VerifiedManifest, c federation.Candidate) (State, error) {
+	entries, err := BeReady(s, m, c, nil, shareSums)
+	for _, e := range entries {
+		if s, err = Apply(s, e); err != nil {
+			return s, err
+		}
+	}
+	if err != nil {
+		return s, err
+	}
+	entries, err = SendFor(s, m.Digest, c.Digest(), federation.Sum([]byte("signed send")))
+	for _, e := range entries {
+		if s, err = Apply(s, e); err != nil {
+			return s, err
+		}
+	}
+	return s, err
 }
 
 func mustApply(t testing.TB, s State, entries []Entry, err error) State {
@@ -104,6 +133,8 @@ func mustApply(t testing.TB, s State, entries []Entry, err error) State {
 func joinAndAccept(t testing.TB, s State, h federation.Header, name string, adjust func(*federation.VerifiedManifest)) (State, federation.VerifiedManifest, error) {
 	t.Helper()
 	entries, err := JoinHeader(s, testPlan(), h)
+	s = mustApply(t, s, entries, err)
+	entries, err = TakeBase(s, s.Live.Base)
 	s = mustApply(t, s, entries, err)
 	m := testManifest(s.Charter, h, federation.Join{V: 1, Header: h.Digest(), Hospital: s.Self, Counter: s.Counter, Incarnation: s.Live.Incarnation}, name)
 	if adjust != nil {

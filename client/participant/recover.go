@@ -19,10 +19,13 @@ type Recall struct {
 }
 
 // Recover decides what a journal that is older than what this hospital signed takes up: the
-// number of its latest Join, and every Send that it lacks. Under every other manifest that
-// it knows, and every one that carries a Join up to that number, it stays silent for ever:
-// what it may have sent and forgot it neither sends nor burns. recalled were signed by this
-// hospital. A manifest that was burned and sent under is refused: two daemons ran.
+// number of its latest Join, and every Send that it lacks. What it may have sent and forgot
+// it neither sends nor burns: nothing is burned that carries a Join up to that number, and
+// under a manifest of which the journal holds share sums, or that it verified last, it stays
+// silent for ever. The questions of these it answers under no other manifest either, until a
+// burn certificate or an epoch frees them. recalled were signed by this hospital, or are what
+// the log lets it have sent. A manifest that was burned and sent under is refused: two
+// daemons ran.
 func Recover(s State, counter uint64, recalled []Recall) ([]Entry, error) {
 	e := entry(Recovered, federation.Digest{})
 	e.Counter = max(counter, s.Counter)
@@ -52,15 +55,25 @@ func applyRecovery(s State, e Entry) (State, error) {
 			return s, fmt.Errorf("%w: recovered to join %d after %d", ErrEntry, e.Counter, s.Counter)
 		}
 		s.Counter, s.Recovered, s.Live = e.Counter, e.Counter, Live{Incarnation: s.Live.Incarnation}
-		s.Memory = slices.Clone(s.Memory)
-		for i, m := range s.Memory {
-			s.Memory[i].Silent = !m.HasSent() && !m.Burned && !m.Past
-		}
-		return s, nil
+		return s.silenced(), nil
 	}
 	if m, _ := s.Recall(e.Digest); m.HasSent() || m.Burned || e.Message.IsZero() {
 		return s, fmt.Errorf("%w: manifest %s was sent under or burned", ErrEntry, e.Digest.Short())
 	}
 	s = s.remember(Memory{Manifest: e.Digest, Round: e.Round, Questions: e.Questions})
 	return s.change(e.Digest, func(m *Memory) { m.Sent, m.Candidate, m.Set, m.Silent = e.Message, e.Candidate, e.Set, false })
+}
+
+// silenced marks what may have been sent under after the journal's last entry: nothing is
+// ready but under the manifest verified last, and what was ready may be sent at any time.
+func (s State) silenced() State {
+	s.Memory = slices.Clone(s.Memory)
+	last := true
+	for i := len(s.Memory) - 1; i >= 0; i-- {
+		m := &s.Memory[i]
+		open := !m.HasSent() && !m.Burned && !m.Past
+		m.Silent = m.Silent || open && (last || len(m.Readies) > 0)
+		last = last && m.Burned // an unknown manifest may have been burned after the last one was verified
+	}
+	return s
 }

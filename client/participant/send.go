@@ -29,8 +29,11 @@ func MayOpen(s State, m federation.VerifiedManifest, c federation.Candidate, bef
 	case !s.HasBase(s.Live.Base):
 		return fail(fmt.Errorf("version %d, snapshot %s: %w", s.Live.Base.Version, s.Live.Base.Snapshot.Short(), ErrBase))
 	}
-	if last := s.Live.Candidate; !last.IsZero() && (before == nil || before.Digest() != last || !c.Within(*before)) {
-		return fail(fmt.Errorf("candidate %s after %s: %w", c.Digest().Short(), last.Short(), ErrNotWithin))
+	if n := len(memory.Readies); n > 0 {
+		last := memory.Readies[n-1].Candidate
+		if before == nil || before.Digest() != last || !c.Within(*before) {
+			return fail(fmt.Errorf("candidate %s after %s: %w", c.Digest().Short(), last.Short(), ErrNotWithin))
+		}
 	}
 	if err := federation.CheckCandidate(s.Charter, m, c); err != nil {
 		return err
@@ -38,12 +41,13 @@ func MayOpen(s State, m federation.VerifiedManifest, c federation.Candidate, bef
 	return s.unanswered(m.Digest, s.Live.Questions, federation.SetDigest(c.Set()))
 }
 
-// unanswered reports whether nothing was sent on any of these questions under another
-// manifest. What was burned by enough custodians does not count; where no group held, the
-// same hospitals may be asked once more.
+// unanswered reports whether nothing was sent, nor may have been before the journal was lost,
+// on any of these questions under another manifest. What was burned by enough custodians
+// does not count; where no group held, the same hospitals may be asked once more.
 func (s State) unanswered(manifest federation.Digest, questions []string, set federation.Digest) error {
 	for _, old := range s.Memory {
-		if old.Manifest == manifest || !old.HasSent() || old.Certified || old.Past || (old.Failed && old.Set == set) {
+		free := !old.HasSent() && !old.Silent || old.Certified || old.Past || old.Failed && old.Set == set
+		if old.Manifest == manifest || free {
 			continue
 		}
 		if federation.Overlap(old.Questions, questions) {
@@ -153,7 +157,7 @@ func BurnManifest(s State, round uint64, manifest federation.Digest, joined uint
 		return nil, fail(ErrNotMember)
 	case m.HasSent():
 		return nil, fail(ErrSent)
-	case m.Silent, joined > 0 && joined <= s.Recovered:
+	case m.Silent, joined > 0 && joined <= s.Recovered, joined > s.Counter: // the last: a Join that this journal never made
 		return nil, fail(ErrRecovered)
 	case m.Past, slices.ContainsFunc(s.Bound, func(b Bound) bool { return b.Manifest == manifest }):
 		return nil, fail(ErrEpoch) // for the custodians of that epoch, by their closing statements

@@ -62,7 +62,7 @@ type Memory struct {
 	Failed     bool              `json:"failed,omitempty"`    // it derived that no group of what it sent for holds
 	Burned     bool              `json:"burned,omitempty"`
 	Certified  bool              `json:"certified,omitempty"` // a burn certificate for it was verified
-	Silent     bool              `json:"silent,omitempty"`    // the journal was lost while it ran: it neither sends nor burns under it
+	Silent     bool              `json:"silent,omitempty"`    // it may have sent under it before the journal was lost: it neither sends nor burns, and the questions stay answered
 	Past       bool              `json:"past,omitempty"`      // of an earlier epoch: what still holds of it is in State.Bound
 }
 
@@ -85,9 +85,14 @@ func (m Memory) Ready(candidate federation.Digest) (ReadyFor, bool) {
 	return m.Readies[i], true
 }
 
-// given is what was sent under this manifest as the next epoch would hear of it.
+// given is what was sent under this manifest as the next epoch would hear of it. Where no
+// group held the same hospitals may be asked once more, there too.
 func (m Memory) given() federation.Answered {
-	return federation.Answered{Manifest: m.Manifest, Questions: m.Questions, Set: m.Set}
+	a := federation.Answered{Manifest: m.Manifest, Candidate: m.Candidate, Questions: m.Questions, Set: m.Set}
+	if m.Failed {
+		a.Released = m.Set
+	}
+	return a
 }
 
 // Recall returns the memory of a manifest.

@@ -247,7 +247,7 @@ FOLDER is the folder of an atrium.yaml and stands for --config.`,
 				return o.json(r)
 			}
 			o.pairs([][2]string{{"joins", fmt.Sprintf("%d, the journal had %d", r.Join, r.JoinBefore)},
-				{"answers", fmt.Sprintf("%d taken up", r.Answers)}, {"burned", fmt.Sprintf("%d manifests", r.Burned)}})
+				{"sends", fmt.Sprintf("%d taken up", r.Sends)}, {"silent", "in every round that it had joined before"}})
 			o.line("OK: start it with: atrium hospital run")
 			return nil
 		},

@@ -132,15 +132,21 @@ type Work struct {
 	Round         uint64                 `protobuf:"varint,3,opt,name=round,proto3" json:"round,omitempty"`
 	Header        []byte                 `protobuf:"bytes,4,opt,name=header,proto3" json:"header,omitempty"`           // canonical bytes
 	Manifest      []byte                 `protobuf:"bytes,5,opt,name=manifest,proto3" json:"manifest,omitempty"`       // digest
-	Checkpoint    []byte                 `protobuf:"bytes,6,opt,name=checkpoint,proto3" json:"checkpoint,omitempty"`   // signed note; for join and answer
+	Checkpoint    []byte                 `protobuf:"bytes,6,opt,name=checkpoint,proto3" json:"checkpoint,omitempty"`   // signed note; for join, ready, vouch, send and derive
 	Consistency   [][]byte               `protobuf:"bytes,7,rep,name=consistency,proto3" json:"consistency,omitempty"` // from seen_size to the checkpoint
-	Submitters    []byte                 `protobuf:"bytes,8,opt,name=submitters,proto3" json:"submitters,omitempty"`   // canonical bytes of the candidate or S
-	Entry         []byte                 `protobuf:"bytes,9,opt,name=entry,proto3" json:"entry,omitempty"`             // for answer: the log entry that names S
+	Candidate     []byte                 `protobuf:"bytes,8,opt,name=candidate,proto3" json:"candidate,omitempty"`     // canonical bytes
+	Entry         []byte                 `protobuf:"bytes,9,opt,name=entry,proto3" json:"entry,omitempty"`             // for ready and vouch: the log entry that names the candidate; for send: with which t were ready
 	EntryIndex    int64                  `protobuf:"varint,10,opt,name=entry_index,json=entryIndex,proto3" json:"entry_index,omitempty"`
 	Inclusion     [][]byte               `protobuf:"bytes,11,rep,name=inclusion,proto3" json:"inclusion,omitempty"`
 	Version       uint64                 `protobuf:"varint,12,opt,name=version,proto3" json:"version,omitempty"` // for adopt
 	Snapshot      []byte                 `protobuf:"bytes,13,opt,name=snapshot,proto3" json:"snapshot,omitempty"`
-	Reason        string                 `protobuf:"bytes,14,opt,name=reason,proto3" json:"reason,omitempty"` // for adopt: why the plan ended
+	Reason        string                 `protobuf:"bytes,14,opt,name=reason,proto3" json:"reason,omitempty"`   // for adopt: why the plan ended
+	Readies       [][]byte               `protobuf:"bytes,15,rep,name=readies,proto3" json:"readies,omitempty"` // for send: signed Readies of t custodians
+	Vouches       [][]byte               `protobuf:"bytes,16,rep,name=vouches,proto3" json:"vouches,omitempty"` // for send: signed Vouches of all of S, where C is too large to be added
+	Sends         [][]byte               `protobuf:"bytes,17,rep,name=sends,proto3" json:"sends,omitempty"`     // for derive: signed Sends, in the order of the log
+	Derived       [][]byte               `protobuf:"bytes,18,rep,name=derived,proto3" json:"derived,omitempty"` // signed Derived of the version that the header, or adopt, names
+	Result        []byte                 `protobuf:"bytes,19,opt,name=result,proto3" json:"result,omitempty"`   // for derive: what the log says followed, with version, snapshot and parameters
+	Parameters    []byte                 `protobuf:"bytes,20,opt,name=parameters,proto3" json:"parameters,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -224,9 +230,9 @@ func (x *Work) GetConsistency() [][]byte {
 	return nil
 }
 
-func (x *Work) GetSubmitters() []byte {
+func (x *Work) GetCandidate() []byte {
 	if x != nil {
-		return x.Submitters
+		return x.Candidate
 	}
 	return nil
 }
@@ -273,11 +279,53 @@ func (x *Work) GetReason() string {
 	return ""
 }
 
+func (x *Work) GetReadies() [][]byte {
+	if x != nil {
+		return x.Readies
+	}
+	return nil
+}
+
+func (x *Work) GetVouches() [][]byte {
+	if x != nil {
+		return x.Vouches
+	}
+	return nil
+}
+
+func (x *Work) GetSends() [][]byte {
+	if x != nil {
+		return x.Sends
+	}
+	return nil
+}
+
+func (x *Work) GetDerived() [][]byte {
+	if x != nil {
+		return x.Derived
+	}
+	return nil
+}
+
+func (x *Work) GetResult() []byte {
+	if x != nil {
+		return x.Result
+	}
+	return nil
+}
+
+func (x *Work) GetParameters() []byte {
+	if x != nil {
+		return x.Parameters
+	}
+	return nil
+}
+
 type Message struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Federation    string                 `protobuf:"bytes,1,opt,name=federation,proto3" json:"federation,omitempty"`
-	Kind          string                 `protobuf:"bytes,2,opt,name=kind,proto3" json:"kind,omitempty"`     // "join", "decline", "acknowledgement" or "burn"; of Recall: "join", "answer", "burn", "asked" or "manifest"
-	Signed        []byte                 `protobuf:"bytes,3,opt,name=signed,proto3" json:"signed,omitempty"` // canonical bytes of a signed message; of a manifest its digest, of asked those of manifest and S
+	Kind          string                 `protobuf:"bytes,2,opt,name=kind,proto3" json:"kind,omitempty"`     // "join", "decline", "ready", "vouch", "burn" or "derived"; of Recall: "send", "burn" or "join"
+	Signed        []byte                 `protobuf:"bytes,3,opt,name=signed,proto3" json:"signed,omitempty"` // canonical bytes of a signed message
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -718,7 +766,7 @@ func (x *SubmitRequest) GetEnvelopes() [][]byte {
 type EnvelopesRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Federation    string                 `protobuf:"bytes,1,opt,name=federation,proto3" json:"federation,omitempty"`
-	Candidate     []byte                 `protobuf:"bytes,2,opt,name=candidate,proto3" json:"candidate,omitempty"` // digest of the Submitters
+	Candidate     []byte                 `protobuf:"bytes,2,opt,name=candidate,proto3" json:"candidate,omitempty"` // digest of the Candidate
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -819,29 +867,32 @@ func (x *EnvelopeItem) GetEnvelope() []byte {
 	return nil
 }
 
-type AnswerRequest struct {
+// CiphertextRequest names a segment of the update that a hospital has in the candidate.
+type CiphertextRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Federation    string                 `protobuf:"bytes,1,opt,name=federation,proto3" json:"federation,omitempty"`
-	Signed        []byte                 `protobuf:"bytes,2,opt,name=signed,proto3" json:"signed,omitempty"`
-	ShareSums     [][]byte               `protobuf:"bytes,3,rep,name=share_sums,json=shareSums,proto3" json:"share_sums,omitempty"` // by group; empty where it was dropped
+	Candidate     []byte                 `protobuf:"bytes,2,opt,name=candidate,proto3" json:"candidate,omitempty"` // digest of the Candidate
+	Hospital      string                 `protobuf:"bytes,3,opt,name=hospital,proto3" json:"hospital,omitempty"`
+	Index         int32                  `protobuf:"varint,4,opt,name=index,proto3" json:"index,omitempty"`
+	Offset        int64                  `protobuf:"varint,5,opt,name=offset,proto3" json:"offset,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
-func (x *AnswerRequest) Reset() {
-	*x = AnswerRequest{}
+func (x *CiphertextRequest) Reset() {
+	*x = CiphertextRequest{}
 	mi := &file_atrium_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
 
-func (x *AnswerRequest) String() string {
+func (x *CiphertextRequest) String() string {
 	return protoimpl.X.MessageStringOf(x)
 }
 
-func (*AnswerRequest) ProtoMessage() {}
+func (*CiphertextRequest) ProtoMessage() {}
 
-func (x *AnswerRequest) ProtoReflect() protoreflect.Message {
+func (x *CiphertextRequest) ProtoReflect() protoreflect.Message {
 	mi := &file_atrium_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
@@ -853,26 +904,100 @@ func (x *AnswerRequest) ProtoReflect() protoreflect.Message {
 	return mi.MessageOf(x)
 }
 
-// Deprecated: Use AnswerRequest.ProtoReflect.Descriptor instead.
-func (*AnswerRequest) Descriptor() ([]byte, []int) {
+// Deprecated: Use CiphertextRequest.ProtoReflect.Descriptor instead.
+func (*CiphertextRequest) Descriptor() ([]byte, []int) {
 	return file_atrium_proto_rawDescGZIP(), []int{12}
 }
 
-func (x *AnswerRequest) GetFederation() string {
+func (x *CiphertextRequest) GetFederation() string {
 	if x != nil {
 		return x.Federation
 	}
 	return ""
 }
 
-func (x *AnswerRequest) GetSigned() []byte {
+func (x *CiphertextRequest) GetCandidate() []byte {
+	if x != nil {
+		return x.Candidate
+	}
+	return nil
+}
+
+func (x *CiphertextRequest) GetHospital() string {
+	if x != nil {
+		return x.Hospital
+	}
+	return ""
+}
+
+func (x *CiphertextRequest) GetIndex() int32 {
+	if x != nil {
+		return x.Index
+	}
+	return 0
+}
+
+func (x *CiphertextRequest) GetOffset() int64 {
+	if x != nil {
+		return x.Offset
+	}
+	return 0
+}
+
+type SharesRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Federation    string                 `protobuf:"bytes,1,opt,name=federation,proto3" json:"federation,omitempty"`
+	Signed        []byte                 `protobuf:"bytes,2,opt,name=signed,proto3" json:"signed,omitempty"`
+	ShareSums     [][]byte               `protobuf:"bytes,3,rep,name=share_sums,json=shareSums,proto3" json:"share_sums,omitempty"` // by group; empty where it was dropped
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SharesRequest) Reset() {
+	*x = SharesRequest{}
+	mi := &file_atrium_proto_msgTypes[13]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SharesRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SharesRequest) ProtoMessage() {}
+
+func (x *SharesRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_atrium_proto_msgTypes[13]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SharesRequest.ProtoReflect.Descriptor instead.
+func (*SharesRequest) Descriptor() ([]byte, []int) {
+	return file_atrium_proto_rawDescGZIP(), []int{13}
+}
+
+func (x *SharesRequest) GetFederation() string {
+	if x != nil {
+		return x.Federation
+	}
+	return ""
+}
+
+func (x *SharesRequest) GetSigned() []byte {
 	if x != nil {
 		return x.Signed
 	}
 	return nil
 }
 
-func (x *AnswerRequest) GetShareSums() [][]byte {
+func (x *SharesRequest) GetShareSums() [][]byte {
 	if x != nil {
 		return x.ShareSums
 	}
@@ -890,7 +1015,7 @@ type FetchRequest struct {
 
 func (x *FetchRequest) Reset() {
 	*x = FetchRequest{}
-	mi := &file_atrium_proto_msgTypes[13]
+	mi := &file_atrium_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -902,7 +1027,7 @@ func (x *FetchRequest) String() string {
 func (*FetchRequest) ProtoMessage() {}
 
 func (x *FetchRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_atrium_proto_msgTypes[13]
+	mi := &file_atrium_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -915,7 +1040,7 @@ func (x *FetchRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FetchRequest.ProtoReflect.Descriptor instead.
 func (*FetchRequest) Descriptor() ([]byte, []int) {
-	return file_atrium_proto_rawDescGZIP(), []int{13}
+	return file_atrium_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *FetchRequest) GetFederation() string {
@@ -948,7 +1073,7 @@ type Chunk struct {
 
 func (x *Chunk) Reset() {
 	*x = Chunk{}
-	mi := &file_atrium_proto_msgTypes[14]
+	mi := &file_atrium_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -960,7 +1085,7 @@ func (x *Chunk) String() string {
 func (*Chunk) ProtoMessage() {}
 
 func (x *Chunk) ProtoReflect() protoreflect.Message {
-	mi := &file_atrium_proto_msgTypes[14]
+	mi := &file_atrium_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -973,7 +1098,7 @@ func (x *Chunk) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Chunk.ProtoReflect.Descriptor instead.
 func (*Chunk) Descriptor() ([]byte, []int) {
-	return file_atrium_proto_rawDescGZIP(), []int{14}
+	return file_atrium_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *Chunk) GetData() []byte {
@@ -992,7 +1117,7 @@ type StatusRequest struct {
 
 func (x *StatusRequest) Reset() {
 	*x = StatusRequest{}
-	mi := &file_atrium_proto_msgTypes[15]
+	mi := &file_atrium_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1004,7 +1129,7 @@ func (x *StatusRequest) String() string {
 func (*StatusRequest) ProtoMessage() {}
 
 func (x *StatusRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_atrium_proto_msgTypes[15]
+	mi := &file_atrium_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1017,7 +1142,7 @@ func (x *StatusRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StatusRequest.ProtoReflect.Descriptor instead.
 func (*StatusRequest) Descriptor() ([]byte, []int) {
-	return file_atrium_proto_rawDescGZIP(), []int{15}
+	return file_atrium_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *StatusRequest) GetFederation() string {
@@ -1036,7 +1161,7 @@ type StatusReply struct {
 
 func (x *StatusReply) Reset() {
 	*x = StatusReply{}
-	mi := &file_atrium_proto_msgTypes[16]
+	mi := &file_atrium_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1048,7 +1173,7 @@ func (x *StatusReply) String() string {
 func (*StatusReply) ProtoMessage() {}
 
 func (x *StatusReply) ProtoReflect() protoreflect.Message {
-	mi := &file_atrium_proto_msgTypes[16]
+	mi := &file_atrium_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1061,7 +1186,7 @@ func (x *StatusReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StatusReply.ProtoReflect.Descriptor instead.
 func (*StatusReply) Descriptor() ([]byte, []int) {
-	return file_atrium_proto_rawDescGZIP(), []int{16}
+	return file_atrium_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *StatusReply) GetJson() []byte {
@@ -1088,7 +1213,7 @@ const file_atrium_proto_rawDesc = "" +
 	"checkpoint\x18\x06 \x01(\fR\n" +
 	"checkpoint\x12\x18\n" +
 	"\acharter\x18\a \x01(\fR\acharter\x12\x12\n" +
-	"\x04wait\x18\b \x01(\bR\x04wait\"\xf9\x02\n" +
+	"\x04wait\x18\b \x01(\bR\x04wait\"\x93\x04\n" +
 	"\x04Work\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x12\n" +
 	"\x04kind\x18\x02 \x01(\tR\x04kind\x12\x14\n" +
@@ -1098,10 +1223,8 @@ const file_atrium_proto_rawDesc = "" +
 	"\n" +
 	"checkpoint\x18\x06 \x01(\fR\n" +
 	"checkpoint\x12 \n" +
-	"\vconsistency\x18\a \x03(\fR\vconsistency\x12\x1e\n" +
-	"\n" +
-	"submitters\x18\b \x01(\fR\n" +
-	"submitters\x12\x14\n" +
+	"\vconsistency\x18\a \x03(\fR\vconsistency\x12\x1c\n" +
+	"\tcandidate\x18\b \x01(\fR\tcandidate\x12\x14\n" +
 	"\x05entry\x18\t \x01(\fR\x05entry\x12\x1f\n" +
 	"\ventry_index\x18\n" +
 	" \x01(\x03R\n" +
@@ -1109,7 +1232,15 @@ const file_atrium_proto_rawDesc = "" +
 	"\tinclusion\x18\v \x03(\fR\tinclusion\x12\x18\n" +
 	"\aversion\x18\f \x01(\x04R\aversion\x12\x1a\n" +
 	"\bsnapshot\x18\r \x01(\fR\bsnapshot\x12\x16\n" +
-	"\x06reason\x18\x0e \x01(\tR\x06reason\"U\n" +
+	"\x06reason\x18\x0e \x01(\tR\x06reason\x12\x18\n" +
+	"\areadies\x18\x0f \x03(\fR\areadies\x12\x18\n" +
+	"\avouches\x18\x10 \x03(\fR\avouches\x12\x14\n" +
+	"\x05sends\x18\x11 \x03(\fR\x05sends\x12\x18\n" +
+	"\aderived\x18\x12 \x03(\fR\aderived\x12\x16\n" +
+	"\x06result\x18\x13 \x01(\fR\x06result\x12\x1e\n" +
+	"\n" +
+	"parameters\x18\x14 \x01(\fR\n" +
+	"parameters\"U\n" +
 	"\aMessage\x12\x1e\n" +
 	"\n" +
 	"federation\x18\x01 \x01(\tR\n" +
@@ -1156,8 +1287,16 @@ const file_atrium_proto_rawDesc = "" +
 	"\tcandidate\x18\x02 \x01(\fR\tcandidate\"B\n" +
 	"\fEnvelopeItem\x12\x16\n" +
 	"\x06signed\x18\x01 \x01(\fR\x06signed\x12\x1a\n" +
-	"\benvelope\x18\x02 \x01(\fR\benvelope\"f\n" +
-	"\rAnswerRequest\x12\x1e\n" +
+	"\benvelope\x18\x02 \x01(\fR\benvelope\"\x9b\x01\n" +
+	"\x11CiphertextRequest\x12\x1e\n" +
+	"\n" +
+	"federation\x18\x01 \x01(\tR\n" +
+	"federation\x12\x1c\n" +
+	"\tcandidate\x18\x02 \x01(\fR\tcandidate\x12\x1a\n" +
+	"\bhospital\x18\x03 \x01(\tR\bhospital\x12\x14\n" +
+	"\x05index\x18\x04 \x01(\x05R\x05index\x12\x16\n" +
+	"\x06offset\x18\x05 \x01(\x03R\x06offset\"f\n" +
+	"\rSharesRequest\x12\x1e\n" +
 	"\n" +
 	"federation\x18\x01 \x01(\tR\n" +
 	"federation\x12\x16\n" +
@@ -1177,7 +1316,7 @@ const file_atrium_proto_rawDesc = "" +
 	"federation\x18\x01 \x01(\tR\n" +
 	"federation\"!\n" +
 	"\vStatusReply\x12\x12\n" +
-	"\x04json\x18\x01 \x01(\fR\x04json2\xc6\x04\n" +
+	"\x04json\x18\x01 \x01(\fR\x04json2\x86\x05\n" +
 	"\vCoordinator\x12/\n" +
 	"\x04Poll\x12\x16.atrium.v1.PollRequest\x1a\x0f.atrium.v1.Work\x12.\n" +
 	"\x04Send\x12\x12.atrium.v1.Message\x1a\x12.atrium.v1.Receipt\x124\n" +
@@ -1187,7 +1326,9 @@ const file_atrium_proto_rawDesc = "" +
 	"\x06Submit\x12\x18.atrium.v1.SubmitRequest\x1a\x12.atrium.v1.Receipt\x12C\n" +
 	"\tEnvelopes\x12\x1b.atrium.v1.EnvelopesRequest\x1a\x17.atrium.v1.EnvelopeItem0\x01\x12:\n" +
 	"\n" +
-	"SendAnswer\x12\x18.atrium.v1.AnswerRequest\x1a\x12.atrium.v1.Receipt\x124\n" +
+	"SendShares\x12\x18.atrium.v1.SharesRequest\x1a\x12.atrium.v1.Receipt\x12>\n" +
+	"\n" +
+	"Ciphertext\x12\x1c.atrium.v1.CiphertextRequest\x1a\x10.atrium.v1.Chunk0\x01\x124\n" +
 	"\x05Fetch\x12\x17.atrium.v1.FetchRequest\x1a\x10.atrium.v1.Chunk0\x01\x128\n" +
 	"\x06Recall\x12\x18.atrium.v1.RecallRequest\x1a\x12.atrium.v1.Message0\x01\x12:\n" +
 	"\x06Status\x12\x18.atrium.v1.StatusRequest\x1a\x16.atrium.v1.StatusReplyB\x1dZ\x1batrium/coordinator/atriumpbb\x06proto3"
@@ -1204,25 +1345,26 @@ func file_atrium_proto_rawDescGZIP() []byte {
 	return file_atrium_proto_rawDescData
 }
 
-var file_atrium_proto_msgTypes = make([]protoimpl.MessageInfo, 17)
+var file_atrium_proto_msgTypes = make([]protoimpl.MessageInfo, 18)
 var file_atrium_proto_goTypes = []any{
-	(*PollRequest)(nil),      // 0: atrium.v1.PollRequest
-	(*Work)(nil),             // 1: atrium.v1.Work
-	(*Message)(nil),          // 2: atrium.v1.Message
-	(*RecallRequest)(nil),    // 3: atrium.v1.RecallRequest
-	(*Receipt)(nil),          // 4: atrium.v1.Receipt
-	(*NotLeader)(nil),        // 5: atrium.v1.NotLeader
-	(*HeldRequest)(nil),      // 6: atrium.v1.HeldRequest
-	(*HeldReply)(nil),        // 7: atrium.v1.HeldReply
-	(*SegmentChunk)(nil),     // 8: atrium.v1.SegmentChunk
-	(*SubmitRequest)(nil),    // 9: atrium.v1.SubmitRequest
-	(*EnvelopesRequest)(nil), // 10: atrium.v1.EnvelopesRequest
-	(*EnvelopeItem)(nil),     // 11: atrium.v1.EnvelopeItem
-	(*AnswerRequest)(nil),    // 12: atrium.v1.AnswerRequest
-	(*FetchRequest)(nil),     // 13: atrium.v1.FetchRequest
-	(*Chunk)(nil),            // 14: atrium.v1.Chunk
-	(*StatusRequest)(nil),    // 15: atrium.v1.StatusRequest
-	(*StatusReply)(nil),      // 16: atrium.v1.StatusReply
+	(*PollRequest)(nil),       // 0: atrium.v1.PollRequest
+	(*Work)(nil),              // 1: atrium.v1.Work
+	(*Message)(nil),           // 2: atrium.v1.Message
+	(*RecallRequest)(nil),     // 3: atrium.v1.RecallRequest
+	(*Receipt)(nil),           // 4: atrium.v1.Receipt
+	(*NotLeader)(nil),         // 5: atrium.v1.NotLeader
+	(*HeldRequest)(nil),       // 6: atrium.v1.HeldRequest
+	(*HeldReply)(nil),         // 7: atrium.v1.HeldReply
+	(*SegmentChunk)(nil),      // 8: atrium.v1.SegmentChunk
+	(*SubmitRequest)(nil),     // 9: atrium.v1.SubmitRequest
+	(*EnvelopesRequest)(nil),  // 10: atrium.v1.EnvelopesRequest
+	(*EnvelopeItem)(nil),      // 11: atrium.v1.EnvelopeItem
+	(*CiphertextRequest)(nil), // 12: atrium.v1.CiphertextRequest
+	(*SharesRequest)(nil),     // 13: atrium.v1.SharesRequest
+	(*FetchRequest)(nil),      // 14: atrium.v1.FetchRequest
+	(*Chunk)(nil),             // 15: atrium.v1.Chunk
+	(*StatusRequest)(nil),     // 16: atrium.v1.StatusRequest
+	(*StatusReply)(nil),       // 17: atrium.v1.StatusReply
 }
 var file_atrium_proto_depIdxs = []int32{
 	0,  // 0: atrium.v1.Coordinator.Poll:input_type -> atrium.v1.PollRequest
@@ -1231,22 +1373,24 @@ var file_atrium_proto_depIdxs = []int32{
 	8,  // 3: atrium.v1.Coordinator.PutSegment:input_type -> atrium.v1.SegmentChunk
 	9,  // 4: atrium.v1.Coordinator.Submit:input_type -> atrium.v1.SubmitRequest
 	10, // 5: atrium.v1.Coordinator.Envelopes:input_type -> atrium.v1.EnvelopesRequest
-	12, // 6: atrium.v1.Coordinator.SendAnswer:input_type -> atrium.v1.AnswerRequest
-	13, // 7: atrium.v1.Coordinator.Fetch:input_type -> atrium.v1.FetchRequest
-	3,  // 8: atrium.v1.Coordinator.Recall:input_type -> atrium.v1.RecallRequest
-	15, // 9: atrium.v1.Coordinator.Status:input_type -> atrium.v1.StatusRequest
-	1,  // 10: atrium.v1.Coordinator.Poll:output_type -> atrium.v1.Work
-	4,  // 11: atrium.v1.Coordinator.Send:output_type -> atrium.v1.Receipt
-	7,  // 12: atrium.v1.Coordinator.Held:output_type -> atrium.v1.HeldReply
-	4,  // 13: atrium.v1.Coordinator.PutSegment:output_type -> atrium.v1.Receipt
-	4,  // 14: atrium.v1.Coordinator.Submit:output_type -> atrium.v1.Receipt
-	11, // 15: atrium.v1.Coordinator.Envelopes:output_type -> atrium.v1.EnvelopeItem
-	4,  // 16: atrium.v1.Coordinator.SendAnswer:output_type -> atrium.v1.Receipt
-	14, // 17: atrium.v1.Coordinator.Fetch:output_type -> atrium.v1.Chunk
-	2,  // 18: atrium.v1.Coordinator.Recall:output_type -> atrium.v1.Message
-	16, // 19: atrium.v1.Coordinator.Status:output_type -> atrium.v1.StatusReply
-	10, // [10:20] is the sub-list for method output_type
-	0,  // [0:10] is the sub-list for method input_type
+	13, // 6: atrium.v1.Coordinator.SendShares:input_type -> atrium.v1.SharesRequest
+	12, // 7: atrium.v1.Coordinator.Ciphertext:input_type -> atrium.v1.CiphertextRequest
+	14, // 8: atrium.v1.Coordinator.Fetch:input_type -> atrium.v1.FetchRequest
+	3,  // 9: atrium.v1.Coordinator.Recall:input_type -> atrium.v1.RecallRequest
+	16, // 10: atrium.v1.Coordinator.Status:input_type -> atrium.v1.StatusRequest
+	1,  // 11: atrium.v1.Coordinator.Poll:output_type -> atrium.v1.Work
+	4,  // 12: atrium.v1.Coordinator.Send:output_type -> atrium.v1.Receipt
+	7,  // 13: atrium.v1.Coordinator.Held:output_type -> atrium.v1.HeldReply
+	4,  // 14: atrium.v1.Coordinator.PutSegment:output_type -> atrium.v1.Receipt
+	4,  // 15: atrium.v1.Coordinator.Submit:output_type -> atrium.v1.Receipt
+	11, // 16: atrium.v1.Coordinator.Envelopes:output_type -> atrium.v1.EnvelopeItem
+	4,  // 17: atrium.v1.Coordinator.SendShares:output_type -> atrium.v1.Receipt
+	15, // 18: atrium.v1.Coordinator.Ciphertext:output_type -> atrium.v1.Chunk
+	15, // 19: atrium.v1.Coordinator.Fetch:output_type -> atrium.v1.Chunk
+	2,  // 20: atrium.v1.Coordinator.Recall:output_type -> atrium.v1.Message
+	17, // 21: atrium.v1.Coordinator.Status:output_type -> atrium.v1.StatusReply
+	11, // [11:22] is the sub-list for method output_type
+	0,  // [0:11] is the sub-list for method input_type
 	0,  // [0:0] is the sub-list for extension type_name
 	0,  // [0:0] is the sub-list for extension extendee
 	0,  // [0:0] is the sub-list for field type_name
@@ -1263,7 +1407,7 @@ func file_atrium_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_atrium_proto_rawDesc), len(file_atrium_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   17,
+			NumMessages:   18,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -29,7 +29,8 @@ const (
 	Coordinator_PutSegment_FullMethodName = "/atrium.v1.Coordinator/PutSegment"
 	Coordinator_Submit_FullMethodName     = "/atrium.v1.Coordinator/Submit"
 	Coordinator_Envelopes_FullMethodName  = "/atrium.v1.Coordinator/Envelopes"
-	Coordinator_SendAnswer_FullMethodName = "/atrium.v1.Coordinator/SendAnswer"
+	Coordinator_SendShares_FullMethodName = "/atrium.v1.Coordinator/SendShares"
+	Coordinator_Ciphertext_FullMethodName = "/atrium.v1.Coordinator/Ciphertext"
 	Coordinator_Fetch_FullMethodName      = "/atrium.v1.Coordinator/Fetch"
 	Coordinator_Recall_FullMethodName     = "/atrium.v1.Coordinator/Recall"
 	Coordinator_Status_FullMethodName     = "/atrium.v1.Coordinator/Status"
@@ -42,7 +43,7 @@ type CoordinatorClient interface {
 	// Poll answers the moment there is work for the caller, or with no work after about
 	// 25 seconds.
 	Poll(ctx context.Context, in *PollRequest, opts ...grpc.CallOption) (*Work, error)
-	// Send takes a Join, Decline, Acknowledgement or Burn; it answers after the commit.
+	// Send takes a Join, Decline, Ready, Vouch, Burn or Derived; it answers after the commit.
 	Send(ctx context.Context, in *Message, opts ...grpc.CallOption) (*Receipt, error)
 	// Held lists which segments of an update are already stored, so that an upload goes on.
 	Held(ctx context.Context, in *HeldRequest, opts ...grpc.CallOption) (*HeldReply, error)
@@ -52,12 +53,14 @@ type CoordinatorClient interface {
 	Submit(ctx context.Context, in *SubmitRequest, opts ...grpc.CallOption) (*Receipt, error)
 	// Envelopes sends a custodian what was sealed to it, one item a submitter.
 	Envelopes(ctx context.Context, in *EnvelopesRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[EnvelopeItem], error)
-	// SendAnswer takes a signed Answer with its share sums.
-	SendAnswer(ctx context.Context, in *AnswerRequest, opts ...grpc.CallOption) (*Receipt, error)
+	// SendShares takes a signed Send with its share sums.
+	SendShares(ctx context.Context, in *SharesRequest, opts ...grpc.CallOption) (*Receipt, error)
+	// Ciphertext sends one segment of an update of the candidate, for a custodian to add.
+	Ciphertext(ctx context.Context, in *CiphertextRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[Chunk], error)
 	// Fetch sends a content-addressed object: charter, plan, manifest, snapshot.
 	Fetch(ctx context.Context, in *FetchRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[Chunk], error)
-	// Recall sends a hospital back what it signed and the log names: its latest Join and its
-	// Answers and Burns, then the manifest of the round under way.
+	// Recall sends a hospital back what it signed and the log names: its Sends and
+	// Burns, then its latest Join.
 	Recall(ctx context.Context, in *RecallRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[Message], error)
 	// Status says in words and numbers where the federation stands.
 	Status(ctx context.Context, in *StatusRequest, opts ...grpc.CallOption) (*StatusReply, error)
@@ -143,19 +146,38 @@ func (c *coordinatorClient) Envelopes(ctx context.Context, in *EnvelopesRequest,
 // This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
 type Coordinator_EnvelopesClient = grpc.ServerStreamingClient[EnvelopeItem]
 
-func (c *coordinatorClient) SendAnswer(ctx context.Context, in *AnswerRequest, opts ...grpc.CallOption) (*Receipt, error) {
+func (c *coordinatorClient) SendShares(ctx context.Context, in *SharesRequest, opts ...grpc.CallOption) (*Receipt, error) {
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
 	out := new(Receipt)
-	err := c.cc.Invoke(ctx, Coordinator_SendAnswer_FullMethodName, in, out, cOpts...)
+	err := c.cc.Invoke(ctx, Coordinator_SendShares_FullMethodName, in, out, cOpts...)
 	if err != nil {
 		return nil, err
 	}
 	return out, nil
 }
 
+func (c *coordinatorClient) Ciphertext(ctx context.Context, in *CiphertextRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[Chunk], error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	stream, err := c.cc.NewStream(ctx, &Coordinator_ServiceDesc.Streams[2], Coordinator_Ciphertext_FullMethodName, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	x := &grpc.GenericClientStream[CiphertextRequest, Chunk]{ClientStream: stream}
+	if err := x.ClientStream.SendMsg(in); err != nil {
+		return nil, err
+	}
+	if err := x.ClientStream.CloseSend(); err != nil {
+		return nil, err
+	}
+	return x, nil
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type Coordinator_CiphertextClient = grpc.ServerStreamingClient[Chunk]
+
 func (c *coordinatorClient) Fetch(ctx context.Context, in *FetchRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[Chunk], error) {
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
-	stream, err := c.cc.NewStream(ctx, &Coordinator_ServiceDesc.Streams[2], Coordinator_Fetch_FullMethodName, cOpts...)
+	stream, err := c.cc.NewStream(ctx, &Coordinator_ServiceDesc.Streams[3], Coordinator_Fetch_FullMethodName, cOpts...)
 	if err != nil {
 		return nil, err
 	}
@@ -174,7 +196,7 @@ type Coordinator_FetchClient = grpc.ServerStreamingClient[Chunk]
 
 func (c *coordinatorClient) Recall(ctx context.Context, in *RecallRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[Message], error) {
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
-	stream, err := c.cc.NewStream(ctx, &Coordinator_ServiceDesc.Streams[3], Coordinator_Recall_FullMethodName, cOpts...)
+	stream, err := c.cc.NewStream(ctx, &Coordinator_ServiceDesc.Streams[4], Coordinator_Recall_FullMethodName, cOpts...)
 	if err != nil {
 		return nil, err
 	}
@@ -208,7 +230,7 @@ type CoordinatorServer interface {
 	// Poll answers the moment there is work for the caller, or with no work after about
 	// 25 seconds.
 	Poll(context.Context, *PollRequest) (*Work, error)
-	// Send takes a Join, Decline, Acknowledgement or Burn; it answers after the commit.
+	// Send takes a Join, Decline, Ready, Vouch, Burn or Derived; it answers after the commit.
 	Send(context.Context, *Message) (*Receipt, error)
 	// Held lists which segments of an update are already stored, so that an upload goes on.
 	Held(context.Context, *HeldRequest) (*HeldReply, error)
@@ -218,12 +240,14 @@ type CoordinatorServer interface {
 	Submit(context.Context, *SubmitRequest) (*Receipt, error)
 	// Envelopes sends a custodian what was sealed to it, one item a submitter.
 	Envelopes(*EnvelopesRequest, grpc.ServerStreamingServer[EnvelopeItem]) error
-	// SendAnswer takes a signed Answer with its share sums.
-	SendAnswer(context.Context, *AnswerRequest) (*Receipt, error)
+	// SendShares takes a signed Send with its share sums.
+	SendShares(context.Context, *SharesRequest) (*Receipt, error)
+	// Ciphertext sends one segment of an update of the candidate, for a custodian to add.
+	Ciphertext(*CiphertextRequest, grpc.ServerStreamingServer[Chunk]) error
 	// Fetch sends a content-addressed object: charter, plan, manifest, snapshot.
 	Fetch(*FetchRequest, grpc.ServerStreamingServer[Chunk]) error
-	// Recall sends a hospital back what it signed and the log names: its latest Join and its
-	// Answers and Burns, then the manifest of the round under way.
+	// Recall sends a hospital back what it signed and the log names: its Sends and
+	// Burns, then its latest Join.
 	Recall(*RecallRequest, grpc.ServerStreamingServer[Message]) error
 	// Status says in words and numbers where the federation stands.
 	Status(context.Context, *StatusRequest) (*StatusReply, error)
@@ -255,8 +279,11 @@ func (UnimplementedCoordinatorServer) Submit(context.Context, *SubmitRequest) (*
 func (UnimplementedCoordinatorServer) Envelopes(*EnvelopesRequest, grpc.ServerStreamingServer[EnvelopeItem]) error {
 	return status.Error(codes.Unimplemented, "method Envelopes not implemented")
 }
-func (UnimplementedCoordinatorServer) SendAnswer(context.Context, *AnswerRequest) (*Receipt, error) {
-	return nil, status.Error(codes.Unimplemented, "method SendAnswer not implemented")
+func (UnimplementedCoordinatorServer) SendShares(context.Context, *SharesRequest) (*Receipt, error) {
+	return nil, status.Error(codes.Unimplemented, "method SendShares not implemented")
+}
+func (UnimplementedCoordinatorServer) Ciphertext(*CiphertextRequest, grpc.ServerStreamingServer[Chunk]) error {
+	return status.Error(codes.Unimplemented, "method Ciphertext not implemented")
 }
 func (UnimplementedCoordinatorServer) Fetch(*FetchRequest, grpc.ServerStreamingServer[Chunk]) error {
 	return status.Error(codes.Unimplemented, "method Fetch not implemented")
@@ -378,23 +405,34 @@ func _Coordinator_Envelopes_Handler(srv interface{}, stream grpc.ServerStream) e
 // This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
 type Coordinator_EnvelopesServer = grpc.ServerStreamingServer[EnvelopeItem]
 
-func _Coordinator_SendAnswer_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
-	in := new(AnswerRequest)
+func _Coordinator_SendShares_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(SharesRequest)
 	if err := dec(in); err != nil {
 		return nil, err
 	}
 	if interceptor == nil {
-		return srv.(CoordinatorServer).SendAnswer(ctx, in)
+		return srv.(CoordinatorServer).SendShares(ctx, in)
 	}
 	info := &grpc.UnaryServerInfo{
 		Server:     srv,
-		FullMethod: Coordinator_SendAnswer_FullMethodName,
+		FullMethod: Coordinator_SendShares_FullMethodName,
 	}
 	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
-		return srv.(CoordinatorServer).SendAnswer(ctx, req.(*AnswerRequest))
+		return srv.(CoordinatorServer).SendShares(ctx, req.(*SharesRequest))
 	}
 	return interceptor(ctx, in, info, handler)
 }
+
+func _Coordinator_Ciphertext_Handler(srv interface{}, stream grpc.ServerStream) error {
+	m := new(CiphertextRequest)
+	if err := stream.RecvMsg(m); err != nil {
+		return err
+	}
+	return srv.(CoordinatorServer).Ciphertext(m, &grpc.GenericServerStream[CiphertextRequest, Chunk]{ServerStream: stream})
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type Coordinator_CiphertextServer = grpc.ServerStreamingServer[Chunk]
 
 func _Coordinator_Fetch_Handler(srv interface{}, stream grpc.ServerStream) error {
 	m := new(FetchRequest)
@@ -460,8 +498,8 @@ var Coordinator_ServiceDesc = grpc.ServiceDesc{
 			Handler:    _Coordinator_Submit_Handler,
 		},
 		{
-			MethodName: "SendAnswer",
-			Handler:    _Coordinator_SendAnswer_Handler,
+			MethodName: "SendShares",
+			Handler:    _Coordinator_SendShares_Handler,
 		},
 		{
 			MethodName: "Status",
@@ -477,6 +515,11 @@ var Coordinator_ServiceDesc = grpc.ServiceDesc{
 		{
 			StreamName:    "Envelopes",
 			Handler:       _Coordinator_Envelopes_Handler,
+			ServerStreams: true,
+		},
+		{
+			StreamName:    "Ciphertext",
+			Handler:       _Coordinator_Ciphertext_Handler,
 			ServerStreams: true,
 		},
 		{

@@ -216,11 +216,11 @@ func checkCandidate(c Charter, m VerifiedManifest, s Candidate) error {
 		if len(group) > 0 && len(group) < c.MinCohort {
 			return fmt.Errorf("group %d: %d submitters, fewer than K = %d", g, len(group), c.MinCohort)
 		}
-		if (len(group) > 0) == s.Sums[g].IsZero() {
-			return fmt.Errorf("group %d: %d submitters with sum %s", g, len(group), s.Sums[g].Short())
-		}
 		if len(group) > 0 && !c.MaySum(g, len(group)) {
 			return fmt.Errorf("group %d: %d of its %d hospitals, and the charter sums all of a group, or none", g, len(group), len(c.Groups[g]))
+		}
+		if (len(group) > 0) == s.Sums[g].IsZero() {
+			return fmt.Errorf("group %d: %d submitters with sum %s", g, len(group), s.Sums[g].Short())
 		}
 		if len(group) > 0 {
 			kept++

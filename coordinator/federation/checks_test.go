@@ -174,32 +174,37 @@ func TestCertificateRefusals(t *testing.T) {
 	}
 }
 
-func TestSubmittersRefusals(t *testing.T) {
+func TestCandidateRefusals(t *testing.T) {
 	c := testCharter(t, 6)
 	c.Groups = CutGroups(c.Roster(), 2)
 	c = c.With(Numbers{Cohort: CohortAny})
 	m := testManifest(t, c, Sum([]byte("header")))
 	m.Groups = [][]HospitalID{m.Groups[0], m.Groups[1][:2]}
-	good := Submitters{V: 1, Manifest: m.Digest, Groups: [][]Submitter{testSubmitters(m).Groups[0], {}}}
-	if err := CheckSubmitters(c, m, good); err != nil {
+	good := testCandidate(m)
+	good.Groups[1], good.Sums[1] = []Submitter{}, Digest{} // dropped
+	if err := CheckCandidate(c, m, good); err != nil {
 		t.Fatal(err)
 	}
-	for name, change := range map[string]func(*Submitters){
-		"format":                 func(s *Submitters) { s.V = 0 },
-		"manifest":               func(s *Submitters) { s.Manifest = Sum([]byte("other")) },
-		"one group":              func(s *Submitters) { s.Groups = s.Groups[:1] },
-		"no submitter":           func(s *Submitters) { s.Groups[0] = nil },
-		"fewer than K":           func(s *Submitters) { s.Groups[0] = s.Groups[0][1:] },
-		"other group, < K":       func(s *Submitters) { s.Groups[1] = testSubmitters(m).Groups[1] },
-		"repeated":               func(s *Submitters) { s.Groups[0][1] = s.Groups[0][0] },
-		"out of order":           func(s *Submitters) { g := s.Groups[0]; g[0], g[1] = g[1], g[0] },
-		"one submission for two": func(s *Submitters) { s.Groups[0][2].Submission = s.Groups[0][0].Submission },
-		"of the other group":     func(s *Submitters) { s.Groups[0], s.Groups[1] = s.Groups[1], s.Groups[0] },
-		"not in the cohort":      func(s *Submitters) { s.Groups[1] = []Submitter{{Hospital: c.Members[5].ID}} },
+	for name, change := range map[string]func(*Candidate){
+		"format":                 func(s *Candidate) { s.V = 0 },
+		"manifest":               func(s *Candidate) { s.Manifest = Sum([]byte("other")) },
+		"one group":              func(s *Candidate) { s.Groups = s.Groups[:1] },
+		"no submitter":           func(s *Candidate) { s.Groups[0] = nil },
+		"fewer than K":           func(s *Candidate) { s.Groups[0] = s.Groups[0][1:] },
+		"other group, < K":       func(s *Candidate) { s.Groups[1], s.Sums[1] = testCandidate(m).Groups[1], testCandidate(m).Sums[1] },
+		"no sum":                 func(s *Candidate) { s.Sums[0] = Digest{} },
+		"a sum of nobody":        func(s *Candidate) { s.Sums[1] = s.Sums[0] },
+		"a sum less":             func(s *Candidate) { s.Sums = s.Sums[:1] },
+		"a sum more":             func(s *Candidate) { s.Sums = append(s.Sums, s.Sums[0]) },
+		"repeated":               func(s *Candidate) { s.Groups[0][1] = s.Groups[0][0] },
+		"out of order":           func(s *Candidate) { g := s.Groups[0]; g[0], g[1] = g[1], g[0] },
+		"one submission for two": func(s *Candidate) { s.Groups[0][2].Submission = s.Groups[0][0].Submission },
+		"of the other group":     func(s *Candidate) { s.Groups[0], s.Groups[1] = s.Groups[1], s.Groups[0] },
+		"not in the cohort":      func(s *Candidate) { s.Groups[1] = []Submitter{{Hospital: c.Members[5].ID}} },
 	} {
 		s := clone(t, good)
 		change(&s)
-		if err := CheckSubmitters(c, m, s); !errors.Is(err, ErrSubmitters) {
+		if err := CheckCandidate(c, m, s); !errors.Is(err, ErrCandidate) {
 			t.Errorf("%s: got %v", name, err)
 		}
 	}
@@ -221,15 +226,42 @@ func TestWholeGroups(t *testing.T) {
 	}{{4, 4, true}, {4, 0, true}, {4, 3, false}, {3, 3, false}, {3, 4, false}, {0, 4, true}, {3, 0, false}, {0, 0, false}} {
 		m := testManifest(t, c, header)
 		m.Groups = [][]HospitalID{c.Groups[0][:x.first], c.Groups[1][:x.second]}
-		if err := CheckSubmitters(c, m, testSubmitters(m)); (err == nil) != x.ok || err != nil && !errors.Is(err, ErrSubmitters) {
+		if err := CheckCandidate(c, m, testCandidate(m)); (err == nil) != x.ok || err != nil && !errors.Is(err, ErrCandidate) {
 			t.Errorf("%d and %d are summed: %v", x.first, x.second, err)
 		}
 		some := x.first == 4 || x.second == 4
 		if err := CheckManifest(c, header, m); (err == nil) != some || err != nil && !errors.Is(err, ErrManifest) {
 			t.Errorf("%d and %d are asked: %v", x.first, x.second, err)
 		}
-		if c := c.With(Numbers{MaxHostile: 1, MinCohort: 3, Cohort: CohortAny}); (CheckSubmitters(c, m, testSubmitters(m)) == nil) != (x.first+x.second > 0) {
+		if c := c.With(Numbers{MaxHostile: 1, MinCohort: 3, Cohort: CohortAny}); (CheckCandidate(c, m, testCandidate(m)) == nil) != (x.first+x.second > 0) {
 			t.Errorf("%d and %d, of any three", x.first, x.second)
+		}
+	}
+}
+
+// TestWithin: a later candidate of a manifest only leaves out somebody of the one before.
+func TestWithin(t *testing.T) {
+	c := testCharter(t, 6)
+	c.Groups = [][]HospitalID{c.Groups[0][:3], c.Groups[0][3:]}
+	whole := testCandidate(testManifest(t, c, Sum([]byte("header"))))
+	for name, x := range map[string]struct {
+		change func(*Candidate)
+		want   bool
+	}{
+		"the same":               {func(*Candidate) {}, true},
+		"one less":               {func(s *Candidate) { s.Groups[0] = s.Groups[0][1:] }, true},
+		"another sum":            {func(s *Candidate) { s.Sums[0] = Sum(nil) }, true},
+		"a group dropped":        {func(s *Candidate) { s.Groups[1], s.Sums[1] = []Submitter{}, Digest{} }, true},
+		"another submission":     {func(s *Candidate) { s.Groups[0][0].Submission = Sum(nil) }, false},
+		"somebody else":          {func(s *Candidate) { s.Groups[0][0].Hospital = "h-aaaaaaaaaaaaaaaa" }, false},
+		"of another manifest":    {func(s *Candidate) { s.Manifest = Sum(nil) }, false},
+		"a group less":           {func(s *Candidate) { s.Groups = s.Groups[:1] }, false},
+		"two submissions in one": {func(s *Candidate) { s.Groups[0][0].Submission = s.Groups[0][1].Submission }, false},
+	} {
+		s := clone(t, whole)
+		x.change(&s)
+		if got := s.Within(whole); got != x.want {
+			t.Errorf("%s: within is %v", name, got)
 		}
 	}
 }

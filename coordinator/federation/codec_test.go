@@ -97,14 +97,14 @@ func TestGolden(t *testing.T) {
 		{"charter", Encode(c), c.Digest()}, {"plan", Encode(p), p.Digest()},
 		{"header", Encode(testHeader(c, p, Train)), testHeader(c, p, Train).Digest()},
 		{"manifest", Encode(m.Manifest), m.Manifest.Digest()},
-		{"submitters", Encode(testSubmitters(m)), testSubmitters(m).Digest()},
+		{"candidate", Encode(testCandidate(m)), testCandidate(m).Digest()},
 		{"submission", Encode(testSubmission(c, m)), testSubmission(c, m).UpdateRoot()},
 	} {
 		digests += fmt.Sprintf("%s %s\n", v.name, v.digest)
 		golden(t, v.name+".json", v.bytes)
 	}
 	digests += fmt.Sprintf("public-seed %s\n", Digest(PublicSeed(Sum([]byte("manifest")), 2)))
-	digests += fmt.Sprintf("set %s\n", SetDigest(testSubmitters(m).Set()))
+	digests += fmt.Sprintf("set %s\n", SetDigest(testCandidate(m).Set()))
 	golden(t, "digests.txt", []byte(digests))
 }
 

@@ -117,14 +117,19 @@ func verified(m Manifest) (VerifiedManifest, bool) {
 	return v, true
 }
 
-func testSubmitters(m VerifiedManifest) Submitters {
-	s := Submitters{V: 1, Manifest: m.Digest}
+func testCandidate(m VerifiedManifest) Candidate {
+	s := Candidate{V: 1, Manifest: m.Digest}
 	for _, group := range m.Groups {
 		list := []Submitter{}
 		for _, id := range group {
 			list = append(list, Submitter{Hospital: id, Submission: Sum([]byte(id))})
 		}
 		s.Groups = append(s.Groups, list)
+		sum := Digest{}
+		if len(list) > 0 {
+			sum = Sum(Encode(group))
+		}
+		s.Sums = append(s.Sums, sum)
 	}
 	return s
 }

@@ -95,16 +95,16 @@ func FuzzDecodeManifest(f *testing.F) {
 	})
 }
 
-func FuzzDecodeSubmitters(f *testing.F) {
+func FuzzDecodeCandidate(f *testing.F) {
 	c := testCharter(f, 3)
 	m := testManifest(f, c, Sum([]byte("header")))
-	f.Add(Encode(testSubmitters(m)))
+	f.Add(Encode(testCandidate(m)))
 	f.Add([]byte(`{"v":1,"manifest":"","groups":[[],null]}`))
 	f.Fuzz(func(t *testing.T, b []byte) {
-		if s, err := DecodeSubmitters(b); err == nil {
+		if s, err := DecodeCandidate(b); err == nil {
 			again(t, b, s)
 			SetDigest(s.Set())
-			if err := CheckSubmitters(c, m, s); err != nil && !errors.Is(err, ErrSubmitters) {
+			if err := CheckCandidate(c, m, s); err != nil && !errors.Is(err, ErrCandidate) {
 				t.Errorf("unnamed refusal: %v", err)
 			}
 		}
@@ -122,8 +122,11 @@ func FuzzDecodeMessages(f *testing.F) {
 	capable.Capability = Capability{TrainSeconds: 64, UploadKiB: 1024, MemoryMiB: 1}
 	f.Add(Encode(capable))
 	f.Add(Encode(testSubmission(c, m)))
-	f.Add(Encode(Acknowledgement{V: 1, Manifest: d, Candidate: d, Custodian: id, Unreadable: []HospitalID{id}}))
-	f.Add(Encode(Answer{V: 1, Manifest: d, Submitters: d, Custodian: id, ShareSums: []Digest{d}, Checkpoint: TreeHead{3, d}, Cosignature: "line"}))
+	f.Add(Encode(Ready{V: 1, Manifest: d, Candidate: d, Custodian: id, Unreadable: []HospitalID{id}, Checkpoint: TreeHead{3, d}, Cosignature: "line"}))
+	f.Add(Encode(Send{V: 1, Manifest: d, Candidate: d, Custodian: id, ShareSums: []Digest{d}, Checkpoint: TreeHead{3, d}, Cosignature: "line"}))
+	f.Add(Encode(Vouch{V: 1, Manifest: d, Candidate: d, Hospital: id, Checkpoint: TreeHead{3, d}, Fingerprint: d[:]}))
+	f.Add(Encode(Derived{V: 1, Round: 2, Manifest: d, Candidate: d, Custodian: id, Result: d, Version: 2, Snapshot: d, Parameters: d}))
+	f.Add(Encode(Derived{V: 1, Manifest: d, Candidate: d, Custodian: id}))
 	f.Add(Encode(Burn{V: 1, Manifest: d, Custodian: id}))
 	f.Add(Encode(Decline{V: 1, Header: d, Hospital: id, Role: RoleUpdate, Reason: "why"}))
 	f.Fuzz(func(t *testing.T, b []byte) {
@@ -131,8 +134,10 @@ func FuzzDecodeMessages(f *testing.F) {
 			again(t, b, s)
 		}
 		decodeAgain[Join](t, b)
-		decodeAgain[Acknowledgement](t, b)
-		decodeAgain[Answer](t, b)
+		decodeAgain[Ready](t, b)
+		decodeAgain[Send](t, b)
+		decodeAgain[Vouch](t, b)
+		decodeAgain[Derived](t, b)
 		decodeAgain[Burn](t, b)
 		decodeAgain[Decline](t, b)
 		if s, err := Decode[Submission](b, MaxMessageBytes); err == nil {

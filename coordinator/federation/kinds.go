@@ -116,7 +116,7 @@ func (p Plan) Questions(kind RoundKind, parameters Digest) []string {
 	var list []string
 	for _, f := range p.Features {
 		for _, statistic := range []string{"n", "x", "xx"} {
-			list = append(list, "statistics/"+f.Name+"/"+statistic)
+			list = append(list, statisticPrefix+f.Name+"/"+statistic)
 		}
 	}
 	return sorted(list)

@@ -126,6 +126,14 @@ func SetDigest(set [][]HospitalID) Digest {
 	return Sum(Encode(kept))
 }
 
+// AsksDigest names what opening a candidate answers: its questions for its S.
+func AsksDigest(questions []string, set Digest) Digest {
+	return Sum(Encode(struct {
+		Questions []string `json:"questions"`
+		Set       Digest   `json:"set"`
+	}{questions, set}))
+}
+
 // Ready is a custodian's word on a candidate: it checked all of it and holds its share sum
 // for exactly this on its disk, or it could not read some envelopes, or found no valid share
 // in them. It binds nothing.
@@ -133,6 +141,7 @@ type Ready struct {
 	V           int          `json:"v"` // 1
 	Manifest    Digest       `json:"manifest"`
 	Candidate   Digest       `json:"candidate"`
+	Asks        Digest       `json:"asks"` // AsksDigest of the header's questions and S
 	Custodian   HospitalID   `json:"custodian"`
 	Unreadable  []HospitalID `json:"unreadable"`  // sorted; empty: ready
 	Checkpoint  TreeHead     `json:"checkpoint"`  // that includes the entry which names the candidate

@@ -83,16 +83,17 @@ type ApprovedRelease struct {
 // ErrRelease wraps every refusal of a release.
 var ErrRelease = errors.New("release refused")
 
-// CheckRelease judges a release at the end of the epoch of charter c: |S|−f distinct
-// hospitals of S approved exactly this.
-func CheckRelease(c Charter, r Release, approvals []VerifiedApproval) error {
-	if err := checkRelease(c, r, approvals); err != nil {
+// CheckRelease judges a release at the end of the epoch of charter c: every hospital of S
+// that the next charter has approved exactly this. Who is gone cannot be asked; what becomes
+// known of it stands in the terms of that charter, which the others sign.
+func CheckRelease(c, next Charter, r Release, approvals []VerifiedApproval) error {
+	if err := checkRelease(c, next, r, approvals); err != nil {
 		return fmt.Errorf("%w: %w", ErrRelease, err)
 	}
 	return nil
 }
 
-func checkRelease(c Charter, r Release, approvals []VerifiedApproval) error {
+func checkRelease(c, next Charter, r Release, approvals []VerifiedApproval) error {
 	if r.V != 1 || len(r.Questions) == 0 || len(r.LeavesOut) == 0 || len(r.LeavesOut) >= r.Size() {
 		return fmt.Errorf("format %d, %d questions, %d of %d left out", r.V, len(r.Questions), len(r.LeavesOut), r.Size())
 	}
@@ -117,8 +118,10 @@ func checkRelease(c Charter, r Release, approvals []VerifiedApproval) error {
 		}
 		approved[a.Hospital] = true
 	}
-	if need := r.Size() - c.MaxHostile; len(approved) < need {
-		return fmt.Errorf("%d approvals: %d of the %d hospitals must approve", len(approved), need, r.Size())
+	for _, m := range next.Members {
+		if in[m.ID] && !approved[m.ID] {
+			return fmt.Errorf("approval of %s is missing: each of the first sum that stays approves", m.ID)
+		}
 	}
 	return nil
 }

@@ -25,10 +25,14 @@ var (
 // remembers from its first moment. known lists the hospitals beyond the old roster that
 // this hospital approved itself.
 //
-// At least m−t+f+1 custodians closed the old epoch. If t answers for one set exist or can
-// still be given, f+1 of those who give them are among the closers, so an honest one is:
-// the union of the statements names every sum that was or can be opened. A manifest that
-// m−t+f+1 closers do not list is burned, exactly as by a burn certificate.
+// At least m−t+f+1 custodians closed the old epoch. If t sends for one candidate exist or
+// can still come, f+1 of those who send are among the closers, so an honest one is: the
+// union of the statements names every sum that was or can be opened. A manifest that
+// m−t+f+1 closers do not name is burned, exactly as by a burn certificate. What at most f
+// statements name counts only with its proof, so hostile custodians cannot block a question
+// that t custodians were never ready for; a statement without one is refused and not passed
+// over, because an honest closer may be the only one that knows. What earlier epochs left
+// is the same in every honest statement, so statements that differ in it are refused.
 func CheckTransition(t Transition, known []HospitalID) ([]Answered, error) {
 	if err := t.checkCharters(known); err != nil {
 		return nil, fmt.Errorf("epoch %d: %w: %w", t.New.Epoch, ErrTransition, err)
@@ -102,10 +106,44 @@ func (t Transition) checkClosings() error {
 	if len(closed) < t.Old.BurnQuorum() {
 		return fmt.Errorf("%d custodians closed epoch %d: %d must", len(closed), t.Old.Epoch, t.Old.BurnQuorum())
 	}
+	return t.checkShown()
+}
+
+// checkShown: each answer that a statement names is shown by its proof, or named by f+1.
+func (t Transition) checkShown() error {
+	naming := map[Digest]int{}
+	name := func(a Answered) Digest {
+		a = a.bare()
+		a.Released = Digest{} // one derived that no group held, another not yet
+		return Sum(Encode(a))
+	}
+	for i, c := range t.Closings {
+		if err := CheckProofs(t.Old, c); err != nil {
+			return err
+		}
+		if before := t.Closings[0]; !slices.EqualFunc(c.Before, before.Before, func(a, b Answered) bool { return CompareAnswered(a, b) == 0 }) {
+			return fmt.Errorf("%w: of %s and %s: they differ in what earlier epochs left", ErrClosing, before.Custodian, c.Custodian)
+		}
+		seen := map[Digest]bool{}
+		for _, a := range t.Closings[i].Answered {
+			if d := name(a); !seen[d] {
+				naming[d]++
+				seen[d] = true
+			}
+		}
+	}
+	for _, c := range t.Closings {
+		for i, a := range c.Answered {
+			if c.Proofs[i] == nil && naming[name(a)] <= t.Old.MaxHostile {
+				return fmt.Errorf("%w: of %s: it names manifest %s without a proof, and so do too few others", ErrClosing, c.Custodian, a.Manifest.Short())
+			}
+		}
+	}
 	return nil
 }
 
-// inherit is the union of all statements but for manifests that they burn.
+// inherit is what earlier epochs left and the union of all statements but for manifests
+// that they burn.
 func (t Transition) inherit() []Answered {
 	listing := map[Digest]int{}
 	for _, c := range t.Closings {
@@ -118,10 +156,13 @@ func (t Transition) inherit() []Answered {
 		}
 	}
 	var union []Answered
+	if len(t.Closings) > 0 {
+		union = slices.Clone(t.Closings[0].Before) // the same in all
+	}
 	for _, c := range t.Closings {
 		for _, a := range c.Answered {
 			if len(t.Closings)-listing[a.Manifest] < t.Old.BurnQuorum() {
-				union = append(union, a)
+				union = append(union, a.bare())
 			}
 		}
 	}
@@ -143,7 +184,7 @@ func (t Transition) applyReleases(inherited []Answered) error {
 				return fmt.Errorf("%w: approval of %s is not the one that the charter names", ErrRelease, a.Hospital)
 			}
 		}
-		if err := CheckRelease(t.Old, r, rest[:n]); err != nil {
+		if err := CheckRelease(t.Old, t.New, r, rest[:n]); err != nil {
 			return err
 		}
 		rest = rest[n:]

@@ -8,21 +8,23 @@ import (
 )
 
 // testTransition goes from four custodians (t = 3, f = 1) to the same with epoch 2. Three
-// close: the first two answered the same question for one set, the first also another.
+// close: the first two sent on the same question for one set, which needs no proof, the
+// first also on another, with its proof.
 func testTransition(t testing.TB) Transition {
 	t.Helper()
 	before := testCharter(t, 4)
 	after := clone(t, before)
 	after.Epoch, after.Previous = 2, before.Digest()
 	tr := Transition{Old: before, New: after}
-	opened := Answered{Manifest: Sum([]byte("opened")), Questions: []string{"train/a"}, Set: SetDigest(before.Groups)}
-	once := Answered{Manifest: Sum([]byte("once")), Questions: []string{"train/b"}, Set: SetDigest(before.Groups)}
+	opened := Answered{Manifest: Sum([]byte("opened")), Candidate: Sum([]byte("of opened")), Questions: []string{"train/a"}, Set: SetDigest(before.Groups)}
+	once := Answered{Manifest: Sum([]byte("once")), Candidate: Sum([]byte("of once")), Questions: []string{"train/b"}, Set: SetDigest(before.Groups)}
 	for i, id := range before.Custodians[:3] {
-		c := Closing{V: 1, Charter: before.Digest(), Custodian: id, Answered: []Answered{}}
+		c := testClosing(before, id)
 		if i < 2 {
 			c.Answered = append(c.Answered, opened)
 		}
 		if i < 1 {
+			once.Proof = testProof(before, once, id)
 			c.Answered = append(c.Answered, once)
 		}
 		slices.SortFunc(c.Answered, CompareAnswered)
@@ -31,9 +33,45 @@ func testTransition(t testing.TB) Transition {
 	return tr
 }
 
+func testClosing(c Charter, id HospitalID, answered ...Answered) Closing {
+	return Closing{V: 1, Charter: c.Digest(), Custodian: id, Answered: append([]Answered{}, answered...), Before: []Answered{}, Random: Sum([]byte(id))}
+}
+
+// testProof has the readies of the first t custodians and the closer's own Send.
+func testProof(c Charter, a Answered, closer HospitalID) *Proof {
+	sent := Signed{Signer: closer, Body: Encode(Send{V: 1, Manifest: a.Manifest, Candidate: a.Candidate, Custodian: closer}), Signature: []byte("signature")}
+	p := &Proof{Send: &sent}
+	for _, id := range c.Custodians[:c.Threshold] {
+		r := Ready{V: 1, Manifest: a.Manifest, Candidate: a.Candidate, Custodian: id, Asks: AsksDigest(a.Questions, a.Set)}
+		p.Readies = append(p.Readies, Signed{Signer: id, Body: Encode(r), Signature: []byte("signature")})
+	}
+	return p
+}
+
+// verifiedClosing decodes what a statement embeds; the tests do without signatures.
+func verifiedClosing(c Closing) VerifiedClosing {
+	v := VerifiedClosing{Closing: c, Blob: Sum(Encode(c))}
+	for _, a := range c.Answered {
+		var p *VerifiedProof
+		if a.Proof != nil {
+			p = &VerifiedProof{}
+			for _, s := range a.Proof.Readies {
+				r, _ := Decode[Ready](s.Body, MaxMessageBytes)
+				p.Readies = append(p.Readies, r)
+			}
+			if a.Proof.Send != nil {
+				s, _ := Decode[Send](a.Proof.Send.Body, MaxMessageBytes)
+				p.Send = &s
+			}
+		}
+		v.Proofs = append(v.Proofs, p)
+	}
+	return v
+}
+
 func (t *Transition) close(c Closing) {
 	blob := Sum(Encode(c))
-	t.Closings = append(t.Closings, VerifiedClosing{Closing: c, Blob: blob})
+	t.Closings = append(t.Closings, verifiedClosing(c))
 	t.New.Closings = append(slices.Clip(t.New.Closings), blob)
 }
 
@@ -47,7 +85,12 @@ func TestTransitionInherits(t *testing.T) {
 	if len(inherited) != 2 {
 		t.Fatalf("inherited %v, want both answers", inherited)
 	}
-	tr.close(Closing{V: 1, Charter: tr.Old.Digest(), Custodian: tr.Old.Custodians[3], Answered: []Answered{}})
+	for _, a := range inherited {
+		if a.Proof != nil {
+			t.Errorf("the next epoch remembers the proof of %s", a.Manifest.Short())
+		}
+	}
+	tr.close(testClosing(tr.Old, tr.Old.Custodians[3]))
 	if inherited, err = CheckTransition(tr, nil); err != nil || len(inherited) != 1 || inherited[0].Manifest != Sum([]byte("opened")) {
 		t.Errorf("with a fourth statement: %v, %v, want the answer that two gave", inherited, err)
 	}
@@ -76,16 +119,104 @@ func TestTransitionRefusals(t *testing.T) {
 		"statement format":           {func(tr *Transition) { tr.Closings[0].V = 2 }, "format 2"},
 		"answers out of order":       {func(tr *Transition) { slices.Reverse(tr.Closings[0].Answered) }, "repeated or out of order"},
 		"answer without a question":  {func(tr *Transition) { tr.Closings[0].Answered[0].Questions = nil }, "is incomplete"},
+		"no random bytes":            {func(tr *Transition) { tr.Closings[2].Random = Digest{} }, "no random bytes"},
+		"an epoch before the first":  {func(tr *Transition) { tr.Closings[2].Before = tr.Closings[1].Answered }, "an epoch before the first"},
+		"released by a custodian":    {func(tr *Transition) { tr.Closings[1].Answered[0].Released = Sum(nil) }, "which only a charter does"},
+		"a proof that was not read":  {func(tr *Transition) { tr.Closings[1].Proofs = nil }, "0 proofs were verified for 1 answers"},
+		"one names it, unproved":     {func(tr *Transition) { noProofs(tr) }, "without a proof, and so do too few others"},
+		"t−1 were ready":             {func(tr *Transition) { p := proof(tr); p.Readies = p.Readies[1:] }, "2 readies: 3 must be ready"},
+		"one was ready twice":        {func(tr *Transition) { p := proof(tr); p.Readies[1] = p.Readies[0] }, "repeated or out of order"},
+		"a stranger was ready":       {func(tr *Transition) { proof(tr).Readies[2].Custodian = "h-zzzzzzzzzzzzzzzz" }, "no custodian"},
+		"one complained":             {func(tr *Transition) { proof(tr).Readies[2].Unreadable = tr.Old.Custodians[:1] }, "or a complaint"},
+		"ready for another":          {func(tr *Transition) { proof(tr).Readies[2].Candidate = Sum(nil) }, "is for candidate"},
+		"ready under another":        {func(tr *Transition) { proof(tr).Readies[2].Manifest = Sum(nil) }, "is for candidate"},
+		"ready on another question":  {func(tr *Transition) { proof(tr).Readies[2].Asks = Sum(nil) }, "for other questions or another set"},
+		"another's send":             {func(tr *Transition) { proof(tr).Send.Custodian = tr.Old.Custodians[1] }, "send of "},
+		"a send for another":         {func(tr *Transition) { proof(tr).Send.Candidate = Sum(nil) }, "send of "},
+		"another question is named":  {func(tr *Transition) { named(tr).Questions = []string{"train/z"} }, "for other questions or another set"},
+		"another set is named":       {func(tr *Transition) { named(tr).Set = Sum(nil) }, "for other questions or another set"},
 		"approvals of nothing":       {func(tr *Transition) { tr.Approvals = []VerifiedApproval{{}} }, "1 approvals of no release"},
 	} {
 		tr := testTransition(t)
 		for i := range tr.Closings {
-			tr.Closings[i].Closing = clone(t, tr.Closings[i].Closing)
+			blob := tr.Closings[i].Blob
+			tr.Closings[i] = verifiedClosing(clone(t, tr.Closings[i].Closing))
+			tr.Closings[i].Blob = blob
 		}
 		c.change(&tr)
 		_, err := CheckTransition(tr, nil)
 		if !errors.Is(err, ErrTransition) || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s: got %v, want %q", name, err, c.want)
+		}
+	}
+}
+
+// named is the answer that one statement names with a proof, as proof is its proof.
+func named(tr *Transition) *Answered {
+	answered := tr.Closings[0].Answered
+	return &answered[slices.IndexFunc(answered, func(a Answered) bool { return a.Proof != nil })]
+}
+
+func proof(tr *Transition) *VerifiedProof {
+	return tr.Closings[0].Proofs[slices.IndexFunc(tr.Closings[0].Answered, func(a Answered) bool { return a.Proof != nil })]
+}
+
+func noProofs(tr *Transition) {
+	for i, c := range tr.Closings {
+		for j := range c.Answered {
+			tr.Closings[i].Answered[j].Proof, tr.Closings[i].Proofs[j] = nil, nil
+		}
+	}
+}
+
+// TestNamingBlocksNothing: hostile custodians, f of them, name a question that t were never
+// ready for. Without their statements the transition stands and the question is free.
+func TestNamingBlocksNothing(t *testing.T) {
+	c := testCharter(t, 4)
+	after := clone(t, c)
+	after.Epoch, after.Previous = 2, c.Digest()
+	made := Answered{Manifest: Sum([]byte("M")), Candidate: Sum([]byte("C")), Questions: []string{"train/z"}, Set: SetDigest(c.Groups)}
+	tr := Transition{Old: c, New: after}
+	for _, id := range c.Custodians[:3] {
+		tr.close(testClosing(c, id))
+	}
+	hostile := clone(t, tr)
+	hostile.close(testClosing(c, c.Custodians[3], made))
+	if _, err := CheckTransition(hostile, nil); !errors.Is(err, ErrClosing) || !strings.Contains(err.Error(), string(c.Custodians[3])) {
+		t.Errorf("with a made-up answer: %v", err)
+	}
+	if inherited, err := CheckTransition(tr, nil); err != nil || len(inherited) > 0 {
+		t.Errorf("without it: %v, %v", inherited, err)
+	}
+}
+
+// TestEarlierEpochsStay: what the epoch began with is handed on, and is not proved again.
+func TestEarlierEpochsStay(t *testing.T) {
+	tr := testTransition(t)
+	inherited, err := CheckTransition(tr, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	after := clone(t, tr.New)
+	after.Epoch, after.Previous, after.Closings = 3, tr.New.Digest(), nil
+	next := Transition{Old: tr.New, New: after}
+	for _, id := range after.Custodians[:3] {
+		c := testClosing(tr.New, id)
+		c.Before = inherited
+		next.close(c)
+	}
+	if got, err := CheckTransition(next, nil); err != nil || !equal(got, inherited) {
+		t.Errorf("epoch 3 inherits %v, %v, want %v", got, err, inherited)
+	}
+	for name, change := range map[string]func(c *Closing){
+		"one forgets an answer":   func(c *Closing) { c.Before = inherited[1:] },
+		"one remembers otherwise": func(c *Closing) { c.Before[0].Released = Sum(nil) },
+		"one proves an old one":   func(c *Closing) { c.Before[0].Proof = &Proof{} },
+	} {
+		bad := clone(t, next)
+		change(&bad.Closings[2].Closing)
+		if _, err := CheckTransition(bad, nil); !errors.Is(err, ErrClosing) {
+			t.Errorf("%s: %v", name, err)
 		}
 	}
 }
@@ -128,7 +259,7 @@ func (tr *Transition) release(r Release, n int) {
 func TestRelease(t *testing.T) {
 	tr := testTransition(t)
 	r := testRelease(tr)
-	tr.release(r, 3)
+	tr.release(r, 4)
 	inherited, err := CheckTransition(tr, nil)
 	if err != nil {
 		t.Fatal(err)
@@ -142,8 +273,11 @@ func TestRelease(t *testing.T) {
 		if a.Allows(a.Questions, SetDigest([][]HospitalID{group[1:]})) {
 			t.Errorf("%v: others than were released are allowed", a)
 		}
-		if !a.Allows(a.Questions, SetDigest(tr.Old.Groups)) || !a.Allows([]string{"train/c"}, SetDigest([][]HospitalID{group[1:]})) {
-			t.Errorf("%v: the same hospitals, or another question, are refused", a)
+		if a.Allows(a.Questions, SetDigest(tr.Old.Groups)) {
+			t.Errorf("%v: the same hospitals are asked again", a)
+		}
+		if !a.Allows([]string{"train/c"}, SetDigest([][]HospitalID{group[1:]})) {
+			t.Errorf("%v: another question is refused", a)
 		}
 	}
 	if got, want := r.Consequence(group[3]), "The next sum leaves out "+string(group[3])+". A coordinator that opened the earlier sum of all 4 learns the update of "+
@@ -161,7 +295,7 @@ func TestReleaseOfWhatNobodyAnswered(t *testing.T) {
 		tr := testTransition(t)
 		r := testRelease(tr)
 		change(&r)
-		tr.release(r, 3)
+		tr.release(r, r.Size())
 		inherited, err := CheckTransition(tr, nil)
 		if err != nil {
 			t.Errorf("%s: %v", name, err)
@@ -179,16 +313,16 @@ func TestReleaseRefusals(t *testing.T) {
 		build func(*Transition)
 		want  string
 	}{
-		"one approval short":       {func(tr *Transition) { tr.release(testRelease(*tr), 2) }, "2 approvals: 3 of the 4 hospitals must approve"},
-		"approvals left out":       {func(tr *Transition) { tr.release(testRelease(*tr), 3); tr.Approvals = tr.Approvals[:2] }, "approvals are missing"},
-		"approval exchanged":       {func(tr *Transition) { tr.release(testRelease(*tr), 3); tr.Approvals[0].Blob = Sum(nil) }, "is not the one that the charter names"},
-		"approval of another":      {func(tr *Transition) { tr.release(testRelease(*tr), 3); tr.Approvals[0].Release = Sum(nil) }, "is of release"},
-		"approval of an old epoch": {func(tr *Transition) { tr.release(testRelease(*tr), 3); tr.Approvals[0].Charter = Sum(nil) }, "after charter"},
+		"one approval short":       {func(tr *Transition) { tr.release(testRelease(*tr), 3) }, "is missing: each of the first sum that stays approves"},
+		"approvals left out":       {func(tr *Transition) { tr.release(testRelease(*tr), 4); tr.Approvals = tr.Approvals[:3] }, "approvals are missing"},
+		"approval exchanged":       {func(tr *Transition) { tr.release(testRelease(*tr), 4); tr.Approvals[0].Blob = Sum(nil) }, "is not the one that the charter names"},
+		"approval of another":      {func(tr *Transition) { tr.release(testRelease(*tr), 4); tr.Approvals[0].Release = Sum(nil) }, "is of release"},
+		"approval of an old epoch": {func(tr *Transition) { tr.release(testRelease(*tr), 4); tr.Approvals[0].Charter = Sum(nil) }, "after charter"},
 		"approval repeated": {func(tr *Transition) {
-			tr.release(testRelease(*tr), 3)
+			tr.release(testRelease(*tr), 4)
 			tr.Approvals[1].Hospital = tr.Approvals[0].Hospital
 		}, "or repeated"},
-		"approval from outside S": {func(tr *Transition) { tr.release(testRelease(*tr), 3); tr.Approvals[1].Hospital = "h-aaaaaaaaaaaaaaaa" }, "not in the set"},
+		"approval from outside S": {func(tr *Transition) { tr.release(testRelease(*tr), 4); tr.Approvals[1].Hospital = "h-aaaaaaaaaaaaaaaa" }, "not in the set"},
 		"nobody left out":         {func(tr *Transition) { r := testRelease(*tr); r.LeavesOut = nil; tr.release(r, 4) }, "0 of 4 left out"},
 		"everybody left out":      {func(tr *Transition) { r := testRelease(*tr); r.LeavesOut = r.Set[0]; tr.release(r, 4) }, "4 of 4 left out"},
 		"a stranger left out": {func(tr *Transition) {
@@ -205,9 +339,9 @@ func TestReleaseRefusals(t *testing.T) {
 	}
 }
 
-// TestClosersKnowEverySum takes every way in which custodians of one epoch can have
-// answered and closed, m = 3, 4 and 5, and hostile ones can have lied about it. Whatever t
-// custodians answered, before or after the transition, the new epoch inherits it; and if
+// TestClosersKnowEverySum takes every way in which custodians of one epoch can have sent
+// and closed, m = 3, 4 and 5, and hostile ones can have lied about it. Whatever t
+// custodians sent for, before or after the transition, the new epoch inherits it; and if
 // f were 2t−m, it would not.
 func TestClosersKnowEverySum(t *testing.T) {
 	for _, m := range []int{3, 4, 5} {
@@ -228,11 +362,11 @@ func TestClosersKnowEverySum(t *testing.T) {
 
 // lostSums counts the cases in which t answers under one manifest exist or can still
 // come, and how many of them the next epoch does not inherit. The last hostile
-// custodians are hostile: they answer, and close without saying so.
+// custodians are hostile: they send, and close without saying so.
 func lostSums(c Charter, hostile, quorum int) (lost, cases int) {
 	m, honest := len(c.Custodians), len(c.Custodians)-hostile
 	after := Charter{Epoch: 2}
-	asked := Answered{Manifest: Sum([]byte("M")), Questions: []string{"train/a"}, Set: SetDigest(c.Groups)}
+	asked := Answered{Manifest: Sum([]byte("M")), Candidate: Sum([]byte("C")), Questions: []string{"train/a"}, Set: SetDigest(c.Groups)}
 	for closers := range 1 << m {
 		for answered := range 1 << honest {
 			tr := Transition{Old: c, New: after}
@@ -245,7 +379,7 @@ func lostSums(c Charter, hostile, quorum int) (lost, cases int) {
 				if !closed {
 					continue
 				}
-				statement := Closing{V: 1, Charter: c.Digest(), Custodian: id, Answered: []Answered{}}
+				statement := testClosing(c, id)
 				if gave {
 					statement.Answered = append(statement.Answered, asked)
 				}
@@ -265,7 +399,7 @@ func lostSums(c Charter, hostile, quorum int) (lost, cases int) {
 
 func FuzzDecodeEpoch(f *testing.F) {
 	tr := testTransition(f)
-	tr.release(testRelease(tr), 3)
+	tr.release(testRelease(tr), 4)
 	f.Add(Encode(tr.New))
 	f.Add(Encode(tr.New.Terms()))
 	f.Add(Encode(tr.Closings[0].Closing))
@@ -273,7 +407,11 @@ func FuzzDecodeEpoch(f *testing.F) {
 	f.Fuzz(func(t *testing.T, b []byte) {
 		if c, err := DecodeClosing(b); err == nil {
 			again(t, b, c)
-			if err := CheckClosing(tr.Old, c); err != nil && !errors.Is(err, ErrClosing) {
+			err := CheckClosing(tr.Old, c)
+			if err == nil {
+				err = CheckProofs(tr.Old, verifiedClosing(c))
+			}
+			if err != nil && !errors.Is(err, ErrClosing) {
 				t.Errorf("unnamed refusal: %v", err)
 			}
 		}

@@ -53,31 +53,40 @@ func Base(ctx context.Context, b storage.Bucket, r Round) (models.Snapshot, erro
 }
 
 func load(ctx context.Context, b storage.Bucket, charter federation.Charter, r round.Round) (Record, error) {
-	rec := Record{Round: Round{Charter: charter, Manifest: r.Manifest, Submissions: map[federation.HospitalID]federation.Submission{}}}
-	var err error
-	if rec.Round.Header, err = Header(ctx, b, r.Header); err != nil {
-		return rec, err
-	}
-	if rec.Round.Plan, err = Plan(ctx, b, rec.Round.Header.Plan); err != nil {
-		return rec, err
-	}
 	raw, err := storage.GetBlob(ctx, b, r.Candidate, federation.MaxManifestBytes)
 	if err != nil {
-		return rec, err
+		return Record{}, err
 	}
-	if rec.Round.Candidate, err = federation.DecodeCandidate(raw); err != nil {
-		return rec, err
+	candidate, err := federation.DecodeCandidate(raw)
+	if err != nil {
+		return Record{}, err
 	}
-	for _, group := range rec.Round.Candidate.Groups {
-		for _, member := range group {
-			s, err := message[federation.Submission](ctx, b, charter, member.Submission)
-			if err != nil {
-				return rec, err
-			}
-			rec.Round.Submissions[member.Hospital] = s
-		}
+	rec := Record{}
+	if rec.Round, err = LoadRound(ctx, b, charter, r, candidate); err != nil {
+		return rec, err
 	}
 	return rec, rec.sends(ctx, b, r)
+}
+
+// LoadRound reads and verifies what a candidate of a round refers to: header, plan and the
+// submissions of its members.
+func LoadRound(ctx context.Context, b storage.Bucket, charter federation.Charter, r round.Round, candidate federation.Candidate) (Round, error) {
+	out := Round{Charter: charter, Manifest: r.Manifest, Candidate: candidate, Submissions: map[federation.HospitalID]federation.Submission{}}
+	var err error
+	if out.Header, err = Header(ctx, b, r.Header); err != nil {
+		return out, err
+	}
+	if out.Plan, err = Plan(ctx, b, out.Header.Plan); err != nil {
+		return out, err
+	}
+	for _, group := range candidate.Groups {
+		for _, member := range group {
+			if out.Submissions[member.Hospital], err = message[federation.Submission](ctx, b, charter, member.Submission); err != nil {
+				return out, err
+			}
+		}
+	}
+	return out, nil
 }
 
 func (rec *Record) sends(ctx context.Context, b storage.Bucket, r round.Round) error {

@@ -2,6 +2,7 @@ package opening
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -118,6 +119,9 @@ type Outcome struct {
 	Snapshot *models.Snapshot
 }
 
+// ErrNothing: no version and no result follows from an opened sum.
+var ErrNothing = errors.New("nothing follows from the sum")
+
 // Conclude applies the plan's rule to an opened sum. base is the snapshot that the
 // header names, ignored for statistics; its parameters are replaced by the next ones.
 func Conclude(r Round, sum Sum, base models.Snapshot) (Outcome, error) {
@@ -133,7 +137,7 @@ func Conclude(r Round, sum Sum, base models.Snapshot) (Outcome, error) {
 		err = out.evaluate(r.Plan, sum)
 	}
 	if err != nil {
-		return Outcome{}, fmt.Errorf("conclude round %d: %w", r.Header.Round, err)
+		return Outcome{}, fmt.Errorf("conclude round %d: %w: %w", r.Header.Round, ErrNothing, err)
 	}
 	return out, nil
 }

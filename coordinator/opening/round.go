@@ -23,3 +23,19 @@ type ShareSums struct {
 	Custodian federation.HospitalID
 	ByGroup   [][]uint16
 }
+
+// Bytes is the size of all ciphertexts that the round's candidate sums.
+func (r Round) Bytes() (int64, error) {
+	params, err := Parameters(r.Header.Ring)
+	if err != nil {
+		return 0, err
+	}
+	each, members := 0, 0
+	for _, size := range params.SegmentPlan(SegmentTarget) {
+		each += size
+	}
+	for _, group := range r.Candidate.Groups {
+		members += len(group)
+	}
+	return int64(each) * int64(members), nil
+}

@@ -100,7 +100,7 @@ func applyPublish(s State, e Entry) (State, error) {
 		return s, nil
 	}
 	changed := e.Parameters != s.Model.Parameters
-	s.Model = Version{e.Version, e.Snapshot, e.Parameters, e.Round}
+	s.Model, s.Signed = Version{e.Version, e.Snapshot, e.Parameters, e.Round}, nil
 	if changed { // no one asks about the parameters of an old version again
 		s.Attempts = slices.DeleteFunc(slices.Clone(s.Attempts), func(a Attempt) bool { return a.Kind != federation.Statistics })
 	}
@@ -157,6 +157,9 @@ func applyDerived(s State, e Entry) (State, error) {
 	o.Owing = slices.DeleteFunc(slices.Clone(o.Owing), func(id federation.HospitalID) bool { return id == e.Hospital })
 	if held := (Held{e.Hospital, e.Blob}); e.Reason == "" {
 		o.Derived = append(slices.Clone(o.Derived), held)
+		if o.Version > 0 {
+			s.Signed = append(slices.Clone(s.Signed), held)
+		}
 	} else {
 		o.Disputed = append(slices.Clone(o.Disputed), held)
 	}

@@ -112,13 +112,17 @@ type SumOpened struct {
 	Metric     *float64                // the stop rule's, of an evaluate round; nil: it is not defined
 }
 
-// OpeningFailed says that no group of the sum holds with what was sent so far, or, where Lost
-// is set, that an object which the sum needs is gone.
+// OpeningFailed says that no group of the sum holds with what was sent so far.
 type OpeningFailed struct {
 	Round  uint64
 	Sends  int
 	Reason string
-	Lost   bool
+}
+
+// SumLost says that an object which the sum needs is gone or damaged.
+type SumLost struct {
+	Round  uint64
+	Reason string
 }
 
 // RoundDefeated completes TaskAbandon.

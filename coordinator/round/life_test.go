@@ -247,7 +247,7 @@ func TestLostObject(t *testing.T) {
 	s := proposed(t)
 	s.ready("A", "B", "C")
 	s.send("ABC")
-	s.must("an object is gone", round.OpeningFailed{Round: 2, Sends: 3, Reason: "segment 3 is gone", Lost: true})
+	s.must("an object is gone", round.SumLost{Round: 2, Reason: "segment 3 is gone"})
 	s.expect(round.Abandoned, "")
 	s.own(round.TaskOpen)
 	if !strings.HasPrefix(s.state.Finished, "what the next train round asks was answered in round 2 and is never asked again") {

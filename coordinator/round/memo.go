@@ -84,6 +84,11 @@ func (m Memo) Apply(e Entry) (Memo, error) {
 	return next, nil
 }
 
+// Stood reports whether the candidate stands since the entry of this index.
+func (m Memo) Stood(index int64) bool {
+	return m.ReadyEntry != nil && m.ReadyIndex == index && m.State.Stands()
+}
+
 // StateEntry returns the entry that names a Memo, and its bytes, the blob to store first.
 func StateEntry(m Memo, w When) (Entry, []byte) {
 	blob := m.Encode()

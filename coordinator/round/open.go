@@ -130,12 +130,19 @@ func (ev OpeningFailed) decide(s State, w When) ([]Entry, error) {
 	switch {
 	case ev.Round != s.Round.Number || s.Round.Phase != Publishing:
 		return nil, fmt.Errorf("open sum of round %d: %w", ev.Round, ErrStale)
-	case !ev.Lost && (ev.Sends < len(s.Round.Sends) || !s.settled(ev.Sends)):
+	case ev.Sends < len(s.Round.Sends) || !s.settled(ev.Sends):
 		return nil, nil // more share sums may help
 	}
 	e := s.abandon(s.advise(ev.Reason, nil), w)
-	e.Failed = !ev.Lost
+	e.Failed = true
 	return one(e)
+}
+
+func (ev SumLost) decide(s State, w When) ([]Entry, error) {
+	if ev.Round != s.Round.Number || !s.Round.Phase.Running() || s.Round.Phase == Gathering {
+		return nil, fmt.Errorf("sum of round %d: %w", ev.Round, ErrStale)
+	}
+	return one(s.abandon(s.advise(ev.Reason, nil), w))
 }
 
 // DerivedVerified: what does not agree with the log is kept there too, as evidence.

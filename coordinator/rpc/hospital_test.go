@@ -31,7 +31,7 @@ func told(l lies) func(context.Context, *puppet, *atriumpb.Work) error {
 }
 
 // hospitalAttacks are those of the last of 7 hospitals in groups of 4 and 3: m = 7, t = 5,
-// f = 1, K = 3. Its group cannot do without it.
+// f = 2, K = 3. Its group cannot do without it.
 func hospitalAttacks() []attack {
 	garbage := func(custodians ...int) func([][]uint16) {
 		return func(shares [][]uint16) {
@@ -125,9 +125,9 @@ func hospitalAttacks() []attack {
 			show: []string{"dropped", tooSmall}},
 		{name: "shares of another length", lost: true, do: told(lies{plain: func(_ int, share []byte) []byte { return share[:33] }}),
 			show: []string{"dropped", tooSmall}},
-		{name: "envelopes that f custodians cannot read", do: told(lies{sealed: func(e [][]byte) { e[1] = flip(e[1]) }}),
+		{name: "envelopes that f custodians cannot read", do: told(lies{sealed: func(e [][]byte) { e[1], e[2] = flip(e[1]), flip(e[2]) }}),
 			show: []string{"excused", "could not read a submitter who stayed", "group 1       3 hospitals in the sum"}},
-		{name: "two envelopes exchanged", lost: true, do: told(lies{sealed: func(e [][]byte) { e[0], e[1] = e[1], e[0] }}),
+		{name: "three envelopes exchanged", lost: true, do: told(lies{sealed: func(e [][]byte) { e[0], e[1], e[2] = e[1], e[2], e[0] }}),
 			show: []string{"dropped", tooSmall}},
 		{name: "values outside the range", lost: true, do: told(lies{copies: 3, fields: func(f []uint32) { // 3·60,000 and two of about 2^15 are above 3·(2^16−1)
 			for i := range f {

@@ -142,8 +142,9 @@ func (s *Server) Poll(ctx context.Context, req *atriumpb.PollRequest) (*atriumpb
 
 func workMessage(w coordinator.Work) *atriumpb.Work {
 	return &atriumpb.Work{Id: w.ID, Kind: string(w.Kind), Round: w.Round, Header: w.Header, Manifest: w.Manifest[:],
-		Checkpoint: w.Checkpoint, Consistency: w.Consistency, Submitters: w.Submitters, Entry: w.Entry, EntryIndex: w.EntryIndex,
-		Inclusion: w.Inclusion, Version: w.Version, Snapshot: w.Snapshot[:], Reason: w.Reason}
+		Checkpoint: w.Checkpoint, Consistency: w.Consistency, Candidate: w.Candidate, Entry: w.Entry, EntryIndex: w.EntryIndex,
+		Inclusion: w.Inclusion, Version: w.Version, Snapshot: w.Snapshot[:], Reason: w.Reason,
+		Readies: w.Readies, Vouches: w.Vouches, Sends: w.Sends, Derived: w.Derived, Result: w.Result[:], Parameters: w.Parameters[:]}
 }
 
 // Send implements the small signed messages.
@@ -153,14 +154,17 @@ func (s *Server) Send(ctx context.Context, req *atriumpb.Message) (*atriumpb.Rec
 		return nil, err
 	}
 	take, ok := map[string]func(context.Context, federation.HospitalID, []byte) error{
-		"join": c.Join, "decline": c.Decline, "acknowledgement": c.Acknowledge, "burn": c.Burn,
+		"join": c.Join, "decline": c.Decline, "ready": c.Ready, "vouch": c.Vouch, "burn": c.Burn, "derived": c.Derived,
 	}[req.GetKind()]
 	if !ok {
 		return nil, status.Errorf(codes.InvalidArgument, "message of kind %.40q", req.GetKind())
 	}
 	err = take(ctx, id, req.GetSigned())
-	if req.GetKind() == "acknowledgement" {
+	switch req.GetKind() {
+	case "ready":
 		return &atriumpb.Receipt{}, s.refuse(ctx, c, id, federation.RoleCustodian, err)
+	case "vouch":
+		return &atriumpb.Receipt{}, s.refuse(ctx, c, id, federation.RoleUpdate, err)
 	}
 	return &atriumpb.Receipt{}, s.wire(err)
 }
@@ -270,13 +274,30 @@ func (s *Server) Envelopes(req *atriumpb.EnvelopesRequest, stream grpc.ServerStr
 	}))
 }
 
-// SendAnswer implements a custodian's answer.
-func (s *Server) SendAnswer(ctx context.Context, req *atriumpb.AnswerRequest) (*atriumpb.Receipt, error) {
+// SendShares implements what a custodian sends.
+func (s *Server) SendShares(ctx context.Context, req *atriumpb.SharesRequest) (*atriumpb.Receipt, error) {
 	c, id, err := s.enter(ctx, req.GetFederation())
 	if err != nil {
 		return nil, err
 	}
-	return &atriumpb.Receipt{}, s.refuse(ctx, c, id, federation.RoleCustodian, c.Answer(ctx, id, req.GetSigned(), req.GetShareSums()))
+	return &atriumpb.Receipt{}, s.refuse(ctx, c, id, federation.RoleCustodian, c.SendShares(ctx, id, req.GetSigned(), req.GetShareSums()))
+}
+
+// Ciphertext implements the download of what a candidate sums.
+func (s *Server) Ciphertext(req *atriumpb.CiphertextRequest, stream grpc.ServerStreamingServer[atriumpb.Chunk]) error {
+	c, _, err := s.enter(stream.Context(), req.GetFederation())
+	if err != nil {
+		return err
+	}
+	candidate, err := digest(req.GetCandidate())
+	if err != nil {
+		return err
+	}
+	name, err := c.CiphertextName(stream.Context(), candidate, federation.HospitalID(req.GetHospital()), int(req.GetIndex()))
+	if err != nil {
+		return s.wire(err)
+	}
+	return s.stream(c, name, req.GetOffset(), stream)
 }
 
 // Fetch implements the download of a content-addressed object from an offset on.
@@ -289,18 +310,23 @@ func (s *Server) Fetch(req *atriumpb.FetchRequest, stream grpc.ServerStreamingSe
 	if err != nil {
 		return err
 	}
-	if req.GetOffset() < 0 {
-		return status.Errorf(codes.InvalidArgument, "fetch from offset %d", req.GetOffset())
-	}
 	name := storage.Blob(want)
 	if _, err := c.Bucket().Stat(stream.Context(), name); errors.Is(err, storage.ErrNotFound) {
 		name = storage.ModelSegment(want)
+	}
+	return s.stream(c, name, req.GetOffset(), stream)
+}
+
+// stream sends an object from an offset on.
+func (s *Server) stream(c *coordinator.Coordinator, name string, from int64, stream grpc.ServerStreamingServer[atriumpb.Chunk]) error {
+	if from < 0 {
+		return status.Errorf(codes.InvalidArgument, "fetch from offset %d", from)
 	}
 	info, err := c.Bucket().Stat(stream.Context(), name)
 	if err != nil {
 		return s.wire(err)
 	}
-	for offset := req.GetOffset(); offset < info.Size; offset += chunkBytes {
+	for offset := from; offset < info.Size; offset += chunkBytes {
 		data, err := c.Bucket().Get(stream.Context(), name, offset, chunkBytes)
 		if err != nil {
 			return s.wire(err)

@@ -28,10 +28,12 @@ type coordinator struct {
 
 // news is what hospitals ask for work about.
 type news struct {
-	round               uint64
-	phase               round.Phase
-	candidate, selected federation.Digest
-	attempts            int
+	round     uint64
+	phase     round.Phase
+	candidate federation.Digest
+	stands    bool
+	owing     int
+	attempts  int
 }
 
 func newCoordinator(w *world) *coordinator {
@@ -89,7 +91,7 @@ func (c *coordinator) commit(ev round.Event) error {
 // announce wakes the hospitals when there is something new to ask for.
 func (c *coordinator) announce() {
 	r := c.state.Round
-	now := news{r.Number, r.Phase, r.Candidate, r.Selected, len(c.state.Attempts)}
+	now := news{r.Number, r.Phase, r.Candidate, c.state.Stands(), len(c.state.Outcome.Owing), len(c.state.Attempts)}
 	if now == c.seen {
 		return
 	}
@@ -147,11 +149,7 @@ func (c *coordinator) event(t round.Task, s round.State) (round.Event, error) {
 	case round.TaskManifest:
 		return c.manifest(t, s), nil
 	case round.TaskPropose:
-		blob, err := c.submitters(t, s)
-		return round.CandidateStored{Set: t.Set, Blob: blob}, err
-	case round.TaskSelect:
-		blob, err := c.submitters(t, s)
-		return round.SelectionStored{Set: t.Set, Blob: blob}, err
+		return c.candidate(t, s)
 	case round.TaskPublish:
 		return c.w.publish(s)
 	case round.TaskAbandon:
@@ -266,31 +264,42 @@ func signed(by federation.HospitalID, body any) federation.Signed {
 	return federation.Signed{Signer: by, Body: federation.Encode(body), Signature: make([]byte, 64)}
 }
 
-func (c *coordinator) submitters(t round.Task, s round.State) (federation.Digest, error) {
-	list, err := s.Round.Submitters(t.Set)
+// candidate names S and, in place of sums that nobody encrypted, something of each group.
+func (c *coordinator) candidate(t round.Task, s round.State) (round.Event, error) {
+	list, err := s.Round.CandidateOf(t.Set)
+	if err != nil {
+		return nil, err
+	}
+	bytes := int64(0)
+	for g, group := range list.Groups {
+		bytes += int64(len(group)) * c.cost.ciphertext
+		if len(group) > 0 {
+			list.Sums[g] = federation.Sum(fmt.Appendf(nil, "sum of group %d under %s", g, list.Manifest))
+		}
+	}
 	digest := list.Digest()
 	c.w.blobs[digest] = list
-	return digest, err
+	return round.CandidateStored{Set: t.Set, Blob: digest, Bytes: bytes}, nil
 }
 
 // publish takes the sums of a round and concludes it.
 func (w *world) publish(s round.State) (round.Event, error) {
 	var used []federation.HospitalID
-	for _, a := range s.Round.Answers {
+	for _, a := range s.Round.Sends {
 		used = append(used, a.Hospital)
 	}
 	slices.Sort(used)
-	list := w.blobs[s.Round.Selected].(federation.Candidate)
-	ev := round.SumOpened{Round: s.Round.Number, Answers: len(used), Used: used}
+	list := w.blobs[s.Round.Candidate].(federation.Candidate)
+	ev := round.SumOpened{Round: s.Round.Number, Sends: len(used), Used: used}
 	for g, group := range list.Groups {
 		if len(group) > 0 {
 			ev.Groups = append(ev.Groups, g)
 		}
 	}
 	h := w.blobs[s.Round.Header].(federation.Header)
-	outcome, err := w.conclude(opening.Round{Charter: w.charter, Plan: w.plan, Header: h, Manifest: s.Round.Manifest, Submitters: list})
+	outcome, err := w.conclude(opening.Round{Charter: w.charter, Plan: w.plan, Header: h, Manifest: s.Round.Manifest, Candidate: list})
 	if errors.Is(err, errRule) {
-		return round.OpeningFailed{Round: s.Round.Number, Answers: len(w.charter.Custodians), Reason: err.Error()}, nil
+		return round.OpeningFailed{Round: s.Round.Number, Sends: len(w.charter.Custodians), Reason: err.Error()}, nil
 	}
 	if err != nil {
 		return nil, err

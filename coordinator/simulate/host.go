@@ -36,9 +36,10 @@ type host struct {
 
 	state  participant.State
 	join   federation.VerifiedJoin                  // of this run of the daemon
-	has    federation.Digest                        // snapshot that it downloaded last
+	has    federation.Digest                        // snapshot that it downloaded or derived last
 	fixed  map[federation.Digest]sent               // by manifest
-	answer map[federation.Digest]round.SendVerified // by manifest
+	shares map[federation.Digest]round.SendVerified // by manifest
+	before *federation.Candidate                    // that it was ready for last
 
 	upBytes, downBytes   int64
 	present              time.Duration
@@ -58,7 +59,7 @@ func newHost(w *world, index int, id federation.HospitalID) *host {
 	drawn := w.cfg.Population[index]
 	h := &host{w: w, index: index, id: id, drawn: drawn, class: w.cfg.Profiles.Classes[drawn.Class],
 		calendar: drawn.calendar(w.cfg.Profiles), delays: drawn.stream(streamStart),
-		skip: map[string]time.Duration{}, fixed: map[federation.Digest]sent{}, answer: map[federation.Digest]round.SendVerified{},
+		skip: map[string]time.Duration{}, fixed: map[federation.Digest]sent{}, shares: map[federation.Digest]round.SendVerified{},
 		state: participant.State{Self: id, Charter: w.charter}}
 	h.latency = time.Duration(h.class.Link.LatencyMS*float64(time.Millisecond)) + time.Duration(index)*time.Microsecond // no two at one moment
 	return h
@@ -203,7 +204,11 @@ func (h *host) decline(t round.Task, header federation.Digest, reason string, ro
 func (h *host) do(t round.Task) {
 	r := h.w.coord.state.Round
 	header, ok := h.w.blobs[r.Header].(federation.Header)
-	if !ok && t.Kind != round.TaskBurn {
+	if t.Kind == round.TaskDerive {
+		h.derive(t)
+		return
+	}
+	if !ok {
 		h.giveUp(t)
 		return
 	}
@@ -214,18 +219,23 @@ func (h *host) do(t round.Task) {
 		h.joins(t, header)
 	case round.TaskUpdate:
 		h.update(t, header)
-	case round.TaskReady, round.TaskSend:
-		h.open(t, header)
+	case round.TaskReady:
+		h.ready(t, header)
+	case round.TaskVouch:
+		h.vouch(t)
+	case round.TaskSend:
+		h.sendShares(t)
 	default:
 		h.w.fail(fmt.Errorf("task %s is unknown to a simulated hospital", t.ID))
 	}
 }
 
 func (h *host) burn(t round.Task) {
-	entries, err := participant.BurnManifest(h.state, t.Round, t.Manifest)
-	if errors.Is(err, participant.ErrAnswered) {
-		a := h.answer[t.Manifest]
-		h.send(t, size(h.id, a.Answer), a)
+	manifest := h.w.coord.state.Round.Manifest
+	entries, err := participant.BurnManifest(h.state, t.Round, manifest, 0)
+	if errors.Is(err, participant.ErrSent) {
+		a := h.shares[manifest]
+		h.send(t, size(h.id, a.Send), a)
 		return
 	}
 	if err != nil {
@@ -233,19 +243,13 @@ func (h *host) burn(t round.Task) {
 		return
 	}
 	h.persist(entries)
-	b := federation.Burn{V: 1, Manifest: t.Manifest, Custodian: h.id}
+	b := federation.Burn{V: 1, Manifest: manifest, Custodian: h.id}
 	h.send(t, size(h.id, b), round.BurnVerified{Burn: b, Blob: federation.Sum(federation.Encode(b))})
 }
 
-// joins downloads what the round works on, and takes part.
+// joins takes part.
 func (h *host) joins(t round.Task, header federation.Header) {
-	cost := h.w.coord.cost
-	bytes := cost.header
-	if h.has != header.Base {
-		bytes += cost.base
-	}
-	h.fetch(bytes, func() {
-		h.has = header.Base
+	h.fetch(h.w.coord.cost.header, func() {
 		digest := header.Digest()
 		few := h.w.cfg.Encrypted.Rows(h.index, header.Kind) < h.w.plan.Privacy.MinRecords
 		if few && !h.state.IsCustodian() {
@@ -326,7 +330,12 @@ func (h *host) update(t round.Task, header federation.Header) {
 		h.send(t, s.bytes, s.UpdateVerified)
 		return
 	}
-	h.fetch(h.w.coord.cost.manifest, func() {
+	bytes := h.w.coord.cost.manifest
+	if h.has != header.Base {
+		bytes += h.w.coord.cost.base
+	}
+	h.fetch(bytes, func() {
+		h.has = header.Base
 		err := h.accept(header, m)
 		if err == nil {
 			err = participant.MaySubmit(h.state, m)
@@ -437,56 +446,102 @@ func (h *host) submit(t round.Task, m federation.VerifiedManifest) {
 	h.send(t, out.bytes, out.UpdateVerified)
 }
 
-// open acknowledges a candidate, or answers for S.
-func (h *host) open(t round.Task, header federation.Header) {
+// ready opens its envelopes for a candidate: each submission with its envelope for this
+// custodian, and the ciphertexts, where it adds them itself.
+func (h *host) ready(t round.Task, header federation.Header) {
 	r := h.w.coord.state.Round
 	m := h.w.blobs[r.Manifest].(federation.VerifiedManifest)
-	if a, ok := h.answer[m.Digest]; ok {
-		h.send(t, size(h.id, a.Answer), a)
-		return
-	}
-	named := r.Candidate
-	if t.Kind == round.TaskSend {
-		named = r.Selected
-	}
-	list := h.w.blobs[named].(federation.Candidate)
-	submitters := 0
+	list := h.w.blobs[r.Candidate].(federation.Candidate)
+	submitters := int64(0)
 	for _, group := range list.Groups {
-		submitters += len(group)
+		submitters += int64(len(group))
 	}
-	bytes := int64(len(federation.Encode(list)))
-	if t.Kind == round.TaskReady { // each submission with its envelope for this custodian
-		bytes += int64(submitters) * (h.w.coord.cost.envelope + h.w.coord.cost.submission(h.w.charter))
+	bytes := int64(len(federation.Encode(list))) + submitters*(h.w.coord.cost.envelope+h.w.coord.cost.submission(h.w.charter))
+	if !r.Vouching {
+		bytes += submitters * h.w.coord.cost.ciphertext
 	}
-	h.fetch(bytes, func() { h.opens(t, header, m, list) })
+	h.fetch(bytes, func() {
+		err := h.accept(header, m)
+		if err == nil {
+			err = h.becomeReady(m, list)
+		}
+		if err != nil {
+			h.decline(t, m.Header, reasonOf(err), federation.RoleCustodian)
+			return
+		}
+		a := federation.Ready{V: 1, Manifest: m.Digest, Candidate: list.Digest(), Custodian: h.id, Unreadable: []federation.HospitalID{}}
+		h.send(t, size(h.id, a), round.ReadyVerified{Ready: a, Blob: federation.Sum(federation.Encode(a))})
+	})
 }
 
-func (h *host) opens(t round.Task, header federation.Header, m federation.VerifiedManifest, list federation.Candidate) {
-	err := h.accept(header, m)
-	if err == nil {
-		err = participant.MayOpen(h.state, m, list)
-	}
+func (h *host) becomeReady(m federation.VerifiedManifest, list federation.Candidate) error {
+	based, err := participant.TakeBase(h.state, h.state.Live.Base) // by the word of those who derived it
 	if err != nil {
-		h.decline(t, m.Header, reasonOf(err), federation.RoleCustodian)
-		return
+		return err
 	}
-	if t.Kind == round.TaskReady {
-		a := federation.Ready{V: 1, Manifest: m.Digest, Candidate: list.Digest(), Custodian: h.id, Unreadable: []federation.HospitalID{}}
-		h.send(t, size(h.id, a), round.ReadyVerified{Acknowledgement: a, Blob: federation.Sum(federation.Encode(a))})
-		return
-	}
-	a := federation.Send{V: 1, Manifest: m.Digest, Submitters: list.Digest(), Custodian: h.id}
-	ev := round.SendVerified{Answer: a, Blob: federation.Sum(federation.Encode(a))}
-	entries, err := participant.AnswerWith(h.state, m, list, ev.Blob)
+	h.persist(based)
+	entries, err := participant.BeReady(h.state, m, list, h.before, make([]federation.Digest, len(list.Groups)))
 	if err != nil {
-		h.decline(t, m.Header, reasonOf(err), federation.RoleCustodian)
+		return err
+	}
+	h.persist(entries)
+	h.before = &list
+	return nil
+}
+
+func (h *host) vouch(t round.Task) {
+	r := h.w.coord.state.Round
+	v := federation.Vouch{V: 1, Manifest: r.Manifest, Candidate: r.Candidate, Hospital: h.id}
+	h.send(t, size(h.id, v), round.VouchVerified{Vouch: v, Blob: federation.Sum(federation.Encode(v))})
+}
+
+func (h *host) sendShares(t round.Task) {
+	r := h.w.coord.state.Round
+	a := federation.Send{V: 1, Manifest: r.Manifest, Candidate: r.Candidate, Custodian: h.id}
+	ev := round.SendVerified{Send: a, Blob: federation.Sum(federation.Encode(a))}
+	entries, err := participant.SendFor(h.state, r.Manifest, r.Candidate, ev.Blob)
+	if err != nil {
+		h.decline(t, r.Header, reasonOf(err), federation.RoleCustodian)
 		return
 	}
 	h.persist(entries)
-	h.answer[m.Digest] = ev
-	groups := int64(0)
-	for _, group := range list.Groups {
-		groups += int64(min(1, len(group)))
+	h.shares[r.Manifest] = ev
+	groups, bytes := int64(kept(r.S)), size(h.id, a)
+	if r.Vouching { // C, whose fingerprint it compares
+		h.fetch(groups*h.w.coord.cost.ciphertext, func() { h.send(t, bytes+groups*h.w.coord.cost.shareSum, ev) })
+		return
 	}
-	h.send(t, size(h.id, a)+groups*h.w.coord.cost.shareSum, ev)
+	h.send(t, bytes+groups*h.w.coord.cost.shareSum, ev)
+}
+
+// kept counts the groups that are summed.
+func kept(set [][]federation.HospitalID) int {
+	n := 0
+	for _, group := range set {
+		n += min(1, len(group))
+	}
+	return n
+}
+
+// derive computes the version from C and the share sums; here it is the one that there is.
+func (h *host) derive(t round.Task) {
+	o := h.w.coord.state.Outcome
+	h.fetch(h.w.coord.cost.ciphertext+int64(len(o.Sends))*h.w.coord.cost.shareSum, func() {
+		d := federation.Derived{V: 1, Round: o.Round, Manifest: o.Manifest, Candidate: o.Candidate, Custodian: h.id,
+			Result: o.Result, Version: o.Version, Snapshot: o.Snapshot, Parameters: o.Parameters}
+		entries, err := participant.NoGroupHeld(h.state, o.Manifest, o.Candidate)
+		if !o.Result.IsZero() {
+			entries, err = nil, nil
+		}
+		if err == nil && o.Version > 0 {
+			entries, err = participant.TakeBase(h.state, participant.Base{Version: o.Version, Snapshot: o.Snapshot, Parameters: o.Parameters})
+			h.has = o.Snapshot
+		}
+		if err != nil {
+			h.giveUp(t)
+			return
+		}
+		h.persist(entries)
+		h.send(t, size(h.id, d), round.DerivedVerified{Derived: d, Blob: federation.Sum(federation.Encode(d))})
+	})
 }

@@ -166,7 +166,7 @@ func (w *world) conclude(r opening.Round) (record, error) {
 		if known, err = w.learn(r); err != nil {
 			return known, err
 		}
-		if err := w.kept.write(known, r.Submitters); err != nil {
+		if err := w.kept.write(known, r.Candidate); err != nil {
 			return known, err
 		}
 	}

@@ -36,9 +36,9 @@ func CheckConsent(before, terms federation.Charter, c federation.Consent) error 
 		return fail(err)
 	}
 	if c.Closing != nil {
-		closing, _, err := OpenEpoch[federation.Closing](before, federation.Encode(*c.Closing))
+		closing, err := OpenClosing(before, federation.Encode(*c.Closing))
 		if err == nil {
-			err = federation.CheckClosing(before, closing)
+			err = errors.Join(federation.CheckClosing(before, closing.Closing), federation.CheckProofs(before, closing))
 		}
 		if err == nil && closing.Custodian != id {
 			err = fmt.Errorf("closing statement of %s: %w", closing.Custodian, ErrSigner)
@@ -69,7 +69,7 @@ type Assembled struct {
 
 // Assemble makes the next charter of its terms and the hospitals' consents. Every member
 // of it must have consented, m−t+f+1 custodians of the epoch before must have closed it,
-// and |S|−f hospitals of each released S approved that. An error names who is missing.
+// and every hospital of a released S that stays approved that. An error names who is missing.
 func Assemble(before, terms federation.Charter, consents []federation.Consent) (Assembled, error) {
 	given := map[federation.HospitalID]federation.Consent{}
 	for _, c := range consents {

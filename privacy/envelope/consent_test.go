@@ -37,7 +37,7 @@ func newChange(t testing.TB) *change {
 	}
 	ids := c.before.Groups[0]
 	set := [][]federation.HospitalID{ids}
-	c.answered = federation.Answered{Manifest: federation.Sum([]byte("M")), Questions: []string{"train/q"}, Set: federation.SetDigest(set)}
+	c.answered = federation.Answered{Manifest: federation.Sum([]byte("M")), Candidate: federation.Sum([]byte("C")), Questions: []string{"train/q"}, Set: federation.SetDigest(set)}
 	c.release = federation.Release{V: 1, Questions: []string{"train/q"}, Set: set, LeavesOut: ids[4:]}
 	c.terms, err = c.before.Next(federation.Change{Remove: ids[4:], LogKey: "log+2+b", Releases: []federation.Release{c.release}})
 	if err != nil {
@@ -52,11 +52,11 @@ func newChange(t testing.TB) *change {
 // consent is what a hospital hands over.
 func (c *change) consent(id federation.HospitalID, answered, approves bool) federation.Consent {
 	out := federation.Consent{V: 1, Terms: c.terms.Digest(), Signature: CountersignTerms(c.keys[id], c.terms, id), Approvals: []federation.Signed{}}
-	closing := federation.Closing{V: 1, Charter: c.before.Digest(), Custodian: id, Answered: []federation.Answered{}}
+	statement := closing(c.before, id)
 	if answered {
-		closing.Answered = append(closing.Answered, c.answered)
+		statement.Answered = append(statement.Answered, c.answered)
 	}
-	signed := SignEpoch(c.keys[id], c.before.Federation, closing)
+	signed := SignEpoch(c.keys[id], c.before.Federation, statement)
 	out.Closing = &signed
 	if approves {
 		out.Approvals = append(out.Approvals, SignEpoch(c.keys[id], c.before.Federation,
@@ -97,7 +97,7 @@ func TestAssembleRefusals(t *testing.T) {
 	}{
 		"a hospital missing":       {func(c *change) { c.consents = c.consents[:3] }, "consent refused: that of "},
 		"two statements of three":  {func(c *change) { c.consents[0].Closing, c.consents[1].Closing = nil, nil }, "2 custodians closed epoch 1: 3 must"},
-		"three approvals of four":  {func(c *change) { c.consents[2].Approvals = nil }, "3 approvals: 4 of the 5 hospitals must approve"},
+		"three approvals of four":  {func(c *change) { c.consents[2].Approvals = nil }, "is missing: each of the first sum that stays approves"},
 		"consent to other terms":   {func(c *change) { c.consents[1].Terms = federation.Sum(nil) }, "it is to the terms"},
 		"terms changed afterwards": {func(c *change) { c.terms.Retention.Rounds = 4 }, "it is to the terms"},
 		"signed by another":        {func(c *change) { c.consents[1].Signature.Signature = c.consents[0].Signature.Signature }, "signature does not verify"},

@@ -54,16 +54,59 @@ func OpenEpoch[T EpochMessage](ending federation.Charter, blob []byte) (T, feder
 	return m, federation.Sum(blob), nil
 }
 
+// OpenClosing is OpenEpoch of a closing statement together with the signatures of its
+// proofs. federation.CheckClosing and federation.CheckProofs judge the rest.
+func OpenClosing(ending federation.Charter, blob []byte) (federation.VerifiedClosing, error) {
+	c, digest, err := OpenEpoch[federation.Closing](ending, blob)
+	v := federation.VerifiedClosing{Closing: c, Blob: digest}
+	for i := 0; err == nil && i < len(c.Answered); i++ {
+		var p *federation.VerifiedProof
+		if p, err = openProof(ending, c.Answered[i].Proof); err != nil {
+			err = fmt.Errorf("closing statement of %s: answer %d: %w", c.Custodian, i, err)
+		}
+		v.Proofs = append(v.Proofs, p)
+	}
+	if err != nil {
+		return federation.VerifiedClosing{}, err
+	}
+	return v, nil
+}
+
+func openProof(c federation.Charter, p *federation.Proof) (*federation.VerifiedProof, error) {
+	if p == nil {
+		return nil, nil
+	}
+	if len(p.Readies) > len(c.Custodians) {
+		return nil, fmt.Errorf("%d readies of %d custodians", len(p.Readies), len(c.Custodians))
+	}
+	v := &federation.VerifiedProof{}
+	for _, signed := range p.Readies {
+		r, err := OpenMessage[federation.Ready](c, signed)
+		if err != nil {
+			return nil, err
+		}
+		v.Readies = append(v.Readies, r)
+	}
+	if p.Send != nil {
+		s, err := OpenMessage[federation.Send](c, *p.Send)
+		if err != nil {
+			return nil, err
+		}
+		v.Send = &s
+	}
+	return v, nil
+}
+
 // OpenTransition checks every signature of a transition's statements; approvals are in
 // the order of the releases. federation.CheckTransition judges the rest.
 func OpenTransition(before, after federation.Charter, closings, approvals [][]byte) (federation.Transition, error) {
 	t := federation.Transition{Old: before, New: after}
 	for _, blob := range closings {
-		c, digest, err := OpenEpoch[federation.Closing](before, blob)
+		c, err := OpenClosing(before, blob)
 		if err != nil {
 			return federation.Transition{}, err
 		}
-		t.Closings = append(t.Closings, federation.VerifiedClosing{Closing: c, Blob: digest})
+		t.Closings = append(t.Closings, c)
 	}
 	for _, blob := range approvals {
 		a, digest, err := OpenEpoch[federation.Approval](before, blob)

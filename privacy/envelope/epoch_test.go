@@ -26,13 +26,62 @@ func epochCharter(t testing.TB) (federation.Charter, map[federation.HospitalID]e
 	return c, keys
 }
 
+func closing(c federation.Charter, id federation.HospitalID, answered ...federation.Answered) federation.Closing {
+	return federation.Closing{V: 1, Charter: c.Digest(), Custodian: id, Answered: append([]federation.Answered{}, answered...),
+		Before: []federation.Answered{}, Random: federation.Sum([]byte("random"))}
+}
+
+// TestOpenClosing: the messages of a proof are opened with the statement, and a forged one
+// refuses all of it.
+func TestOpenClosing(t *testing.T) {
+	c, keys := epochCharter(t)
+	me, manifest, candidate := c.Custodians[0], federation.Sum([]byte("M")), federation.Sum([]byte("C"))
+	a := federation.Answered{Manifest: manifest, Candidate: candidate, Questions: []string{"train/q"}, Set: federation.SetDigest(c.Groups)}
+	sent := SignMessage(keys[me], c.Federation, federation.Send{V: 1, Manifest: manifest, Candidate: candidate, Custodian: me})
+	proof := federation.Proof{Send: &sent}
+	for _, id := range c.Custodians {
+		proof.Readies = append(proof.Readies, SignMessage(keys[id], c.Federation,
+			federation.Ready{V: 1, Manifest: manifest, Candidate: candidate, Custodian: id, Asks: federation.AsksDigest(a.Questions, a.Set)}))
+	}
+	open := func(p federation.Proof) (federation.VerifiedClosing, error) {
+		a.Proof = &p
+		v, err := OpenClosing(c, federation.Encode(SignEpoch(keys[me], c.Federation, closing(c, me, a))))
+		if err == nil {
+			err = federation.CheckProofs(c, v)
+		}
+		return v, err
+	}
+	if v, err := open(proof); err != nil || len(v.Proofs) != 1 || len(v.Proofs[0].Readies) != 3 || v.Proofs[0].Send.Custodian != me {
+		t.Fatalf("opened %+v, %v", v, err)
+	}
+	lost := proof
+	lost.Send = nil
+	if _, err := open(lost); err != nil {
+		t.Errorf("without the send that was lost: %v", err)
+	}
+	for name, change := range map[string]func(p *federation.Proof){
+		"a ready signed by another":              func(p *federation.Proof) { p.Readies[1].Signature = p.Readies[0].Signature },
+		"a ready of a stranger":                  func(p *federation.Proof) { p.Readies[1].Signer = "h-aaaaaaaaaaaaaaaa" },
+		"a send for a ready":                     func(p *federation.Proof) { p.Readies[0] = sent },
+		"a ready for a send":                     func(p *federation.Proof) { p.Send = &p.Readies[0] },
+		"more readies than there are custodians": func(p *federation.Proof) { p.Readies = append(p.Readies, p.Readies...) },
+	} {
+		bad := proof
+		bad.Readies = append([]federation.Signed(nil), proof.Readies...)
+		change(&bad)
+		if _, err := open(bad); err == nil {
+			t.Errorf("%s is accepted", name)
+		}
+	}
+}
+
 func TestOpenTransition(t *testing.T) {
 	c, keys := epochCharter(t)
 	after := c
 	after.Epoch, after.Previous = 2, c.Digest()
 	var closings [][]byte
 	for _, id := range c.Custodians {
-		signed := SignEpoch(keys[id], c.Federation, federation.Closing{V: 1, Charter: c.Digest(), Custodian: id, Answered: []federation.Answered{}})
+		signed := SignEpoch(keys[id], c.Federation, closing(c, id))
 		closings = append(closings, federation.Encode(signed))
 		after.Closings = append(after.Closings, signed.Digest())
 	}
@@ -57,7 +106,7 @@ func TestOpenTransition(t *testing.T) {
 func TestOpenEpochRefusals(t *testing.T) {
 	c, keys := epochCharter(t)
 	a, b := c.Custodians[0], c.Custodians[1]
-	statement := federation.Closing{V: 1, Charter: c.Digest(), Custodian: a, Answered: []federation.Answered{}}
+	statement := closing(c, a)
 	_, stranger := signer(9)
 	outsider := federation.NewHospitalID(c.Federation, stranger)
 	good := SignEpoch(keys[a], c.Federation, statement)

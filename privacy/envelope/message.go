@@ -32,6 +32,10 @@ func kindOf[T Message](m T) Kind {
 		return Ready
 	case federation.Send:
 		return Send
+	case federation.Vouch:
+		return Vouch
+	case federation.Derived:
+		return Derived
 	case federation.Burn:
 		return Burn
 	}

@@ -61,7 +61,21 @@ func TestMessages(t *testing.T) {
 	roundTrip(t, c, key, federation.Decline{V: 1, Hospital: me}, federation.Decline{V: 99, Hospital: me}, federation.Decline{V: 1, Hospital: other})
 	roundTrip(t, c, key, federation.Ready{V: 1, Custodian: me}, federation.Ready{V: 2, Custodian: me}, federation.Ready{V: 1, Custodian: other})
 	roundTrip(t, c, key, federation.Send{V: 1, Custodian: me}, federation.Send{V: 2, Custodian: me}, federation.Send{V: 1, Custodian: other})
+	roundTrip(t, c, key, federation.Vouch{V: 1, Hospital: me}, federation.Vouch{V: 2, Hospital: me}, federation.Vouch{V: 1, Hospital: other})
+	roundTrip(t, c, key, federation.Derived{V: 1, Custodian: me}, federation.Derived{V: 2, Custodian: me}, federation.Derived{V: 1, Custodian: other})
 	roundTrip(t, c, key, federation.Burn{V: 1, Custodian: me}, federation.Burn{V: -1, Custodian: me}, federation.Burn{V: 1, Custodian: other})
+}
+
+// TestKindsOfMessages: no two types of message are signed as one kind.
+func TestKindsOfMessages(t *testing.T) {
+	seen := map[Kind]bool{}
+	for _, k := range []Kind{kindOf(federation.Join{}), kindOf(federation.Submission{}), kindOf(federation.Ready{}), kindOf(federation.Send{}),
+		kindOf(federation.Vouch{}), kindOf(federation.Derived{}), kindOf(federation.Burn{}), kindOf(federation.Decline{})} {
+		if seen[k] {
+			t.Errorf("two types are signed as %s", k)
+		}
+		seen[k] = true
+	}
 }
 
 func TestMessageOfAStranger(t *testing.T) {

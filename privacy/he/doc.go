@@ -38,6 +38,11 @@
 // below the prime is replaced by the first of the 128 that is, and so on; in
 // the event, of probability below 2^-100, that there are too few, by 0.
 //
+// # Fingerprint
+//
+// NewFingerprint takes a seed that nobody could know or choose when ciphertexts
+// and their sum were fixed; README.md gives points, encoding and argument.
+//
 // # Wire
 //
 // A ciphertext, or a sum of ciphertexts, is the version byte 1 and its blocks.
@@ -47,8 +52,8 @@
 // is a run of whole blocks; segments laid end to end are the ciphertext, so
 // only the first one begins with the version byte.
 //
-// Parameters may be shared by goroutines. A OneTimeKey may be used from
-// several goroutines on different blocks. A KeySum may be shared. A Sum belongs
-// to one goroutine. Parallel gives parameters whose operations start goroutines
-// of their own and end them before they return.
+// Parameters may be shared by goroutines. A OneTimeKey may be used from several
+// goroutines on different blocks. A KeySum may be shared. A Sum and a
+// Fingerprint belong to one goroutine. Parallel gives parameters whose
+// operations start goroutines of their own and end them before they return.
 package he

@@ -24,6 +24,9 @@ const (
 	// negative binary logarithm.
 	spareWords   = 128
 	maxRejection = 8
+	// maxPoints bounds the points of a fingerprint for each prime: coefficients
+	// are at most a quarter of the least prime.
+	maxPoints = 64
 	// maxLogDelta leaves room to shift a limb by less than a word.
 	maxLogDelta = 62
 )

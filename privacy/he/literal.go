@@ -21,6 +21,10 @@ const NoiseBound = 28
 // unrelated key sum passes Open's noise check on a whole vector.
 const SoundnessBits = 40
 
+// FingerprintBits is the negative binary logarithm of the probability that two
+// ciphertexts that differ have the same fingerprint.
+const FingerprintBits = 128
+
 // Literal names a ring and a packing. The zero value is not valid; Choose
 // makes one.
 type Literal struct {
@@ -67,6 +71,9 @@ func (l Literal) check() error {
 	if err := l.checkPrimes(); err != nil {
 		return err
 	}
+	if l.points() > maxPoints {
+		return fmt.Errorf("%w: %d coefficients, too many for a fingerprint modulo %d", ErrParameters, l.used(), slices.Min(l.Primes))
+	}
 	if q := l.modulus(); q.BitLen() > maxLogQ(l.LogN) {
 		return fmt.Errorf("%w: Q of %d bits, at most %d for log N %d", ErrParameters, q.BitLen(), maxLogQ(l.LogN), l.LogN)
 	} else if need := l.largest(); q.Cmp(need) <= 0 {
@@ -108,6 +115,10 @@ func (l Literal) checkPrimes() error {
 	}
 	return nil
 }
+
+// points returns how many points a fingerprint has for each prime, or
+// maxPoints+1 for too many.
+func (l Literal) points() int { return pointsFor(l.used(), slices.Min(l.Primes)) }
 
 // modulus returns Q.
 func (l Literal) modulus() *big.Int {

@@ -30,6 +30,7 @@ type tables struct {
 	runs    *messageRuns  // nil: not on this processor, or too large for it
 	four    *decodeVector // nil: not on this processor
 	most    int           // ciphertexts in a sum before it is reduced
+	points  int           // of a fingerprint, for each prime
 	scratch sync.Pool
 }
 
@@ -43,6 +44,7 @@ type prime struct {
 	overflow                uint64    // of products after the transform: a multiple of q above them
 	roots                   []factor  // of the inverse transform, as lattigo orders them
 	word                    [3]factor // 2^(62 i)
+	two64                   factor    // 2^64
 	vector                  *vector   // nil: not on this processor
 }
 
@@ -61,7 +63,7 @@ func (l Literal) build() (*Parameters, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%w: ring: %w", ErrParameters, err)
 	}
-	t := &tables{literal: l, layout: layoutOf(l), most: 1 << (62 - MaxPrimeBits)}
+	t := &tables{literal: l, layout: layoutOf(l), most: 1 << (62 - MaxPrimeBits), points: l.points()}
 	for _, s := range r.SubRings {
 		t.primes = append(t.primes, newPrime(s))
 	}
@@ -96,6 +98,7 @@ func newPrime(s *ring.SubRing) prime {
 		f.word[i] = f.factor(power)
 		power = f.reduce(f.factor(f.reduce(1<<wordBits)).times(power, f.q))
 	}
+	f.two64 = f.factor(f.power(64))
 	if haveVectors {
 		f.vector = f.newVector()
 	}

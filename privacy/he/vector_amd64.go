@@ -65,6 +65,13 @@ func vectorDigits(products, sums *[MaxPrimes]*uint64, primes, n int, up float64,
 //go:noescape
 func vectorDecode(dst *uint64, words *[3]*uint64, n int, d *decodeVector, noise, largest uint64) (bad uint64)
 
+// vectorDot multiplies n numbers below 2^50, a multiple of four, by as many
+// held powers. sums are, four lanes each, of the products of low halves, of low
+// and high ones, and of high ones.
+//
+//go:noescape
+func vectorDot(sums *[12]uint64, c, powers *uint64, n int)
+
 // vectorAdd adds groups of eight numbers to sum. over is of all numbers plus
 // room. It reads up to 16 bytes from a group's last pair.
 //

@@ -32,3 +32,5 @@ func vectorDecode(dst *uint64, words *[3]*uint64, n int, d *decodeVector, noise,
 }
 
 func vectorAdd(sum *uint64, in *byte, groups int, u *unpackVector, room uint64) uint64 { panic("he") }
+
+func vectorDot(sums *[12]uint64, c, powers *uint64, n int) { panic("he") }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 	"unicode/utf8"
 
@@ -86,10 +87,26 @@ func ParametersDigest(s Snapshot) federation.Digest {
 	var only Snapshot
 	for _, t := range s.Tensors {
 		if strings.HasPrefix(t.Name, ModelFolder) {
-			only.Tensors = append(only.Tensors, t)
+			only.Tensors = append(only.Tensors, t.unsigned())
 		}
 	}
 	return only.digest()
+}
+
+// unsigned is t with +0 for every -0: they are the same parameters.
+func (t Tensor) unsigned() Tensor {
+	for i, v := range t.F32 {
+		if v == 0 && math.Signbit(float64(v)) {
+			t.F32 = slices.Clone(t.F32)
+			for j := i; j < len(t.F32); j++ {
+				if t.F32[j] == 0 {
+					t.F32[j] = 0
+				}
+			}
+			break
+		}
+	}
+	return t
 }
 
 // Validate checks names, shapes, sizes and that every value is finite. Errors wrap

@@ -1,0 +1,231 @@
+package client
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+
+	"atrium/client/participant"
+	"atrium/coordinator/atriumpb"
+	"atrium/coordinator/federation"
+	"atrium/coordinator/opening"
+	"atrium/privacy/envelope"
+	"atrium/privacy/shamir"
+	"atrium/storage"
+	"atrium/storage/models"
+)
+
+// errForged: what the log says followed from a sum does not follow.
+var errForged = errors.New("what the coordinator published does not follow from the sum")
+
+// derive computes what followed from an opened candidate: from the version before, C, and the
+// share sums, by the same rule as coordinator and auditor. A version that comes out is one
+// that this custodian may be ready on; what the log says instead never is.
+func (d *Daemon) derive(ctx context.Context, w *atriumpb.Work) error {
+	says, err := outcomeOf(w)
+	if err != nil {
+		return err
+	}
+	candidate, err := federation.DecodeCandidate(w.GetCandidate())
+	if err != nil {
+		return err
+	}
+	if m, _ := d.state.Recall(candidate.Manifest); !holds(m, candidate) && m.Candidate != candidate.Digest() {
+		return fmt.Errorf("derive round %d: candidate %s: %w", w.GetRound(), candidate.Digest().Short(), participant.ErrNotReady)
+	}
+	h, err := d.headerOf(ctx, w, candidate.Manifest)
+	if err != nil {
+		return err
+	}
+	derived := federation.Derived{V: 1, Round: h.Round, Manifest: candidate.Manifest, Candidate: candidate.Digest(), Custodian: d.self}
+	if err := d.conclude(ctx, w, h, candidate, &derived); err != nil {
+		return fmt.Errorf("derive round %d: %w", h.Round, err)
+	}
+	if derived.Result != says.Result || derived.Version != says.Version || derived.Snapshot != says.Snapshot || derived.Parameters != says.Parameters {
+		if err := d.keepEvidence(w, derived); err != nil {
+			return err
+		}
+	}
+	if err := d.forgetSum(ctx, candidate); err != nil {
+		return err
+	}
+	return d.link.send(ctx, "derived", federation.Encode(envelope.SignMessage(d.cfg.Identity, d.cfg.Charter.Federation, derived)))
+}
+
+// outcomeOf is what a task says that the log says.
+func outcomeOf(w *atriumpb.Work) (o federation.Derived, err error) {
+	for _, f := range []struct {
+		into *federation.Digest
+		from []byte
+	}{{&o.Result, w.GetResult()}, {&o.Snapshot, w.GetSnapshot()}, {&o.Parameters, w.GetParameters()}} {
+		if *f.into, err = asDigest(f.from); err != nil {
+			return o, err
+		}
+	}
+	o.Version = w.GetVersion()
+	return o, nil
+}
+
+// conclude opens the sum and fills in what follows, with the snapshot in the store; nothing,
+// where no group holds.
+func (d *Daemon) conclude(ctx context.Context, w *atriumpb.Work, h federation.Header, candidate federation.Candidate, derived *federation.Derived) error {
+	if h.Plan != d.cfg.Plan.Digest() {
+		return fmt.Errorf("plan %s is not the one that is approved here", h.Plan.Short())
+	}
+	r := d.round(h, candidate)
+	sends, err := d.readSends(ctx, w, r)
+	if err != nil {
+		return err
+	}
+	base, err := d.storedBase(ctx, h)
+	if err != nil {
+		return err
+	}
+	if err := d.fetchSum(ctx, candidate); err != nil {
+		return err
+	}
+	sum, err := opening.Open(ctx, d.store, r, sends)
+	outcome := opening.Outcome{}
+	if err == nil {
+		outcome, err = opening.Conclude(r, sum, base)
+	}
+	if errors.Is(err, opening.ErrNotOpened) || errors.Is(err, opening.ErrNothing) {
+		if c := d.cfg.Charter; len(sends) < min(len(c.Custodians), c.Threshold+c.MaxHostile) {
+			return fmt.Errorf("%d share sums are too few to say that nothing holds: %w", len(sends), err)
+		}
+		return d.persist(participant.NoGroupHeld(d.state, candidate.Manifest, candidate.Digest()))
+	}
+	if err != nil {
+		return err
+	}
+	derived.Result = federation.Sum(federation.Encode(outcome.Result))
+	if outcome.Snapshot == nil {
+		return nil
+	}
+	if derived.Snapshot, err = models.Store(ctx, d.store, *outcome.Snapshot); err != nil {
+		return fatal{err}
+	}
+	derived.Version, derived.Parameters = h.Version+1, models.ParametersDigest(*outcome.Snapshot)
+	return d.persist(participant.TakeBase(d.state, participant.Base{Version: derived.Version, Snapshot: derived.Snapshot, Parameters: derived.Parameters}))
+}
+
+// readSends verifies what custodians sent for a candidate and fetches their share sums.
+func (d *Daemon) readSends(ctx context.Context, w *atriumpb.Work, r opening.Round) ([]opening.ShareSums, error) {
+	var sends []opening.ShareSums
+	seen := map[federation.HospitalID]bool{}
+	for _, signed := range w.GetSends() {
+		s, _, err := envelope.DecodeMessage[federation.Send](d.cfg.Charter, signed)
+		if err != nil {
+			return nil, err
+		}
+		if _, ok := d.cfg.Charter.Point(s.Custodian); !ok || seen[s.Custodian] || s.Candidate != r.Candidate.Digest() || len(s.ShareSums) != len(r.Candidate.Groups) {
+			return nil, fmt.Errorf("send of %s for candidate %s: %w", s.Custodian, s.Candidate.Short(), ErrDishonest)
+		}
+		seen[s.Custodian] = true
+		sums := opening.ShareSums{Custodian: s.Custodian, ByGroup: make([][]uint16, len(s.ShareSums))}
+		for g, digest := range s.ShareSums {
+			if digest.IsZero() {
+				continue
+			}
+			raw, err := d.link.fetch(ctx, digest, envelope.MaxPlaintext)
+			if err != nil {
+				return nil, err
+			}
+			if sums.ByGroup[g], err = shamir.Unmarshal(raw, 1<<r.Header.Ring.LogN); err != nil {
+				return nil, fmt.Errorf("share sum of %s: %w", s.Custodian, err)
+			}
+		}
+		sends = append(sends, sums)
+	}
+	if len(sends) < d.cfg.Charter.Threshold {
+		return nil, fmt.Errorf("%d of %d share sums: %w", len(sends), d.cfg.Charter.Threshold, ErrDishonest)
+	}
+	return sends, nil
+}
+
+// storedBase is the snapshot that a header names, which this custodian derived itself or for
+// which f+1 custodians signed; only the latter is ever downloaded.
+func (d *Daemon) storedBase(ctx context.Context, h federation.Header) (models.Snapshot, error) {
+	b := participant.Base{Version: h.Version, Snapshot: h.Base, Parameters: h.Parameters}
+	if !d.state.HasBase(b) {
+		return models.Snapshot{}, fmt.Errorf("version %d, snapshot %s: %w", b.Version, b.Snapshot.Short(), participant.ErrBase)
+	}
+	if b.Snapshot.IsZero() {
+		return models.Snapshot{}, nil
+	}
+	_, err := d.store.Stat(ctx, storage.ModelSegment(b.Snapshot))
+	if errors.Is(err, storage.ErrNotFound) {
+		raw, err := d.link.fetch(ctx, b.Snapshot, models.MaxSnapshotBytes)
+		if err != nil {
+			return models.Snapshot{}, err
+		}
+		if err := storage.PutOnce(ctx, d.store, storage.ModelSegment(b.Snapshot), raw); err != nil {
+			return models.Snapshot{}, fatal{err}
+		}
+	} else if err != nil {
+		return models.Snapshot{}, fatal{err}
+	}
+	return models.Get(ctx, d.store, b.Snapshot)
+}
+
+// takeSigned takes up a version for which f+1 custodians signed that they derived it, if they
+// did; one that this hospital has is left as it is.
+func (d *Daemon) takeSigned(w *atriumpb.Work, b participant.Base) error {
+	if d.state.HasBase(b) {
+		return nil
+	}
+	signers := map[federation.HospitalID]bool{}
+	for _, signed := range w.GetDerived() {
+		m, _, err := envelope.DecodeMessage[federation.Derived](d.cfg.Charter, signed)
+		if err != nil {
+			return err
+		}
+		_, custodian := d.cfg.Charter.Point(m.Custodian)
+		if custodian && m.Version == b.Version && m.Snapshot == b.Snapshot && m.Parameters == b.Parameters {
+			signers[m.Custodian] = true
+		}
+	}
+	if len(signers) <= d.cfg.Charter.MaxHostile {
+		return nil // whoever needs it refuses
+	}
+	return d.persist(participant.TakeBase(d.state, b))
+}
+
+// mustHave refuses a version that this hospital neither derived nor has by the word of f+1
+// custodians.
+func (d *Daemon) mustHave(w *atriumpb.Work, b participant.Base) error {
+	if err := d.takeSigned(w, b); err != nil {
+		return err
+	}
+	if !d.state.HasBase(b) {
+		return fmt.Errorf("version %d, snapshot %s: %w", b.Version, b.Snapshot.Short(), participant.ErrBase)
+	}
+	return nil
+}
+
+// evidence is what an auditor needs to see that the coordinator published something that does
+// not follow: the candidate and what was sent are signed, C and the share sums have digests.
+type evidence struct {
+	Header    []byte             `json:"header"`
+	Candidate []byte             `json:"candidate"`
+	Sends     [][]byte           `json:"sends"`
+	Published federation.Derived `json:"published"` // as the coordinator's log has it
+	Derived   federation.Derived `json:"derived"`   // as it was computed here
+}
+
+// keepEvidence says loudly that a version was forged, with both digests, and keeps the proof.
+func (d *Daemon) keepEvidence(w *atriumpb.Work, derived federation.Derived) error {
+	says, err := outcomeOf(w)
+	if err != nil {
+		return err
+	}
+	says.V, says.Round, says.Manifest, says.Candidate = 1, derived.Round, derived.Manifest, derived.Candidate
+	path := filepath.Join(d.cfg.State, fmt.Sprintf("evidence-round-%d.json", derived.Round))
+	d.cfg.Logger.Error("version", "error", errForged, "round", derived.Round, "published", says.Snapshot, "derived", derived.Snapshot,
+		"result_published", says.Result, "result_derived", derived.Result, "evidence", path)
+	if err := writeJSON(path, evidence{w.GetHeader(), w.GetCandidate(), w.GetSends(), says, derived}); err != nil {
+		return fatal{err}
+	}
+	return nil
+}

@@ -1,0 +1,135 @@
+package client
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"strings"
+
+	"atrium/aggregation/fixedpoint"
+	"atrium/coordinator/federation"
+	"atrium/storage"
+)
+
+// integersFolder holds what this hospital encrypted of the question that it worked on last.
+// Where an unopened question is asked again it encrypts the same integers anew: two vectors
+// for one question would give away their difference, and a second computation a second look.
+const integersFolder = "integers/"
+
+// integersNote says what the integers of a question are: which round computed them, in which
+// format. It is written last.
+type integersNote struct {
+	V      int               `json:"v"` // 1
+	Round  uint64            `json:"round"`
+	Format federation.Digest `json:"format"`
+}
+
+// integers reads or writes the fields of one round, a segment at a time.
+type integers struct {
+	store  bucket
+	folder string
+	note   integersNote
+	kept   bool // they are those of an earlier round on the question
+}
+
+func integersOf(h federation.Header, store bucket) integers {
+	question := federation.Sum(federation.Encode(h.Questions))
+	return integers{store: store, folder: integersFolder + question.String() + "/",
+		note: integersNote{V: 1, Round: h.Round, Format: federation.Sum(federation.Encode(h.Format))}}
+}
+
+func (k integers) noteName() string { return k.folder + "note" }
+
+func (k integers) name(segment int) string { return fmt.Sprintf("%s%06d", k.folder, segment) }
+
+// keptIntegers looks for what was encrypted of the round's question before. Integers of
+// another format cannot be used; then this hospital computes anew.
+func (d *Daemon) keptIntegers(ctx context.Context, h federation.Header) (integers, error) {
+	k := integersOf(h, d.store)
+	raw, err := storage.GetAtMost(ctx, d.store, k.noteName(), federation.MaxMessageBytes)
+	if errors.Is(err, storage.ErrNotFound) {
+		return k, d.forgetIntegers(ctx)
+	}
+	if err != nil {
+		return k, fatal{err}
+	}
+	note, err := federation.Decode[integersNote](raw, federation.MaxMessageBytes)
+	if err != nil || note.V != 1 || note.Format != k.note.Format {
+		d.cfg.Logger.Warn("what was computed of this question before is in another format and is computed anew", "round", h.Round, "before", note.Round)
+		return k, d.forgetIntegers(ctx)
+	}
+	k.note.Round, k.kept = note.Round, true
+	return k, nil
+}
+
+// forgetIntegers deletes what is kept, of whatever question, the note first.
+func (d *Daemon) forgetIntegers(ctx context.Context) error {
+	objects, err := d.store.List(ctx, integersFolder)
+	if err != nil {
+		return fatal{err}
+	}
+	for _, notes := range []bool{true, false} {
+		for _, o := range objects {
+			if strings.HasSuffix(o.Name, "/note") != notes {
+				continue
+			}
+			if err := d.store.Delete(ctx, o.Name); err != nil {
+				return fatal{err}
+			}
+		}
+	}
+	return nil
+}
+
+// fields returns fields [from, to) of a segment: those that are kept, or the quantised
+// contribution, which is then on disk.
+func (k integers) fields(ctx context.Context, dst []uint32, f fixedpoint.Format, values contribution, segment, from, to int, rounding *fixedpoint.Rounding) ([]uint32, error) {
+	if k.kept {
+		return k.read(ctx, dst, segment, to-from)
+	}
+	dst, err := quantise(dst, f, values, from, to, rounding)
+	if err != nil {
+		return dst, err
+	}
+	raw := make([]byte, 0, 4*len(dst))
+	for _, v := range dst {
+		raw = binary.LittleEndian.AppendUint32(raw, v)
+	}
+	defer clear(raw)
+	// An attempt that was never fixed may have left its own.
+	if err := k.store.Delete(ctx, k.name(segment)); err != nil {
+		return dst, fatal{err}
+	}
+	if err := storage.PutOnce(ctx, k.store, k.name(segment), raw); err != nil {
+		return dst, fatal{err}
+	}
+	return dst, nil
+}
+
+func (k integers) read(ctx context.Context, dst []uint32, segment, count int) ([]uint32, error) {
+	raw, err := storage.GetAtMost(ctx, k.store, k.name(segment), int64(4*count))
+	if err != nil {
+		return dst, fmt.Errorf("integers of round %d: %w", k.note.Round, err)
+	}
+	if len(raw) != 4*count {
+		return dst, fmt.Errorf("integers of round %d: segment %d has %d bytes, want %d", k.note.Round, segment, len(raw), 4*count)
+	}
+	defer clear(raw)
+	dst = dst[:0]
+	for at := 0; at < len(raw); at += 4 {
+		dst = append(dst, binary.LittleEndian.Uint32(raw[at:]))
+	}
+	return dst, nil
+}
+
+// finish makes the integers those of the question: before it nothing of them counts.
+func (k integers) finish(ctx context.Context) error {
+	if k.kept {
+		return nil
+	}
+	if err := storage.PutOnce(ctx, k.store, k.noteName(), federation.Encode(k.note)); err != nil {
+		return fatal{err}
+	}
+	return nil
+}

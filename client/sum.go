@@ -1,0 +1,301 @@
+package client
+
+import (
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+
+	"google.golang.org/grpc"
+
+	"atrium/coordinator/atriumpb"
+	"atrium/coordinator/federation"
+	"atrium/coordinator/opening"
+	"atrium/privacy/envelope"
+	"atrium/storage"
+)
+
+// addUp fetches the ciphertexts of a candidate and adds them, where all of them together are
+// below the bound of what custodians add themselves: C must be what comes out. Above it
+// those who submitted vouch for it (checkVouches).
+func (d *Daemon) addUp(ctx context.Context, candidate federation.Candidate) error {
+	r := d.round(d.live.header, candidate)
+	r.Submissions = d.live.submissions
+	if bytes, err := r.Bytes(); err != nil || bytes > federation.AddBytes {
+		return err
+	}
+	for g, group := range candidate.Groups {
+		if len(group) == 0 {
+			continue
+		}
+		sum, err := opening.Add(ctx, &updates{daemon: d, round: r, group: g}, r, g, opening.Beside{Keep: d.keepBlob})
+		if err != nil {
+			return fmt.Errorf("add group %d: %w", g, err)
+		}
+		if sum != candidate.Sums[g] {
+			return fmt.Errorf("group %d: the ciphertexts add up to %s, the candidate says %s: %w", g, sum.Short(), candidate.Sums[g].Short(), opening.ErrSum)
+		}
+	}
+	return nil
+}
+
+func (d *Daemon) round(h federation.Header, c federation.Candidate) opening.Round {
+	return opening.Round{Charter: d.cfg.Charter, Plan: d.cfg.Plan, Header: h, Manifest: c.Manifest, Candidate: c}
+}
+
+func (d *Daemon) keepBlob(ctx context.Context, digest federation.Digest, blob []byte) error {
+	if err := storage.PutOnce(ctx, d.store, storage.Blob(digest), blob); err != nil {
+		return fatal{err}
+	}
+	return nil
+}
+
+// updates is a Bucket that reads the segments of a candidate's updates from the coordinator;
+// nothing else is asked of it.
+type updates struct {
+	storage.Bucket
+	daemon *Daemon
+	round  opening.Round
+	group  int
+}
+
+// Get implements storage.Bucket for whole segments.
+func (u *updates) Get(ctx context.Context, name string, offset, length int64) ([]byte, error) {
+	for _, member := range u.round.Candidate.Groups[u.group] {
+		s := u.round.Submissions[member.Hospital]
+		for index, digest := range s.Segments {
+			have, err := storage.UpdateSegment(u.round.Header.Digest(), string(member.Hospital), s.UpdateRoot(), index)
+			if err != nil || have != name || offset != 0 {
+				continue
+			}
+			return u.daemon.fetchCiphertext(ctx, u.round.Candidate.Digest(), member.Hospital, index, digest, length)
+		}
+	}
+	return nil, fmt.Errorf("%s: %w", name, storage.ErrNotFound)
+}
+
+// fetchCiphertext downloads one segment of an update, verified against its signed digest.
+func (d *Daemon) fetchCiphertext(ctx context.Context, candidate federation.Digest, id federation.HospitalID, index int, digest federation.Digest, limit int64) ([]byte, error) {
+	from := d.link.openBy(ctx, digest, max(limit, 0), func(ctx context.Context, offset int64) (grpc.ServerStreamingClient[atriumpb.Chunk], error) {
+		return d.link.api.Ciphertext(ctx, &atriumpb.CiphertextRequest{Federation: d.link.federation, Candidate: candidate[:],
+			Hospital: string(id), Index: int32(index), Offset: offset})
+	})
+	defer from.Close()
+	return from.all()
+}
+
+// fetchSum makes sure that C of every group is in the store: nothing but C is downloaded for
+// a version.
+func (d *Daemon) fetchSum(ctx context.Context, candidate federation.Candidate) error {
+	for g, digest := range candidate.Sums {
+		if len(candidate.Groups[g]) == 0 {
+			continue
+		}
+		raw, err := d.fetchBlob(ctx, digest, opening.MaxListBytes)
+		if err != nil {
+			return err
+		}
+		list, err := opening.DecodeList(raw)
+		if err != nil {
+			return fmt.Errorf("group %d: %w: %w", g, opening.ErrSum, err)
+		}
+		for _, segment := range list.Segments {
+			if _, err := d.fetchBlob(ctx, segment, federation.MaxSegmentBytes); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// fetchBlob returns a blob from the store, into which it is downloaded if it is not there.
+func (d *Daemon) fetchBlob(ctx context.Context, digest federation.Digest, limit int) ([]byte, error) {
+	raw, err := storage.GetBlob(ctx, d.store, digest, int64(limit))
+	if !errors.Is(err, storage.ErrNotFound) {
+		return raw, err
+	}
+	if raw, err = d.link.fetch(ctx, digest, limit); err != nil {
+		return nil, err
+	}
+	return raw, d.keepBlob(ctx, digest, raw)
+}
+
+// forgetSum deletes C from the store.
+func (d *Daemon) forgetSum(ctx context.Context, candidate federation.Candidate) error {
+	for _, digest := range candidate.Sums {
+		raw, err := storage.GetBlob(ctx, d.store, digest, opening.MaxListBytes)
+		if errors.Is(err, storage.ErrNotFound) {
+			continue
+		} else if err != nil {
+			return err
+		}
+		list, err := opening.DecodeList(raw)
+		if err != nil {
+			return err
+		}
+		if err := d.deleteBlobs(ctx, append(list.Segments, digest)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// vouch signs the fingerprint of this hospital's own ciphertext, at points that follow from
+// the checkpoint that ends with the candidate's entry.
+func (d *Daemon) vouch(ctx context.Context, w *atriumpb.Work) error {
+	candidate, err := federation.DecodeCandidate(w.GetCandidate())
+	if err != nil {
+		return err
+	}
+	head, err := d.checkNamed(w, candidate.Digest())
+	if err != nil {
+		return err
+	}
+	m, _ := d.state.Recall(candidate.Manifest)
+	s, err := stored[federation.Submission](ctx, d, m.Submission)
+	if err != nil {
+		return err
+	}
+	h, err := d.headerOf(ctx, w, candidate.Manifest)
+	if err != nil {
+		return err
+	}
+	fingerprint, err := d.fingerprint(ctx, h, head, s.Segments)
+	if err != nil {
+		return err
+	}
+	v := federation.Vouch{V: 1, Manifest: candidate.Manifest, Candidate: candidate.Digest(), Hospital: d.self, Checkpoint: head, Fingerprint: fingerprint}
+	return d.link.send(ctx, "vouch", federation.Encode(envelope.SignMessage(d.cfg.Identity, d.cfg.Charter.Federation, v)))
+}
+
+// headerOf returns the header of a manifest, which a task shows.
+func (d *Daemon) headerOf(ctx context.Context, w *atriumpb.Work, manifest federation.Digest) (federation.Header, error) {
+	if d.live.manifest.Digest == manifest {
+		return d.live.header, nil
+	}
+	raw, err := d.link.fetch(ctx, manifest, federation.MaxManifestBytes)
+	if err != nil {
+		return federation.Header{}, err
+	}
+	m, err := federation.DecodeManifest(raw)
+	if err != nil {
+		return federation.Header{}, err
+	}
+	if m.Header != federation.Sum(w.GetHeader()) {
+		return federation.Header{}, fmt.Errorf("manifest %s is not of this header: %w", manifest.Short(), ErrDishonest)
+	}
+	return federation.DecodeHeader(w.GetHeader())
+}
+
+// fingerprint is that of a ciphertext, or of C, whose segments are in the store.
+func (d *Daemon) fingerprint(ctx context.Context, h federation.Header, head federation.TreeHead, digests []federation.Digest) ([]byte, error) {
+	params, err := opening.Parameters(h.Ring)
+	if err != nil {
+		return nil, err
+	}
+	segments := params.Segments(opening.SegmentTarget)
+	if len(segments) != len(digests) {
+		return nil, fmt.Errorf("%d segments, want %d: %w", len(digests), len(segments), opening.ErrSum)
+	}
+	f := params.NewFingerprint(vouchSeed(head))
+	for i, s := range segments {
+		wire, err := storage.GetBlob(ctx, d.store, digests[i], int64(s.Bytes))
+		if err != nil {
+			return nil, err
+		}
+		if err := f.Add(s.First, s.Last, wire); err != nil {
+			return nil, err
+		}
+	}
+	return f.Bytes()
+}
+
+// vouchSeed fixes the points: SHA-256("atrium/vouch/v1" ‖ root of the checkpoint).
+func vouchSeed(head federation.TreeHead) [32]byte {
+	return sha256.Sum256(append([]byte("atrium/vouch/v1"), head.Root[:]...))
+}
+
+// checkVouches verifies, of a C that is too large to be added here, that the fingerprints of
+// all who submitted add up to that of C.
+func (d *Daemon) checkVouches(ctx context.Context, w *atriumpb.Work, candidate federation.Candidate) error {
+	h, err := d.headerOf(ctx, w, candidate.Manifest)
+	if err != nil {
+		return err
+	}
+	if bytes, err := d.round(h, candidate).Bytes(); err != nil || bytes <= federation.AddBytes {
+		return err
+	}
+	vouches, head, err := d.readVouches(w, candidate)
+	if err != nil {
+		return err
+	}
+	if err := d.fetchSum(ctx, candidate); err != nil {
+		return err
+	}
+	params, err := opening.Parameters(h.Ring)
+	if err != nil {
+		return err
+	}
+	for g, group := range candidate.Groups {
+		if len(group) == 0 {
+			continue
+		}
+		var own [][]byte
+		for _, m := range group {
+			own = append(own, vouches[m.Hospital])
+		}
+		sum, err := params.AddFingerprints(own)
+		if err != nil {
+			return fmt.Errorf("group %d: %w", g, err)
+		}
+		if err := d.compareFingerprint(ctx, h, head, candidate.Sums[g], sum); err != nil {
+			return fmt.Errorf("group %d: %w", g, err)
+		}
+	}
+	return nil
+}
+
+// readVouches verifies one vouch of each member of S, all at the same checkpoint.
+func (d *Daemon) readVouches(w *atriumpb.Work, candidate federation.Candidate) (map[federation.HospitalID][]byte, federation.TreeHead, error) {
+	vouches, head := map[federation.HospitalID][]byte{}, federation.TreeHead{}
+	for _, signed := range w.GetVouches() {
+		v, _, err := envelope.DecodeMessage[federation.Vouch](d.cfg.Charter, signed)
+		if err != nil {
+			return nil, head, err
+		}
+		if head.Size == 0 {
+			head = v.Checkpoint
+		}
+		if v.Candidate != candidate.Digest() || v.Manifest != candidate.Manifest || v.Checkpoint != head {
+			return nil, head, fmt.Errorf("vouch of %s is of candidate %s at size %d: %w", v.Hospital, v.Candidate.Short(), v.Checkpoint.Size, ErrDishonest)
+		}
+		vouches[v.Hospital] = v.Fingerprint
+	}
+	for _, group := range candidate.Set() {
+		for _, id := range group {
+			if vouches[id] == nil {
+				return nil, head, fmt.Errorf("%s did not vouch: %w", id, ErrDishonest)
+			}
+		}
+	}
+	return vouches, head, nil
+}
+
+func (d *Daemon) compareFingerprint(ctx context.Context, h federation.Header, head federation.TreeHead, list federation.Digest, want []byte) error {
+	raw, err := storage.GetBlob(ctx, d.store, list, opening.MaxListBytes)
+	if err != nil {
+		return err
+	}
+	segments, err := opening.DecodeList(raw)
+	if err != nil {
+		return err
+	}
+	have, err := d.fingerprint(ctx, h, head, segments.Segments)
+	if err != nil {
+		return err
+	}
+	if string(have) != string(want) {
+		return fmt.Errorf("what its members vouch for does not add up to it: %w", opening.ErrSum)
+	}
+	return nil
+}
