@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"time"
 
 	"atrium/aggregation/fixedpoint"
 )
@@ -72,9 +73,21 @@ type Schedule struct {
 	OpenSeconds   int `json:"open_seconds"`   // deadline of each half of Opening
 	GraceSeconds  int `json:"grace_seconds"`  // how long a phase waits for a hospital whose connection is gone
 
+	// PatienceSeconds is how long hospitals that decline may keep the plan waiting, where the
+	// charter sums all of a group or none, before it counts as paused; 0: a day.
+	PatienceSeconds int `json:"patience_seconds,omitempty"`
+
 	Deadline Deadline `json:"deadline,omitzero"` // zero: UpdateSeconds
 	Cohort   Cohort   `json:"cohort,omitzero"`   // zero: every hospital takes part in every round
 	Stop     Stop     `json:"stop,omitzero"`     // zero: every round is trained
+}
+
+// Patience is how long hospitals that decline may keep the plan waiting.
+func (s Schedule) Patience() time.Duration {
+	if s.PatienceSeconds == 0 {
+		return 24 * time.Hour
+	}
+	return time.Duration(s.PatienceSeconds) * time.Second
 }
 
 // Digest names the plan.
@@ -235,6 +248,9 @@ func (s Schedule) validate() error {
 		if d.seconds < 1 || d.seconds > MaxDeadlineSecond {
 			return bad("schedule."+d.key+"_seconds", "%d: want 1 to %d", d.seconds, MaxDeadlineSecond)
 		}
+	}
+	if s.PatienceSeconds < 0 || s.PatienceSeconds > MaxPatience {
+		return bad("schedule.patience_seconds", "%d: want 0 (a day) to %d", s.PatienceSeconds, MaxPatience)
 	}
 	return errors.Join(s.Deadline.validate(s.UpdateSeconds), s.Cohort.validate(), s.Stop.validate(s.EvaluateEvery))
 }

@@ -164,7 +164,7 @@ func awkward() federation.Plan {
 		Local:       federation.Local{Optimiser: "sgd", LearningRate: 0.25, Epochs: 3, Batch: 32, ProxMu: 0.01, FineTune: 4},
 		Aggregation: federation.Aggregation{Rule: "fedavg", LearningRate: 0.5},
 		Privacy:     federation.Privacy{Bits: 24, Clip: 2.5, WeightCap: 2048, MinRecords: 20},
-		Schedule:    federation.Schedule{Rounds: 7, EvaluateEvery: 3, GatherSeconds: 1, UpdateSeconds: 2, OpenSeconds: 3, GraceSeconds: 4},
+		Schedule:    federation.Schedule{Rounds: 7, EvaluateEvery: 3, GatherSeconds: 1, UpdateSeconds: 2, OpenSeconds: 3, GraceSeconds: 4, PatienceSeconds: 5},
 	}
 }
 

@@ -50,6 +50,9 @@ func WritePlan(p federation.Plan) []byte {
 	line("  update_seconds", p.Schedule.UpdateSeconds, "for training and upload")
 	line("  open_seconds", p.Schedule.OpenSeconds, "for each half of opening the sum")
 	line("  grace_seconds", p.Schedule.GraceSeconds, "for a hospital whose connection is gone")
+	if p.Schedule.PatienceSeconds > 0 {
+		line("  patience_seconds", p.Schedule.PatienceSeconds, "for a hospital that declines, where all of a group are summed; then the plan is paused")
+	}
 	writeDeadline(line, p.Schedule.Deadline)
 	writeCohort(line, p.Schedule.Cohort)
 	writeStop(line, p.Schedule.Stop)

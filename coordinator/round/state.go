@@ -69,10 +69,11 @@ type State struct {
 	Expired   uint64     `json:"expired,omitempty"`    // the ciphertexts of rounds up to it may be retired
 	Ended     []DayEnd   `json:"ended,omitempty"`      // rounds that did not expire yet, where the charter counts days
 	Attempts  []Attempt  `json:"attempts,omitempty"`
-	Outcome   Outcome    `json:"outcome,omitzero"` // of the candidate that was opened last
-	Signed    []Held     `json:"signed,omitempty"` // custodians that derived Model themselves
-	Coming    *NextEpoch `json:"-"`                // the charter that may follow; nil when none was verified
-	Latest    []Joined   `json:"latest,omitempty"` // the latest Join of each hospital in any round, in the charter's order; nil before the first
+	Outcome   Outcome    `json:"outcome,omitzero"`   // of the candidate that was opened last
+	Signed    []Held     `json:"signed,omitempty"`   // custodians that derived Model themselves
+	Coming    *NextEpoch `json:"-"`                  // the charter that may follow; nil when none was verified
+	Withheld  []Withheld `json:"withheld,omitempty"` // who declines where all of a group are summed, oldest word last
+	Latest    []Joined   `json:"latest,omitempty"`   // the latest Join of each hospital in any round, in the charter's order; nil before the first
 }
 
 // Version is a published model version.
