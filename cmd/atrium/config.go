@@ -166,7 +166,28 @@ func (c config) take(file string, b []byte) error {
 	if err := errors.Join(errs...); err != nil {
 		return err
 	}
+	c.values.SetConfigFile(file)
 	return c.values.MergeConfigMap(nested)
+}
+
+// trusted refuses a configuration of which others can change a file: the file itself, and
+// all that it names but records. What only shows something does not ask for it.
+func (c config) trusted() error {
+	files := []string{c.values.ConfigFileUsed()}
+	for _, s := range c.known {
+		if s.path && !s.list && !strings.HasPrefix(s.key, "data.t") && !strings.Contains(c.text(s.key), "://") {
+			files = append(files, c.text(s.key))
+		}
+	}
+	for _, file := range files {
+		if file == "" {
+			continue
+		}
+		if err := setup.Trust(file); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // below makes the relative paths of a value start at a folder.

@@ -219,6 +219,9 @@ func tryLead(ctx context.Context, c config, cfg coordinator.Config) (*coordinato
 
 // serverTLS has one certificate for all federations, and admits the hospitals of each.
 func serverTLS(c config, all []folderConfig) (*tls.Config, error) {
+	if err := c.trusted(); err != nil {
+		return nil, err
+	}
 	cert, err := setup.LoadKeyPair(c.text("tls.cert"), c.text("tls.key"))
 	if err != nil {
 		return nil, err
@@ -245,6 +248,9 @@ func loadCoordinator(c config, logger *slog.Logger) (servedFiles, error) {
 	fail := func(err error) (servedFiles, error) { return servedFiles{}, err }
 	err := c.require("listen", "storage", "charter", "countersignatures", "plan", "log_key", "tls.cert", "tls.key", "tls.ca")
 	if err != nil {
+		return fail(err)
+	}
+	if err := c.trusted(); err != nil {
 		return fail(err)
 	}
 	charter, err := setup.LoadCharter(c.text("charter"))

@@ -131,6 +131,9 @@ func loadHospital(cmd *cobra.Command, c config) (client.Config, error) {
 	if err != nil {
 		return cfg, err
 	}
+	if err := c.trusted(); err != nil {
+		return cfg, err
+	}
 	if cfg.Logger, err = c.logger(cmd); err != nil {
 		return cfg, err
 	}

@@ -4,6 +4,7 @@ import "time"
 
 const (
 	maxPEMBytes    = 1 << 20       // a certificate file, a key file
+	maxLinks       = 40            // on the way to a file, as in Linux
 	maxPolicyBytes = 1 << 20       // a policy file
 	maxSigned      = 1 << 20       // countersignatures of the largest roster
 	caYears        = 10            // validity of the federation's authority

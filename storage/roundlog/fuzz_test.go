@@ -45,6 +45,8 @@ func FuzzProofs(f *testing.F) {
 	f.Add(joinHashes(consistency), int64(13), int64(6), old[:])
 	f.Add([]byte{}, int64(0), int64(0), []byte{})
 	f.Add([]byte{}, int64(1)<<62, int64(-1), make([]byte, 32))
+	f.Add(joinHashes(inclusion), int64(1)<<62+39, int64(73), leaf[:])
+	f.Add(joinHashes(consistency), int64(1)<<53+1, int64(1)<<53, old[:])
 	f.Fuzz(func(t *testing.T, proof []byte, size, at int64, hash []byte) {
 		path := cutHashes(proof)
 		var h Hash

@@ -2,6 +2,7 @@ package roundlog
 
 // Bounds on everything that is read from a bucket or comes from a caller.
 const (
+	maxSize            = 1 << 53  // entries of a log; package tlog counts for ever above 2^62
 	MaxEntryBytes      = 16 << 10 // one entry; tlog-tiles allows 64 KiB
 	MaxBatchEntries    = 1024     // entries of one batch
 	MaxBatchPayload    = 4 << 20  // bytes of all entries of one batch
