@@ -49,6 +49,9 @@ func (d *Daemon) update(ctx context.Context, w *atriumpb.Work) error {
 	if err != nil {
 		return err
 	}
+	if err := checkOwn(d.cfg.Plan, d.live.header, d.train.Rows, values); err != nil {
+		return err
+	}
 	submission, err := d.seal(ctx, values)
 	if err != nil {
 		return err
@@ -83,7 +86,7 @@ func (d *Daemon) seal(ctx context.Context, values contribution) (federation.Dige
 	}
 	defer key.Erase()
 	group, _ := m.Cohort(d.self)
-	s := federation.Submission{V: 1, Manifest: m.Digest, Hospital: d.self, Group: group}
+	s := federation.Submission{V: 1, Manifest: m.Digest, Hospital: d.self, Group: group, Band: d.cfg.Plan.Band(h.Kind, d.train.Rows)}
 	wire, fields := d.wire, d.fields
 	d.wireDigest = federation.Digest{}
 	for _, segment := range params.Segments(opening.SegmentTarget) {

@@ -175,7 +175,9 @@ func (c *Coordinator) openSum(ctx context.Context, t round.Task, v View) error {
 	sum, err := opening.OpenAndKeep(ctx, c.cfg.Bucket, record.Round, record.Answers, opening.Beside{AtHand: c.atHand.get, Keep: func(ctx context.Context, digest federation.Digest, blob []byte) error {
 		return storage.PutOnce(ctx, c.cfg.Bucket, storage.Blob(digest), blob)
 	}})
-	if errors.Is(err, opening.ErrNotOpened) {
+	if errors.Is(err, opening.ErrGate) { // more share sums would open the same
+		return c.end(ctx, v, round.OpeningFailed{Round: t.Round, Answers: len(c.cfg.Charter.Custodians), Reason: err.Error()})
+	} else if errors.Is(err, opening.ErrNotOpened) {
 		return c.end(ctx, v, round.OpeningFailed{Round: t.Round, Answers: len(record.Answers), Reason: err.Error()})
 	} else if err != nil {
 		return err

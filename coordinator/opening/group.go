@@ -2,6 +2,7 @@ package opening
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 
@@ -43,6 +44,7 @@ type opener struct {
 type openedGroup struct {
 	result GroupResult
 	wrong  []federation.HospitalID
+	gate   bool // it opened, and fails a gate
 }
 
 // group is a group while it is opened.
@@ -52,6 +54,7 @@ type group struct {
 	n       int // submitters
 	key     *he.KeySum
 	refused error // why it is left out
+	gates   *gates
 	mu      sync.Mutex
 	added   map[int]bool // parts that are in the sum, by first block
 }
@@ -59,7 +62,7 @@ type group struct {
 // open adds a group to the sum. The error is of the machine that we run on; what is
 // wrong with the group is its result's Reason.
 func (o *opener) open(ctx context.Context, number int, answers []ShareSums) (openedGroup, error) {
-	g := &group{opener: o, number: number, n: len(o.round.Submitters.Groups[number]), added: map[int]bool{}}
+	g := &group{opener: o, number: number, n: len(o.round.Submitters.Groups[number]), added: map[int]bool{}, gates: o.round.gates(number)}
 	candidates, points, err := o.round.keySums(number, answers)
 	if err != nil && !refusedSum(err) {
 		return openedGroup{}, err
@@ -87,6 +90,9 @@ func (o *opener) open(ctx context.Context, number int, answers []ShareSums) (ope
 		}
 		list.Segments = append(list.Segments, digest)
 	}
+	if g.refused == nil {
+		g.refused = g.gates.judge()
+	}
 	if list.Segments != nil {
 		blob := federation.Encode(list)
 		if out.result.Ciphertext, err = g.store(ctx, blob); err != nil {
@@ -94,7 +100,7 @@ func (o *opener) open(ctx context.Context, number int, answers []ShareSums) (ope
 		}
 	}
 	if g.refused != nil {
-		out.result.Reason, out.wrong = g.refused.Error(), nil
+		out.result.Reason, out.wrong, out.gate = g.refused.Error(), nil, errors.Is(g.refused, ErrGate)
 		return out, g.takeBack(ctx)
 	}
 	out.result.Submitters = g.n
@@ -134,6 +140,7 @@ func (g *group) work(ctx context.Context, s segment, sums []*he.Sum) (federation
 				return err
 			}
 			g.sum.of(g.number).add(p.from, values)
+			g.gates.add(p.from, values)
 			g.mu.Lock()
 			defer g.mu.Unlock()
 			g.added[p.first] = true

@@ -288,7 +288,7 @@ func (w *world) publish(s round.State) (round.Event, error) {
 		}
 	}
 	h := w.blobs[s.Round.Header].(federation.Header)
-	outcome, err := w.conclude(opening.Round{Charter: w.charter, Plan: w.plan, Header: h, Manifest: s.Round.Manifest, Submitters: list})
+	outcome, err := w.conclude(opening.Round{Charter: w.charter, Plan: w.plan, Header: h, Manifest: s.Round.Manifest, Submitters: list, Submissions: w.submissions(list)})
 	if errors.Is(err, errRule) {
 		return round.OpeningFailed{Round: s.Round.Number, Answers: len(w.charter.Custodians), Reason: err.Error()}, nil
 	}
@@ -298,4 +298,15 @@ func (w *world) publish(s round.State) (round.Event, error) {
 	ev.Metric = outcome.Stop
 	ev.Result, ev.Snapshot, ev.Parameters = outcome.Result, outcome.Snapshot, outcome.Parameters
 	return ev, nil
+}
+
+// submissions are those of S.
+func (w *world) submissions(list federation.Submitters) map[federation.HospitalID]federation.Submission {
+	out := map[federation.HospitalID]federation.Submission{}
+	for _, group := range list.Groups {
+		for _, m := range group {
+			out[m.Hospital] = w.blobs[m.Submission].(federation.Submission)
+		}
+	}
+	return out
 }
