@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"time"
 
 	"atrium/coordinator/atriumpb"
 	"atrium/coordinator/federation"
@@ -32,6 +33,10 @@ func (d *Daemon) tally(ctx context.Context) {
 	if !last.Asked && d.cfg.Plan.Schedule.Cohort.On() {
 		return // others were drawn
 	}
+	defer func() {
+		d.noted = time.Time{} // it is written at once
+		d.note(d.status.Doing, nil)
+	}()
 	d.status.Joined++
 	if !last.Summed {
 		d.status.LeftOut++
