@@ -47,6 +47,8 @@ type Rehearsing struct {
 	Hostile func(Situation) []int64
 
 	before  []int64 // what the others of its group summed to in the last train round
+	groups  [][]int64
+	sizes   []int
 	learner *Learner
 	trainer train.Trainer
 	seed    uint64

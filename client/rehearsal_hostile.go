@@ -18,6 +18,8 @@ type Situation struct {
 	// finds by subtraction: a group's sum can be opened from the log by anyone. Nil in the
 	// first.
 	Before []int64
+	Groups [][]int64 // what each group summed to then, the hostile among them
+	Sizes  []int     // of the groups, then
 }
 
 // heard is what hostile hospitals find out in a round.
@@ -42,7 +44,7 @@ func (l *heard) group(id federation.HospitalID) int {
 func (l *heard) send(h *Rehearsing, fields []int64) []int64 {
 	g := l.group(h.ID)
 	if h.Hostile != nil {
-		fields = h.Hostile(Situation{Plan: l.round.Plan, Header: l.round.Header, Hospitals: len(l.round.Submitters.Groups[g]), Own: fields, Before: h.before})
+		fields = h.Hostile(Situation{Plan: l.round.Plan, Header: l.round.Header, Hospitals: len(l.round.Submitters.Groups[g]), Own: fields, Before: h.before, Groups: h.groups, Sizes: h.sizes})
 		l.sent[h.ID] = fields
 	}
 	if l.groups[g] == nil {
@@ -60,6 +62,10 @@ func (l *heard) end(hospitals []*Rehearsing) {
 		own, ok := l.sent[h.ID]
 		if !ok {
 			continue
+		}
+		h.groups, h.sizes = l.groups, nil
+		for _, members := range l.round.Submitters.Groups {
+			h.sizes = append(h.sizes, len(members))
 		}
 		h.before = slices.Clone(l.groups[l.group(h.ID)])
 		for i, f := range own {

@@ -67,9 +67,9 @@ as in fedadam:learning_rate=0.03:tau=0.01; those of the plan's own rule are as i
 With --attack each rule is also trained while --attackers send something else: sign-flip
 the opposite of their change, label-flip the change that swapped labels give, and blind and
 informed as much against the others as passes the gates, as a sum of encryptions of their own.
-blind knows the plan and its own records; informed also what the others of its group summed to
-in the round before, which it finds by subtraction. Attackers in one group work together. Means
-are those of the other hospitals.
+blind knows the plan and its own records; informed also what each group summed to in the round
+before, as any reader of the log. Both work together with the other attackers. Means are those
+of the other hospitals.
 
 With --bits each rule is trained in each of these precisions, with the plan's clip and with
 one that follows the sums up to it, and beside them in floating point without a clip; the
