@@ -15,8 +15,10 @@ import (
 
 	"atrium/aggregation"
 	"atrium/aggregation/fixedpoint"
+	"atrium/client/dataset"
 	"atrium/cmd/atrium/plans"
 	"atrium/coordinator/federation"
+	"atrium/coordinator/planfile"
 )
 
 // TestContributionInPieces: any piece of a contribution quantises to what the whole does.
@@ -157,5 +159,28 @@ func TestCheckOwn(t *testing.T) {
 	values[3] = math.NaN()
 	if err := checkOwn(plan, federation.Header{Kind: federation.Train, Format: plan.Format(federation.Train)}, 100, contribution{values: values}); !errors.Is(err, fixedpoint.ErrNotFinite) {
 		t.Errorf("not a number: %v", err)
+	}
+}
+
+// TestCountedStepsAreThoseOfTheCap: with fednova a hospital of many records takes the steps of
+// weight_cap, so that no honest effort fails its gate; with other rules it takes all.
+func TestCountedStepsAreThoseOfTheCap(t *testing.T) {
+	plan := plans.Cardiology()
+	plan.Local.Steps, plan.Local.Epochs, plan.Local.Batch, plan.Privacy.WeightCap = 0, 2, 10, 100
+	job := training{plan: plan, records: &dataset.Table{Rows: 305}}
+	if l, steps := job.local(); steps != 62 || l.Epochs != 2 {
+		t.Errorf("fedavg: %d steps, %+v", steps, l)
+	}
+	job.plan.Aggregation, _ = planfile.Rule(federation.FedNova)
+	if l, steps := job.local(); steps != 20 || l.Steps != 20 || l.Epochs != 0 {
+		t.Errorf("fednova: %d steps, %+v", steps, l)
+	}
+	job.steps = 7
+	if l, steps := job.local(); steps != 7 || l.Steps != 7 {
+		t.Errorf("partial work: %d steps, %+v", steps, l)
+	}
+	job.steps, job.records = 0, &dataset.Table{Rows: 95}
+	if l, steps := job.local(); steps != 20 || l.Epochs != 2 {
+		t.Errorf("few records: %d steps, %+v", steps, l)
 	}
 }
