@@ -433,3 +433,17 @@ func FuzzGates(f *testing.F) {
 		}
 	})
 }
+
+// BenchmarkCheckOwn: what a hospital's own gates take, of a million parameters.
+func BenchmarkCheckOwn(b *testing.B) {
+	p := rulePlan(federation.Aggregation{Rule: federation.FedAvg, LearningRate: 1}, 1_000_000)
+	h := federation.Header{Kind: federation.Train, Format: p.Format(federation.Train)}
+	values := make([]float64, h.Format.Count())
+	values[p.TrainTail()] = 50
+	b.SetBytes(int64(8 * len(values)))
+	for b.Loop() {
+		if err := CheckOwn(p, h, 0, func(dst []float64, from int) { copy(dst, values[from:]) }); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
