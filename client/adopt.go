@@ -204,6 +204,7 @@ func readJSON[T any](path string) (T, error) {
 func (d *Daemon) loadStatus() {
 	if s, err := ReadStatus(d.cfg.State); err == nil {
 		d.status.BytesSent, d.status.Refused = s.BytesSent, s.Refused
+		d.status.Joined, d.status.LeftOut, d.status.Share, d.status.ShareRound = s.Joined, s.LeftOut, s.Share, s.ShareRound
 	}
 	d.status.Hospital, d.status.Pseudonym, d.status.Federation = d.cfg.Name, string(d.self), d.cfg.Charter.Federation
 	if r, err := ReadReport(d.cfg.State); err == nil && r.Federation == d.cfg.Charter.Federation {

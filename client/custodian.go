@@ -190,6 +190,9 @@ func (d *Daemon) openEnvelope(member federation.Submitter, item *atriumpb.Envelo
 	if err := federation.CheckSubmission(d.cfg.Charter, d.live.manifest, s, len(params.Segments(opening.SegmentTarget))); err != nil {
 		return nil, lie("it does not hold", err)
 	}
+	if err := d.cfg.Plan.CheckBand(d.live.header.Kind, s); err != nil {
+		return nil, lie("it does not hold", err)
+	}
 	submissions[s.Hospital] = s
 	point, _ := d.cfg.Charter.Point(d.self)
 	if federation.Sum(item.GetEnvelope()) != s.Envelopes[point-1] {

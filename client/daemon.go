@@ -51,6 +51,7 @@ type Daemon struct {
 	task    string // under way
 	skip    map[string]time.Time
 	adopted uint64
+	part    part
 	status  Status
 	noted   time.Time // when status was written
 	pruned  time.Time // when the store was

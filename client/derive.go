@@ -74,6 +74,10 @@ func (d *Daemon) conclude(ctx context.Context, w *atriumpb.Work, h federation.He
 		return fmt.Errorf("plan %s is not the one that is approved here", h.Plan.Short())
 	}
 	r := d.round(h, candidate)
+	var err error
+	if r.Submissions, err = d.submissionsOf(ctx, candidate); err != nil {
+		return err
+	}
 	sends, err := d.readSends(ctx, w, r)
 	if err != nil {
 		return err
@@ -90,10 +94,11 @@ func (d *Daemon) conclude(ctx context.Context, w *atriumpb.Work, h federation.He
 	if err == nil {
 		outcome, err = opening.Conclude(r, sum, base)
 	}
-	if errors.Is(err, opening.ErrNotOpened) || errors.Is(err, opening.ErrNothing) {
-		if c := d.cfg.Charter; len(sends) < min(len(c.Custodians), c.Threshold+c.MaxHostile) {
-			return fmt.Errorf("%d share sums are too few to say that nothing holds: %w", len(sends), err)
-		}
+	nothing := errors.Is(err, opening.ErrNotOpened) || errors.Is(err, opening.ErrNothing)
+	if c := d.cfg.Charter; (err == nil || nothing) && !sum.Settled(c, len(sends)) {
+		return fmt.Errorf("%d share sums are too few to leave a group out: %s", len(sends), sum.Note())
+	}
+	if nothing {
 		return d.persist(participant.NoGroupHeld(d.state, candidate.Manifest, candidate.Digest()))
 	}
 	if err != nil {
@@ -108,6 +113,28 @@ func (d *Daemon) conclude(ctx context.Context, w *atriumpb.Work, h federation.He
 	}
 	derived.Version, derived.Parameters = h.Version+1, models.ParametersDigest(*outcome.Snapshot)
 	return d.persist(participant.TakeBase(d.state, participant.Base{Version: derived.Version, Snapshot: derived.Snapshot, Parameters: derived.Parameters}))
+}
+
+// submissionsOf returns the signed submissions of a candidate, which say what was declared.
+func (d *Daemon) submissionsOf(ctx context.Context, candidate federation.Candidate) (map[federation.HospitalID]federation.Submission, error) {
+	list := map[federation.HospitalID]federation.Submission{}
+	if d.cfg.Plan.Privacy.Weight != federation.WeightBands {
+		return list, nil
+	}
+	for _, group := range candidate.Groups {
+		for _, m := range group {
+			raw, err := d.link.fetch(ctx, m.Submission, federation.MaxMessageBytes)
+			if err != nil {
+				return nil, err
+			}
+			s, _, err := envelope.DecodeMessage[federation.Submission](d.cfg.Charter, raw)
+			if err != nil || s.Hospital != m.Hospital {
+				return nil, fmt.Errorf("submission of %s: %w", m.Hospital, errors.Join(ErrDishonest, err))
+			}
+			list[m.Hospital] = s
+		}
+	}
+	return list, nil
 }
 
 // readSends verifies what custodians sent for a candidate and fetches their share sums.

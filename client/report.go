@@ -42,4 +42,9 @@ type Status struct {
 	LastError  string `json:"last_error,omitempty"` // a sentence; of what it does now
 	Refused    string `json:"refused,omitempty"`    // what it refused last, when and why
 	BytesSent  int64  `json:"bytes_sent"`
+
+	Joined     int     `json:"joined"`                // rounds with a result that it joined in time, since the state directory was made
+	LeftOut    int     `json:"left_out"`              // of them, summed without it
+	Share      float64 `json:"share,omitempty"`       // of the weight of a train round was its own
+	ShareRound uint64  `json:"share_round,omitempty"` // which
 }

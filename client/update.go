@@ -43,6 +43,9 @@ func (d *Daemon) update(ctx context.Context, w *atriumpb.Work) error {
 		return err
 	}
 	values, err := d.contribution(ctx, w, ints)
+	if err == nil && !ints.kept {
+		err = checkOwn(d.cfg.Plan, d.live.header, d.train.Rows, values)
+	}
 	if err != nil {
 		return err
 	}
@@ -99,7 +102,7 @@ func (d *Daemon) seal(ctx context.Context, values contribution, ints integers) (
 	}
 	defer key.Erase()
 	group, _ := m.Cohort(d.self)
-	s := federation.Submission{V: 1, Manifest: m.Digest, Hospital: d.self, Group: group}
+	s := federation.Submission{V: 1, Manifest: m.Digest, Hospital: d.self, Group: group, Band: d.cfg.Plan.Band(h.Kind, d.train.Rows)}
 	wire, fields := d.wire, d.fields
 	d.wireDigest = federation.Digest{}
 	for index, segment := range params.Segments(opening.SegmentTarget) {

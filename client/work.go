@@ -9,6 +9,7 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 
+	"atrium/aggregation"
 	"atrium/aggregation/fixedpoint"
 	"atrium/client/participant"
 	"atrium/client/policy"
@@ -51,6 +52,9 @@ func (d *Daemon) pollRequest(skip []string, wait bool) *atriumpb.PollRequest {
 
 // perform does one task.
 func (d *Daemon) perform(ctx context.Context, w *atriumpb.Work) error {
+	if w.GetKind() == "join" && w.GetRound() != d.part.round || w.GetKind() == "adopt" {
+		d.tally(ctx)
+	}
 	switch w.GetKind() {
 	case "charter":
 		return d.nextCharter(ctx, w)
@@ -123,9 +127,12 @@ var errNotComputed = errors.New("the update could not be computed here")
 // reason says in the words of the hospital's own rules why it declines, if it does.
 func (d *Daemon) reason(err error) (reason string, decline bool) {
 	var refusal *policy.Refusal
+	var gate *aggregation.GateError
 	switch {
 	case errors.As(err, &refusal):
 		return "policy rule " + refusal.Rule, true
+	case errors.As(err, &gate): // its numbers stay here
+		return "gate " + gate.Gate, true
 	case errors.Is(err, participant.ErrRestarted), errors.Is(err, participant.ErrNotJoined) && d.state.Live.Header.IsZero():
 		return "the daemon restarted since it joined", true
 	case errors.Is(err, train.ErrNotFinite), errors.Is(err, fixedpoint.ErrNotFinite):
@@ -150,6 +157,7 @@ func (d *Daemon) decline(ctx context.Context, header federation.Digest, role, re
 	signed := envelope.SignMessage(d.cfg.Identity, d.cfg.Charter.Federation,
 		federation.Decline{V: 1, Header: header, Hospital: d.self, Role: role, Reason: reason})
 	d.cfg.Logger.Info("declined", "role", role, "reason", reason)
+	d.part.declined = d.part.declined || role == federation.RoleUpdate
 	return d.link.send(ctx, "decline", federation.Encode(signed))
 }
 
@@ -198,6 +206,7 @@ func (d *Daemon) join(ctx context.Context, w *atriumpb.Work) error {
 	if err := d.link.send(ctx, "join", d.live.join); err != nil {
 		return err
 	}
+	d.part = part{round: h.Round}
 	if refusal != nil {
 		return d.decline(ctx, digest, federation.RoleUpdate, "policy rule "+refusal.Rule)
 	}

@@ -152,6 +152,8 @@ func (o *output) hospital(s hospitalStatus, now time.Time) {
 		{"connected", connected},
 		{"last error", d.LastError},
 		{"refused", d.Refused},
+		{"summed", summedWords(*d)},
+		{"weight", weightWords(*d)},
 		{"sent", fmt.Sprintf("%d bytes", d.BytesSent)},
 		{"checkpoint", checkpointText(s.Checkpoint, now)},
 	})
@@ -175,6 +177,21 @@ func checkpointText(c *keptCheckpoint, now time.Time) string {
 		return ""
 	}
 	return fmt.Sprintf("%d entries, root %s, cosigned %s", c.Size, c.Root, since(c.Cosigned, now))
+}
+
+// summedWords says how often the hospital was in the sum of a round that it joined in time.
+func summedWords(s client.Status) string {
+	if s.Joined == 0 {
+		return ""
+	}
+	return fmt.Sprintf("%d of %d rounds that it joined in time, left out of %d", s.Joined-s.LeftOut, s.Joined, s.LeftOut)
+}
+
+func weightWords(s client.Status) string {
+	if s.ShareRound == 0 {
+		return ""
+	}
+	return fmt.Sprintf("%.1f %% of round %d's", 100*s.Share, s.ShareRound)
 }
 
 func since(stamp string, now time.Time) string {

@@ -60,6 +60,7 @@ type Privacy struct {
 	Bits       int     `json:"bits"`                 // 8, 16, 24 or 32 bits a value
 	Clip       float64 `json:"clip"`                 // bound on the magnitude of each coordinate of a model delta
 	ClipLeast  float64 `json:"clip_least,omitempty"` // above 0: the clip follows the last aggregate, from here to Clip
+	Weight     string  `json:"weight,omitempty"`     // WeightRecords, WeightBands or WeightEqual
 	WeightCap  int     `json:"weight_cap"`           // records that count at most for one hospital
 	MinRecords int     `json:"min_records"`          // a hospital with fewer eligible records declines
 }
@@ -221,6 +222,8 @@ func (p Privacy) validate() error {
 		return bad("privacy.clip", "%v: want %v to 1e6", p.Clip, fixedpoint.MinClip)
 	case p.ClipLeast != 0 && !(p.ClipLeast >= fixedpoint.MinClip && p.ClipLeast <= p.Clip):
 		return bad("privacy.clip_least", "%v: want %v to the greatest clip (%v)", p.ClipLeast, fixedpoint.MinClip, p.Clip)
+	case p.Weight != WeightRecords && p.Weight != WeightBands && p.Weight != WeightEqual:
+		return bad("privacy.weight", "%q: want records, %s or %s", p.Weight, WeightBands, WeightEqual)
 	case p.WeightCap < 1 || p.WeightCap > p.maxWeight():
 		return bad("privacy.weight_cap", "%d: want 1 to %d with %d bits", p.WeightCap, p.maxWeight(), p.Bits)
 	case p.MinRecords < 1 || p.MinRecords > p.WeightCap:

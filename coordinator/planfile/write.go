@@ -41,6 +41,7 @@ func WritePlan(p federation.Plan) []byte {
 	} else {
 		line("  "+keyClip, float(p.Privacy.Clip), "greatest change of one parameter in one round, or auto")
 	}
+	line("  "+keyWeight, weightWord(p.Privacy.Weight), "of an update: records (with which the log shows the count of who misses a round), bands (its power of two), or equal")
 	line("  weight_cap", p.Privacy.WeightCap, "records that count at most for one hospital")
 	line("  min_records", p.Privacy.MinRecords, "a hospital with fewer declines")
 	w.WriteString("\nschedule:\n")

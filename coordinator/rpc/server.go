@@ -380,12 +380,12 @@ func (s *Server) Recall(req *atriumpb.RecallRequest, stream grpc.ServerStreaming
 	}))
 }
 
-// Status implements the status display.
+// Status tells a hospital where the federation stands, and its own part.
 func (s *Server) Status(ctx context.Context, req *atriumpb.StatusRequest) (*atriumpb.StatusReply, error) {
-	c, _, err := s.identify(ctx, req.GetFederation())
+	c, id, err := s.identify(ctx, req.GetFederation())
 	if err != nil {
 		return nil, err
 	}
-	out, err := json.Marshal(c.Status())
+	out, err := json.Marshal(c.StatusFor(id))
 	return &atriumpb.StatusReply{Json: out}, err
 }
