@@ -227,7 +227,7 @@ func (r *Rehearsal) sum(ctx context.Context, round opening.Round, base *Base) (o
 }
 
 // submissions are what is declared in them.
-func (r *Rehearsal) submissions(kind federation.RoundKind, s federation.Submitters) map[federation.HospitalID]federation.Submission {
+func (r *Rehearsal) submissions(kind federation.RoundKind, s federation.Candidate) map[federation.HospitalID]federation.Submission {
 	out := map[federation.HospitalID]federation.Submission{}
 	for _, group := range s.Groups {
 		for _, m := range group {

@@ -30,12 +30,12 @@ type heard struct {
 }
 
 func newHeard(r opening.Round) *heard {
-	return &heard{round: r, groups: make([][]int64, len(r.Submitters.Groups)), sent: map[federation.HospitalID][]int64{}}
+	return &heard{round: r, groups: make([][]int64, len(r.Candidate.Groups)), sent: map[federation.HospitalID][]int64{}}
 }
 
 // group finds a submitter.
 func (l *heard) group(id federation.HospitalID) int {
-	return slices.IndexFunc(l.round.Submitters.Groups, func(members []federation.Submitter) bool {
+	return slices.IndexFunc(l.round.Candidate.Groups, func(members []federation.Submitter) bool {
 		return slices.ContainsFunc(members, func(m federation.Submitter) bool { return m.Hospital == id })
 	})
 }
@@ -44,7 +44,7 @@ func (l *heard) group(id federation.HospitalID) int {
 func (l *heard) send(h *Rehearsing, fields []int64) []int64 {
 	g := l.group(h.ID)
 	if h.Hostile != nil {
-		fields = h.Hostile(Situation{Plan: l.round.Plan, Header: l.round.Header, Hospitals: len(l.round.Submitters.Groups[g]), Own: fields, Before: h.before, Groups: h.groups, Sizes: h.sizes})
+		fields = h.Hostile(Situation{Plan: l.round.Plan, Header: l.round.Header, Hospitals: len(l.round.Candidate.Groups[g]), Own: fields, Before: h.before, Groups: h.groups, Sizes: h.sizes})
 		l.sent[h.ID] = fields
 	}
 	if l.groups[g] == nil {
@@ -64,7 +64,7 @@ func (l *heard) end(hospitals []*Rehearsing) {
 			continue
 		}
 		h.groups, h.sizes = l.groups, nil
-		for _, members := range l.round.Submitters.Groups {
+		for _, members := range l.round.Candidate.Groups {
 			h.sizes = append(h.sizes, len(members))
 		}
 		h.before = slices.Clone(l.groups[l.group(h.ID)])

@@ -310,7 +310,7 @@ func (w *world) publish(s round.State) (round.Event, error) {
 }
 
 // submissions are those of S.
-func (w *world) submissions(list federation.Submitters) map[federation.HospitalID]federation.Submission {
+func (w *world) submissions(list federation.Candidate) map[federation.HospitalID]federation.Submission {
 	out := map[federation.HospitalID]federation.Submission{}
 	for _, group := range list.Groups {
 		for _, m := range group {
