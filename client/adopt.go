@@ -72,7 +72,7 @@ func (d *Daemon) checkAdopted(w *atriumpb.Work, snapshot federation.Digest) erro
 	for _, signed := range w.GetDerived() {
 		m, _, err := envelope.DecodeMessage[federation.Derived](d.cfg.Charter, signed)
 		if err != nil {
-			return err
+			continue
 		}
 		if m.Version == w.GetVersion() && m.Snapshot == snapshot {
 			return d.mustHave(w, participant.Base{Version: m.Version, Snapshot: m.Snapshot, Parameters: m.Parameters})

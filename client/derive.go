@@ -206,7 +206,7 @@ func (d *Daemon) takeSigned(w *atriumpb.Work, b participant.Base) error {
 	for _, signed := range w.GetDerived() {
 		m, _, err := envelope.DecodeMessage[federation.Derived](d.cfg.Charter, signed)
 		if err != nil {
-			return err
+			continue // of somebody who was removed since, or worth nothing
 		}
 		_, custodian := d.cfg.Charter.Point(m.Custodian)
 		if custodian && m.Version == b.Version && m.Snapshot == b.Snapshot && m.Parameters == b.Parameters {

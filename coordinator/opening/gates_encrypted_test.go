@@ -30,12 +30,12 @@ func TestCombinationOfEncryptions(t *testing.T) {
 	run := func(times int) (Sum, error) {
 		s := seal(t, storagetest.NewMemory(), format.Count(), 10, false, 10, 10)
 		s.round.Plan, s.round.Header.Format = p, format
-		for _, a := range s.answers {
+		for _, a := range s.sends {
 			for g := range a.ByGroup {
 				a.ByGroup[g] = make([]uint16, s.params.N())
 			}
 		}
-		for g, members := range s.round.Submitters.Groups {
+		for g, members := range s.round.Candidate.Groups {
 			for i, m := range members {
 				list := [][]uint32{honest}
 				for range times {
@@ -46,7 +46,7 @@ func TestCombinationOfEncryptions(t *testing.T) {
 				s.submit(t, g, m.Hospital, list)
 			}
 		}
-		return Open(t.Context(), s.bucket, s.round, s.answers)
+		return s.open(t)
 	}
 	sum, err := run(0)
 	if err != nil || sum.Note() != "" || sum.Submitters != 20 {
@@ -73,20 +73,20 @@ func TestGatesThatAllGroupsFail(t *testing.T) {
 	format := p.Format(federation.Train)
 	s := seal(t, storagetest.NewMemory(), format.Count(), 3, false, 3)
 	s.round.Plan, s.round.Header.Format = p, format
-	for _, a := range s.answers {
+	for _, a := range s.sends {
 		clear(a.ByGroup[0])
 	}
-	for _, m := range s.round.Submitters.Groups[0] {
+	for _, m := range s.round.Candidate.Groups[0] {
 		s.submit(t, 0, m.Hospital, [][]uint32{make([]uint32, format.Count())})
 	}
-	_, err := Open(t.Context(), s.bucket, s.round, s.answers)
+	_, err := s.open(t)
 	if !errors.Is(err, ErrNotOpened) || !errors.Is(err, ErrGate) {
 		t.Errorf("a group without weight: %v", err)
 	}
-	for c, a := range s.answers {
+	for c, a := range s.sends {
 		a.ByGroup[0][0] += uint16(1 + c*c*c*1000)
 	}
-	if _, err = Open(t.Context(), s.bucket, s.round, s.answers); !errors.Is(err, ErrNotOpened) || errors.Is(err, ErrGate) {
+	if _, err = s.open(t); !errors.Is(err, ErrNotOpened) || errors.Is(err, ErrGate) {
 		t.Errorf("a group that does not open: %v", err)
 	}
 }
@@ -104,8 +104,8 @@ func (s *sealed) submit(t *testing.T, g int, id federation.HospitalID, list [][]
 		if err != nil {
 			t.Fatal(err)
 		}
-		for c := range s.answers {
-			if err := shamir.AddTo(s.answers[c].ByGroup[g], shares[c]); err != nil {
+		for c := range s.sends {
+			if err := shamir.AddTo(s.sends[c].ByGroup[g], shares[c]); err != nil {
 				t.Fatal(err)
 			}
 		}

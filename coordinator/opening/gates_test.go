@@ -165,7 +165,7 @@ func (g gated) round() Round {
 		r.Charter.Members = append(r.Charter.Members, federation.Member{ID: id})
 		r.Submissions[id] = federation.Submission{Hospital: id, Band: g.plan.Band(g.header.Kind, records)}
 	}
-	r.Submitters.Groups = [][]federation.Submitter{members}
+	r.Candidate.Groups = [][]federation.Submitter{members}
 	return r
 }
 
