@@ -88,7 +88,7 @@ func (f proposeFlags) run(cmd *cobra.Command, c config) error {
 	if err := c.require("charter"); err != nil {
 		return err
 	}
-	if err := c.trusted(); err != nil {
+	if err := c.guard(); err != nil {
 		return err
 	}
 	before, err := setup.LoadCharter(c.text("charter"))
@@ -273,7 +273,7 @@ func install(cmd *cobra.Command, c config, termsName string, files []string) err
 	if err := c.require("charter", "countersignatures", "storage", "log_key"); err != nil {
 		return err
 	}
-	if err := c.trusted(); err != nil {
+	if err := c.guard(); err != nil {
 		return err
 	}
 	before, err := setup.LoadCharter(c.text("charter"))

@@ -170,9 +170,13 @@ func (c config) take(file string, b []byte) error {
 	return c.values.MergeConfigMap(nested)
 }
 
-// trusted refuses a configuration of which others can change a file: the file itself, and
-// all that it names but records. What only shows something does not ask for it.
-func (c config) trusted() error {
+// guard is for daemons and for commands that sign: no core image is made of this process,
+// and a configuration is refused of which others can change a file, itself or any that it
+// names but records.
+func (c config) guard() error {
+	if err := noDumps(); err != nil {
+		return err
+	}
 	files := []string{c.values.ConfigFileUsed()}
 	for _, s := range c.known {
 		if s.path && !s.list && !strings.HasPrefix(s.key, "data.t") && !strings.Contains(c.text(s.key), "://") {

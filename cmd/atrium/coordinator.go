@@ -219,7 +219,7 @@ func tryLead(ctx context.Context, c config, cfg coordinator.Config) (*coordinato
 
 // serverTLS has one certificate for all federations, and admits the hospitals of each.
 func serverTLS(c config, all []folderConfig) (*tls.Config, error) {
-	if err := c.trusted(); err != nil {
+	if err := c.guard(); err != nil {
 		return nil, err
 	}
 	cert, err := setup.LoadKeyPair(c.text("tls.cert"), c.text("tls.key"))
@@ -250,7 +250,7 @@ func loadCoordinator(c config, logger *slog.Logger) (servedFiles, error) {
 	if err != nil {
 		return fail(err)
 	}
-	if err := c.trusted(); err != nil {
+	if err := c.guard(); err != nil {
 		return fail(err)
 	}
 	charter, err := setup.LoadCharter(c.text("charter"))

@@ -131,7 +131,7 @@ func loadHospital(cmd *cobra.Command, c config) (client.Config, error) {
 	if err != nil {
 		return cfg, err
 	}
-	if err := c.trusted(); err != nil {
+	if err := c.guard(); err != nil {
 		return cfg, err
 	}
 	if cfg.Logger, err = c.logger(cmd); err != nil {

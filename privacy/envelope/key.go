@@ -9,6 +9,7 @@ import (
 	"sync"
 
 	"atrium/coordinator/federation"
+	"atrium/privacy/secrecy"
 )
 
 // ErrErased: the one-round key is gone.
@@ -32,7 +33,9 @@ type PrivateKey struct {
 
 // NewKey draws a key from the operating system's randomness.
 func NewKey() (*PrivateKey, error) {
-	k, err := kem.GenerateKey()
+	var k hpke.PrivateKey
+	var err error
+	secrecy.Do(func() { k, err = kem.GenerateKey() })
 	if err != nil {
 		return nil, fmt.Errorf("draw one-round key: %w", err)
 	}
@@ -44,7 +47,7 @@ func (k *PrivateKey) Public() []byte { return append([]byte(nil), k.public...) }
 
 // Erase drops the key; every later Open returns ErrErased. An Open that runs
 // meanwhile ends first. The key's bytes become unreachable; crypto/hpke has no way
-// to overwrite them.
+// to overwrite them, the runtime has where secrecy.Erases.
 func (k *PrivateKey) Erase() {
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -57,11 +60,15 @@ func (k *PrivateKey) open(enc, ad, ciphertext []byte) ([]byte, error) {
 	if k.private == nil {
 		return nil, ErrErased
 	}
-	r, err := hpke.NewRecipient(enc, k.private, kdf, aead, []byte(adLabel))
-	if err != nil {
-		return nil, err
-	}
-	return r.Open(ad, ciphertext)
+	var plaintext []byte
+	var err error
+	secrecy.Do(func() {
+		var r *hpke.Recipient
+		if r, err = hpke.NewRecipient(enc, k.private, kdf, aead, []byte(adLabel)); err == nil {
+			plaintext, err = r.Open(ad, ciphertext)
+		}
+	})
+	return plaintext, err
 }
 
 // String returns the fingerprint of the public key.
