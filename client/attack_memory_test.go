@@ -1,6 +1,8 @@
 package client_test
 
 import (
+	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
@@ -10,14 +12,16 @@ import (
 )
 
 func burnAttacks(t *testing.T, l *liar) {
-	p := l.gather(l.train(40)).opened(l.sites, l.sites[:3])
+	p := l.gather(l.train(40))
+	list := p.ready(l.sites, l.sites...)
+	p.sends(list, l.sites[:3]...)
 	manifest := p.manifest.Digest()
-	l.run(t, "burns of custodians that answered", func(t *testing.T) {
+	l.run(t, "burns of custodians that sent", func(t *testing.T) {
 		for _, s := range l.sites[:3] {
 			o := l.askBurn(s, p.header.Round, manifest)
-			a := decode[federation.Send](l, o.sends(t, "answer").signed)
-			if a.Manifest != manifest || !strings.Contains(o.refusal, "burn manifest "+manifest.Short()+": this manifest was answered") {
-				t.Errorf("%s: answer under %s, %q", s.name, a.Manifest.Short(), o.refusal)
+			a := decode[federation.Send](l, o.sends(t, "send").signed)
+			if a.Manifest != manifest || !strings.Contains(o.refusal, "burn manifest "+manifest.Short()+": share sums were sent under this manifest") {
+				t.Errorf("%s: send under %s, %q", s.name, a.Manifest.Short(), o.refusal)
 			}
 			t.Logf("refusal: %s", o.refusal)
 		}
@@ -28,8 +32,9 @@ func burnAttacks(t *testing.T, l *liar) {
 		return signed
 	}
 	last := burn(l.sites[3])
-	l.run(t, "answer after a burn", func(t *testing.T) {
-		p.askAnswer(l.sites[3], p.of(l.sites...)).refuses(t, "this manifest was burned")
+	l.run(t, "ready and send after a burn", func(t *testing.T) {
+		p.askReady(l.sites[3], list).refuses(t, "this manifest was burned")
+		p.askSend(l.sites[3], list).refuses(t, "this custodian holds no share sums for that candidate")
 	})
 	// The next round on the same question carries what the liar can put together: one
 	// true burn, one of a hostile custodian, and a third that it needs and has not.
@@ -47,7 +52,7 @@ func burnAttacks(t *testing.T, l *liar) {
 		{"certificate one short", []federation.Signed{hostile, last}, "burn certificate refused: 2 of 3 burns"},
 		{"a burn repeated", []federation.Signed{hostile, last, last}, "is no custodian, or repeated"},
 		{"a burn of another manifest", []federation.Signed{elsewhere, hostile, last}, "is of manifest"},
-		{"an acknowledgement as a burn", []federation.Signed{disguised, hostile, last}, "signature does not verify"},
+		{"a ready as a burn", []federation.Signed{disguised, hostile, last}, "signature does not verify"},
 		{"a burn of another federation", []federation.Signed{foreign, hostile, last}, "signature does not verify"},
 	} {
 		l.run(t, a.name, func(t *testing.T) {
@@ -58,6 +63,29 @@ func burnAttacks(t *testing.T, l *liar) {
 	}
 }
 
+// isAnswered: custodians that sent for an earlier play on the question are not ready for the
+// candidate, whatever S it has; the others are, and even with the words of f of those who
+// sent fewer than t are, so that nobody sends.
+func (p *play) isAnswered(list federation.Candidate, before *play, answered []*site) {
+	l := p.l
+	l.t.Helper()
+	for _, s := range answered {
+		p.askReady(s, list).refuses(l.t, "this question was answered before, under manifest "+before.manifest.Digest().Short())
+	}
+	for _, s := range l.sites {
+		if slices.Contains(answered, s) {
+			continue
+		}
+		p.askReady(s, list).sends(l.t, "ready")
+		for _, hostile := range answered[:l.charter.MaxHostile] {
+			r := decode[federation.Ready](l, p.readies[list.Digest()][0])
+			r.Custodian = hostile.id
+			p.readies[list.Digest()] = append(p.readies[list.Digest()], federation.Encode(sign(l, hostile, r)))
+		}
+		p.askSend(s, list).refuses(l.t, fmt.Sprintf("of %d custodians are ready", l.charter.Threshold))
+	}
+}
+
 // differenceAttacks: S is opened, the round is called abandoned, and the sum without one
 // hospital is asked for in every way there is.
 func differenceAttacks(t *testing.T, l *liar) {
@@ -65,17 +93,13 @@ func differenceAttacks(t *testing.T, l *liar) {
 	p := l.gather(l.train(50)).opened(all, all[:3])
 	l.run(t, "in the same round", func(t *testing.T) {
 		for _, s := range all[:3] {
-			p.askAnswer(s, p.of(less...)).refuses(t, "this manifest was answered")
+			p.askReady(s, p.of(less...)).refuses(t, "share sums were sent under this manifest")
 		}
 	})
 	again := func(h func() federation.Header) func(*testing.T) {
 		return func(t *testing.T) {
 			q := l.gather(h())
-			list := q.ready(less, all...)
-			for _, s := range all[:3] {
-				q.askAnswer(s, list).refuses(t, "another set of hospitals was answered on this question under manifest "+p.manifest.Digest().Short())
-			}
-			q.askAnswer(all[3], list).sends(t, "answer") // it answered nothing before: one of t = 3
+			q.isAnswered(q.collect(less...).of(less...), p, all[:3])
 		}
 	}
 	l.run(t, "in the next round", again(func() federation.Header { return l.train(50) }))
@@ -89,7 +113,8 @@ func differenceAttacks(t *testing.T, l *liar) {
 		return h
 	}))
 	l.run(t, "the same S is asked again", func(t *testing.T) {
-		l.gather(l.train(50)).opened(all, all[:3])
+		q := l.gather(l.train(50)).collect()
+		q.isAnswered(q.of(all...), p, all[:3])
 	})
 	l.run(t, "under a new plan and format", func(t *testing.T) {
 		plan := plans.Cardiology()
@@ -115,25 +140,15 @@ func TestUnionOfDisjointSets(t *testing.T) {
 	if l.charter.Threshold != 8 || l.charter.MinCohort != 5 {
 		t.Fatalf("t = %d, K = %d: other sets are needed", l.charter.Threshold, l.charter.MinCohort)
 	}
-	answered, fresh := l.sites[:8], l.sites[8:]
+	answered := l.sites[:8]
 	a, b := l.sites[:5], l.sites[5:10]
 	p := l.gather(l.train(60)).opened(a, answered)
-	refused := "another set of hospitals was answered on this question under manifest "
 	l.run(t, "the other half", func(t *testing.T) {
 		q := l.gather(l.train(60))
-		list := q.ready(b, l.sites...)
-		for _, s := range answered {
-			q.askAnswer(s, list).refuses(t, refused+p.manifest.Digest().Short())
-		}
-		for _, s := range fresh { // fewer than t
-			q.askAnswer(s, list).sends(t, "answer")
-		}
+		q.isAnswered(q.collect(b...).of(b...), p, answered)
 	})
 	l.run(t, "both halves and one more", func(t *testing.T) {
 		q := l.gather(l.train(60))
-		list := q.ready(l.sites, l.sites...)
-		for _, s := range l.sites {
-			q.askAnswer(s, list).refuses(t, refused)
-		}
+		q.isAnswered(q.collect().of(l.sites...), p, answered)
 	})
 }

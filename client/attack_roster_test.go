@@ -35,15 +35,15 @@ func TestTwoGroups(t *testing.T) {
 	crossed := clone(t, list)
 	crossed.Groups[0] = append(crossed.Groups[0], federation.Submitter{Hospital: stranger.id, Submission: federation.Sum(p.subs[stranger.id].signed)})
 	slices.SortFunc(crossed.Groups[0], func(a, b federation.Submitter) int { return strings.Compare(string(a.Hospital), string(b.Hospital)) })
-	p.askAcknowledge(s, crossed).refuses(t, "group 0: "+string(stranger.id)+" is not in its cohort")
-	p.acknowledged(list, s)
-	p.askAnswer(s, crossed).refuses(t, "group 0: "+string(stranger.id)+" is not in its cohort")
+	p.askReady(s, crossed).refuses(t, "group 0: "+string(stranger.id)+" is not in its cohort")
+	p.readied(list, s)
 	small := clone(t, list)
 	small.Groups[1] = small.Groups[1][:2]
-	p.askAnswer(s, small).refuses(t, "group 1: 2 submitters, fewer than K = 3")
+	p.askReady(s, small).refuses(t, "group 1: 2 submitters, fewer than K = 3")
 	dropped := clone(t, list)
-	dropped.Groups[1] = []federation.Submitter{}
-	p.askAnswer(s, dropped).sends(t, "answer") // a whole group may be dropped
+	dropped.Groups[1], dropped.Sums[1] = []federation.Submitter{}, federation.Digest{}
+	p.readied(dropped) // a whole group may be dropped
+	p.sends(dropped, s)
 }
 
 // TestUnknownPeers: a hospital that pinned its peers counts only those, as a submitter
@@ -61,11 +61,11 @@ func TestUnknownPeers(t *testing.T) {
 	pin(string(l.sites[1].id), member.Fingerprint().String())
 	known, unknown := l.gather(l.train(1)), l.sites[3]
 	known.collect()
-	known.askAcknowledge(s, known.of(l.sites[1:]...)).refuses(t, "refused by policy rule peers: peers compared: 2 of 3, in a sum of 3 hospitals")
+	known.askReady(s, known.of(l.sites[1:]...)).refuses(t, "refused by policy rule peers: peers compared: 2 of 3, in a sum of 3 hospitals")
+	known.askReady(s, known.of(s, l.sites[1], unknown)).refuses(t, "refused by policy rule peers")
 	list := known.of(l.sites[:3]...)
-	known.acknowledged(list, s)
-	known.askAnswer(s, known.of(s, l.sites[1], unknown)).refuses(t, "refused by policy rule peers")
-	known.askAnswer(s, list).sends(t, "answer")
+	known.readied(list)
+	known.sends(list, s)
 
 	p := l.gather(l.train(2))
 	m := clone(t, p.manifest)

@@ -25,7 +25,8 @@ func TestLyingCoordinator(t *testing.T) {
 	l.run(t, "log", func(t *testing.T) { logAttacks(t, l) })
 	l.run(t, "manifest", func(t *testing.T) { manifestAttacks(t, l) })
 	l.run(t, "envelopes", func(t *testing.T) { envelopeAttacks(t, l) })
-	l.run(t, "answer", func(t *testing.T) { answerAttacks(t, l) })
+	l.run(t, "ready", func(t *testing.T) { readyAttacks(t, l) })
+	l.run(t, "send", func(t *testing.T) { sendAttacks(t, l) })
 	l.run(t, "burn", func(t *testing.T) { burnAttacks(t, l) })
 	l.run(t, "difference", func(t *testing.T) { differenceAttacks(t, l) })
 }
@@ -48,6 +49,7 @@ func headerAttacks(t *testing.T, l *liar) {
 		{"K lowered", func(h *federation.Header) { h.MinCohort = 2 }, "t, f, h, K = 3, 1, 1, 2: the charter says 3, 1, 1, 3"},
 		{"h raised", func(h *federation.Header) { h.MaxHostileMembers = 2 }, "t, f, h, K = 3, 1, 2, 3: the charter says 3, 1, 1, 3"},
 		{"f lowered", func(h *federation.Header) { h.MaxHostile = 0 }, "t, f, h, K = 3, 0, 1, 3: the charter says 3, 1, 1, 3"},
+		{"h lowered", func(h *federation.Header) { h.MaxHostileMembers = 0 }, "t, f, h, K = 3, 1, 0, 3: the charter says 3, 1, 1, 3"},
 		{"m lowered", func(h *federation.Header) { h.Charter = weaker.Digest() }, "of epoch 1: pinned is " + l.charter.Digest().Short()},
 		{"points renumbered", func(h *federation.Header) { h.Charter = renumbered.Digest() }, "of epoch 1: pinned is " + l.charter.Digest().Short()},
 		{"hospital added to the charter", func(h *federation.Header) { h.Charter = stranger.Digest() }, "of epoch 1: pinned is " + l.charter.Digest().Short()},
@@ -55,18 +57,41 @@ func headerAttacks(t *testing.T, l *liar) {
 		{"another federation", func(h *federation.Header) { h.Federation = "oncology" }, `federation "oncology": pinned charter is of "cardiology"`},
 		{"bits for one hospital", func(h *federation.Header) { h.Format.Bits = 32 }, "fixed-point format is not the plan's"},
 		{"clip for one hospital", func(h *federation.Header) { h.Format.Segments[0].Clip = 1000 }, "clip 1000 of tensor weight: the plan allows 0.0001 to 1"},
-		{"clip that does not follow from the base", func(h *federation.Header) { h.Format.Segments[0].Clip = 0.5 }, "clips [0.5 1]: from version 3 follow [1 1]"},
 		{"a format segment dropped", func(h *federation.Header) { h.Format.Segments = h.Format.Segments[:1] }, "fixed-point format has no tensor bias"},
 		{"weight cap for one hospital", func(h *federation.Header) {
 			*h = l.statistics()
 			h.Format.Segments = []fixedpoint.Segment{{Name: federation.SegmentSums, Count: h.Format.Segments[0].Count, Encoding: fixedpoint.Unit, Clip: 1}}
 		}, "fixed-point format is not the plan's"},
-		{"base for one hospital", func(h *federation.Header) { h.Base, _ = l.base(77) }, "has parameters"},
 		{"question of another base", func(h *federation.Header) { h.Parameters = other }, "questions are not those of the kind, plan and base"},
 		{"no question", func(h *federation.Header) { h.Questions = nil }, "questions are not those of the kind, plan and base"},
 		{"ring with a prime of the liar's", func(h *federation.Header) { h.Ring.Primes[0] += 2 }, "is not the one that follows from them"},
 		{"ring for a smaller group", func(h *federation.Header) { h.Ring.GroupSize = 3 }, "ring for 17 fields of 16 bits and 3 hospitals: want 17, 16 and 4"},
 		{"plan that was not approved", func(h *federation.Header) { h.Plan = other }, "refused by policy rule plans"},
+	} {
+		l.run(t, a.name, func(t *testing.T) {
+			h := clone(t, l.train(1))
+			a.change(&h)
+			l.askJoin(s, h).refuses(t, a.want)
+		})
+	}
+	baseAttacks(t, l)
+	status, err := client.ReadStatus(s.cfg.State)
+	must(t, err)
+	if !strings.Contains(status.Refused, "model/nonce") || !strings.HasPrefix(status.Refused, "update of round ") {
+		t.Errorf("the status shows no refusal: %+v", status)
+	}
+}
+
+// baseAttacks: a hospital joins before it has the base, and computes nothing on one that is
+// not the header's.
+func baseAttacks(t *testing.T, l *liar) {
+	for _, a := range []struct {
+		name   string
+		change func(*federation.Header)
+		want   string
+	}{
+		{"clip that does not follow from the base", func(h *federation.Header) { h.Format.Segments[0].Clip = 0.5 }, "clips [0.5 1]: from version 3 follow [1 1]"},
+		{"base for one hospital", func(h *federation.Header) { h.Base, _ = l.base(77) }, "has parameters"},
 		{"same parameters under another tensor shape", func(h *federation.Header) {
 			l.disguise(h, func(s *models.Snapshot) {
 				i := slices.IndexFunc(s.Tensors, func(t models.Tensor) bool { return t.Name == "model/weight" })
@@ -82,14 +107,9 @@ func headerAttacks(t *testing.T, l *liar) {
 		l.run(t, a.name, func(t *testing.T) {
 			h := clone(t, l.train(1))
 			a.change(&h)
-			l.askJoin(s, h).refuses(t, a.want)
+			p := l.gather(h)
+			p.askUpdate(l.sites[0], p.manifest).refuses(t, a.want)
 		})
-	}
-	l.askJoin(s, l.train(1)).sends(t, "join")
-	status, err := client.ReadStatus(s.cfg.State)
-	must(t, err)
-	if !strings.Contains(status.Refused, "model/nonce") || !strings.HasPrefix(status.Refused, "join of round ") {
-		t.Errorf("the status shows no refusal: %+v", status)
 	}
 }
 
@@ -227,7 +247,8 @@ func splitManifest(t *testing.T, l *liar) {
 	for _, s := range l.sites[2:] {
 		q.subs[s.id] = q.askUpdate(s, q.manifest).sends(t, "submission")
 	}
-	list := q.of(l.sites[1:]...) // submission 1 is of the other manifest
-	q.askAcknowledge(l.sites[2], list).refuses(t, "manifest "+p.manifest.Digest().Short()+", not "+q.manifest.Digest().Short())
-	p.askAcknowledge(l.sites[2], p.of(l.sites[:3]...)).refuses(t, "for one header: other bytes were fixed before")
+	q.subs[l.sites[1].id] = p.subs[l.sites[1].id] // of the other manifest
+	list := q.some(l.sites[1:]...)
+	q.askReady(l.sites[2], list).refuses(t, "manifest "+p.manifest.Digest().Short()+", not "+q.manifest.Digest().Short())
+	p.askReady(l.sites[2], p.some(l.sites[:2]...)).refuses(t, "for one header: other bytes were fixed before")
 }

@@ -37,6 +37,9 @@ func (d *Daemon) ready(ctx context.Context, w *atriumpb.Work) error {
 		return err
 	}
 	if m, _ := d.state.Recall(candidate.Manifest); holds(m, candidate) || m.Candidate == candidate.Digest() { // the receipt was lost
+		if err := participant.MaySend(d.state, candidate.Manifest, candidate.Digest()); err != nil {
+			return err // it would never send what it says it holds
+		}
 		return d.sendReady(ctx, w, candidate, head, []federation.HospitalID{})
 	}
 	if err := d.ensureManifest(ctx, w); err != nil {
@@ -321,7 +324,8 @@ func (d *Daemon) checkStands(ctx context.Context, w *atriumpb.Work, candidate fe
 	for _, signed := range w.GetVouches() {
 		named = named || federation.Sum(signed) == e.Blob
 	}
-	if len(ready) < d.cfg.Charter.Threshold || !named || e.Round != w.GetRound() {
+	named = named && (e.Kind == round.Ready || e.Kind == round.Vouched) && e.Round == w.GetRound()
+	if len(ready) < d.cfg.Charter.Threshold || !named {
 		return head, fmt.Errorf("%d of %d custodians are ready for candidate %s, by entry %d: %w",
 			len(ready), d.cfg.Charter.Threshold, candidate.Digest().Short(), w.GetEntryIndex(), ErrDishonest)
 	}

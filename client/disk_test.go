@@ -105,7 +105,7 @@ func TestCoordinatorsDiskThatLies(t *testing.T) {
 				if lost := tree.Size() < seen; lost != refused() {
 					t.Errorf("the log has %d entries of %d that a hospital saw: refused: %v", tree.Size(), seen, refused())
 				}
-				if err := f.checkAnswers(); err != nil {
+				if err := f.checkSends(); err != nil {
 					t.Error(err)
 				}
 				if !refused() {

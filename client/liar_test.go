@@ -27,6 +27,8 @@ import (
 	"atrium/coordinator/round"
 	"atrium/coordinator/rpc"
 	"atrium/coordinator/setup"
+	"atrium/privacy/envelope"
+	"atrium/storage"
 	"atrium/storage/roundlog"
 	"atrium/storage/storagetest"
 )
@@ -44,13 +46,14 @@ type liar struct {
 	key     *roundlog.Key
 	sites   []*site // in the charter's order
 
-	mu    sync.Mutex
-	store *storagetest.Memory
-	log   *roundlog.Log
-	blobs map[federation.Digest][]byte
-	items map[federation.HospitalID][]*atriumpb.EnvelopeItem // what Envelopes sends
-	tasks int
-	round uint64
+	mu      sync.Mutex
+	store   *storagetest.Memory
+	log     *roundlog.Log
+	blobs   map[federation.Digest][]byte
+	items   map[federation.HospitalID][]*atriumpb.EnvelopeItem // what Envelopes sends
+	updates *storagetest.Memory                                // segments of ciphertexts, as a coordinator names them
+	tasks   int
+	round   uint64
 }
 
 // site is one hospital.
@@ -83,13 +86,14 @@ type outcome struct {
 	refusal  string // its log's words
 }
 
-// newLiar makes a federation and starts its daemons.
-func newLiar(t *testing.T, hospitals, groups int, plan federation.Plan) *liar {
+// newLiar makes a federation and starts its daemons; change alters what they are configured
+// with.
+func newLiar(t *testing.T, hospitals, groups int, plan federation.Plan, change ...func(*client.Config)) *liar {
 	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	must(t, err)
 	l := &liar{t: t, dir: filepath.Join(t.TempDir(), "federation"), address: listener.Addr().String(), plan: plan,
-		blobs: map[federation.Digest][]byte{}, items: map[federation.HospitalID][]*atriumpb.EnvelopeItem{}}
+		blobs: map[federation.Digest][]byte{}, items: map[federation.HospitalID][]*atriumpb.EnvelopeItem{}, updates: storagetest.NewMemory()}
 	data := t.TempDir()
 	var names []string
 	for i := range hospitals {
@@ -113,6 +117,9 @@ func newLiar(t *testing.T, hospitals, groups int, plan federation.Plan) *liar {
 	}
 	slices.SortFunc(l.sites, func(a, b *site) int { return strings.Compare(string(a.id), string(b.id)) })
 	for _, s := range l.sites {
+		for _, f := range change {
+			f(&s.cfg)
+		}
 		l.start(s)
 		t.Cleanup(func() { s.stop() })
 	}
@@ -262,7 +269,7 @@ func (l *liar) receive(ctx context.Context, m message) error {
 	return nil
 }
 
-// Send, Submit and SendAnswer take what hospitals send.
+// Send, Submit and SendShares take what hospitals send.
 func (l *liar) Send(ctx context.Context, req *atriumpb.Message) (*atriumpb.Receipt, error) {
 	return &atriumpb.Receipt{}, l.receive(ctx, message{kind: req.GetKind(), signed: req.GetSigned()})
 }
@@ -271,8 +278,11 @@ func (l *liar) Submit(ctx context.Context, req *atriumpb.SubmitRequest) (*atrium
 	return &atriumpb.Receipt{}, l.receive(ctx, message{kind: "submission", signed: req.GetSigned(), parts: req.GetEnvelopes()})
 }
 
-func (l *liar) SendAnswer(ctx context.Context, req *atriumpb.AnswerRequest) (*atriumpb.Receipt, error) {
-	return &atriumpb.Receipt{}, l.receive(ctx, message{kind: "answer", signed: req.GetSigned(), parts: req.GetShareSums()})
+func (l *liar) SendShares(ctx context.Context, req *atriumpb.SharesRequest) (*atriumpb.Receipt, error) {
+	for _, sum := range req.GetShareSums() {
+		l.put(sum)
+	}
+	return &atriumpb.Receipt{}, l.receive(ctx, message{kind: "send", signed: req.GetSigned(), parts: req.GetShareSums()})
 }
 
 func (l *liar) Held(context.Context, *atriumpb.HeldRequest) (*atriumpb.HeldReply, error) {
@@ -280,13 +290,30 @@ func (l *liar) Held(context.Context, *atriumpb.HeldRequest) (*atriumpb.HeldReply
 }
 
 func (l *liar) PutSegment(stream grpc.ClientStreamingServer[atriumpb.SegmentChunk, atriumpb.Receipt]) error {
+	s, err := l.caller(stream.Context())
+	if err != nil {
+		return err
+	}
+	var first *atriumpb.SegmentChunk
+	var data []byte
 	for {
-		if _, err := stream.Recv(); err == io.EOF {
-			return stream.SendAndClose(&atriumpb.Receipt{})
+		chunk, err := stream.Recv()
+		if err == io.EOF {
+			break
 		} else if err != nil {
 			return err
 		}
+		if first == nil {
+			first = chunk
+		}
+		data = append(data, chunk.GetData()...)
 	}
+	name, err := storage.UpdateSegment([32]byte(first.GetHeader()), string(s.id), [32]byte(first.GetUpdateRoot()), int(first.GetIndex()))
+	if err != nil {
+		return err
+	}
+	l.updates.Set(name, data)
+	return stream.SendAndClose(&atriumpb.Receipt{})
 }
 
 func (l *liar) Envelopes(_ *atriumpb.EnvelopesRequest, stream grpc.ServerStreamingServer[atriumpb.EnvelopeItem]) error {
@@ -305,6 +332,46 @@ func (l *liar) Envelopes(_ *atriumpb.EnvelopesRequest, stream grpc.ServerStreami
 	return nil
 }
 
+// Ciphertext sends a segment of the submission that Envelopes showed the caller.
+func (l *liar) Ciphertext(req *atriumpb.CiphertextRequest, stream grpc.ServerStreamingServer[atriumpb.Chunk]) error {
+	s, err := l.caller(stream.Context())
+	if err != nil {
+		return err
+	}
+	l.mu.Lock()
+	items := l.items[s.id]
+	l.mu.Unlock()
+	for _, item := range items {
+		sub, _, err := envelope.DecodeMessage[federation.Submission](l.charter, item.GetSigned())
+		if err != nil || string(sub.Hospital) != req.GetHospital() {
+			continue
+		}
+		objects, err := l.updates.List(stream.Context(), storage.RoundsFolder)
+		if err != nil {
+			return err
+		}
+		for _, o := range objects {
+			if strings.HasSuffix(o.Name, fmt.Sprintf("/%s/%x/%06d", sub.Hospital, [32]byte(sub.UpdateRoot()), req.GetIndex())) {
+				data, err := l.updates.Get(stream.Context(), o.Name, req.GetOffset(), -1)
+				if err != nil {
+					return err
+				}
+				return sendChunks(stream, data)
+			}
+		}
+	}
+	return status.Error(codes.NotFound, "no such ciphertext")
+}
+
+func sendChunks(stream grpc.ServerStreamingServer[atriumpb.Chunk], data []byte) error {
+	for chunk := range slices.Chunk(data, 1<<20) {
+		if err := stream.Send(&atriumpb.Chunk{Data: chunk}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 func (l *liar) Fetch(req *atriumpb.FetchRequest, stream grpc.ServerStreamingServer[atriumpb.Chunk]) error {
 	l.mu.Lock()
 	blob, ok := l.blobs[federation.Digest(req.GetDigest())]
@@ -312,7 +379,7 @@ func (l *liar) Fetch(req *atriumpb.FetchRequest, stream grpc.ServerStreamingServ
 	if !ok {
 		return status.Error(codes.NotFound, "no such object")
 	}
-	return stream.Send(&atriumpb.Chunk{Data: blob[req.GetOffset():]})
+	return sendChunks(stream, blob[req.GetOffset():])
 }
 
 // put stores an object for Fetch.

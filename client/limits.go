@@ -10,7 +10,7 @@ const (
 	stepFields     = 8192                   // fields of an update that are converted at a time
 	noteEvery      = 500 * time.Millisecond // the status file is written at most so often
 	pruneEvery     = time.Minute            // as is what earlier rounds left deleted
-	keptAnswers    = 256                    // manifests whose answers stay, whatever they asked
+	keptSends      = 256                    // manifests whose sends stay, whatever they asked
 	largeModel     = 4_000_000              // parameters
 	maxReply       = 34 << 20               // largest message accepted: work with the S of a full roster
 	backoffFirst   = 200 * time.Millisecond

@@ -2,6 +2,7 @@ package client_test
 
 import (
 	"context"
+	"slices"
 	"testing"
 
 	"atrium/aggregation"
@@ -22,6 +23,10 @@ type play struct {
 	joins    map[federation.HospitalID]federation.Signed
 	manifest federation.Manifest
 	subs     map[federation.HospitalID]message
+	derived  [][]byte                          // what is said of the base
+	readies  map[federation.Digest][][]byte    // by candidate
+	vouches  map[federation.Digest][][]byte    // by candidate
+	sent     map[federation.HospitalID]message // Sends
 }
 
 // base stores a snapshot of the plan's model whose parameters are all x, so that x names
@@ -110,7 +115,11 @@ func (l *liar) askJoin(s *site, h federation.Header) outcome {
 // gather has hospitals join a header, all of them if none is named.
 func (l *liar) gather(h federation.Header, sites ...*site) *play {
 	l.t.Helper()
-	p := &play{l: l, header: h, joins: map[federation.HospitalID]federation.Signed{}, subs: map[federation.HospitalID]message{}}
+	p := &play{l: l, header: h, joins: map[federation.HospitalID]federation.Signed{}, subs: map[federation.HospitalID]message{},
+		readies: map[federation.Digest][][]byte{}, vouches: map[federation.Digest][][]byte{}, sent: map[federation.HospitalID]message{}}
+	if h.Version > 0 {
+		p.derived = l.signed(h.Version, h.Base, h.Parameters, l.sites[:l.charter.MaxHostile+1]...)
+	}
 	if len(sites) == 0 {
 		sites = l.sites
 	}
@@ -151,7 +160,19 @@ func (p *play) honest() federation.Manifest {
 // work is a task under a manifest.
 func (p *play) work(kind string, m federation.Manifest) *atriumpb.Work {
 	digest := p.l.put(federation.Encode(m))
-	return &atriumpb.Work{Kind: kind, Round: p.header.Round, Header: federation.Encode(p.header), Manifest: digest[:]}
+	return &atriumpb.Work{Kind: kind, Round: p.header.Round, Header: federation.Encode(p.header), Manifest: digest[:], Derived: p.derived}
+}
+
+// signed is the word of custodians that they derived a version. With f+1 of them it stands
+// for the honest history before a play; the base of a round is otherwise refused.
+func (l *liar) signed(version uint64, snapshot, parameters federation.Digest, by ...*site) [][]byte {
+	var list [][]byte
+	for _, s := range by {
+		list = append(list, federation.Encode(sign(l, s, federation.Derived{V: 1, Round: version, Manifest: federation.Sum([]byte("manifest")),
+			Candidate: federation.Sum([]byte("candidate")), Custodian: s.id, Result: federation.Sum([]byte("result")),
+			Version: version, Snapshot: snapshot, Parameters: parameters})))
+	}
+	return list
 }
 
 // askUpdate shows a manifest and asks for an update.
@@ -173,8 +194,16 @@ func (p *play) collect(sites ...*site) *play {
 	return p
 }
 
-// of lists sites as an S with the submissions that they made.
+// of is the honest candidate of sites: the submissions that they made, and C.
 func (p *play) of(sites ...*site) federation.Candidate {
+	p.l.t.Helper()
+	list := p.some(sites...)
+	list.Sums = p.sums(list)
+	return list
+}
+
+// some is of with something else for C.
+func (p *play) some(sites ...*site) federation.Candidate {
 	list := federation.Candidate{V: 1, Manifest: p.manifest.Digest()}
 	for g := range p.l.charter.Groups {
 		group := []federation.Submitter{}
@@ -184,8 +213,38 @@ func (p *play) of(sites ...*site) federation.Candidate {
 			}
 		}
 		list.Groups = append(list.Groups, group)
+		list.Sums = append(list.Sums, federation.Sum([]byte("C")))
 	}
 	return list
+}
+
+// sums adds what the members of a candidate submitted, and keeps C for whoever fetches it.
+func (p *play) sums(list federation.Candidate) []federation.Digest {
+	p.l.t.Helper()
+	r := p.roundOf(list)
+	sums := make([]federation.Digest, len(list.Groups))
+	for g, group := range list.Groups {
+		if len(group) == 0 {
+			continue
+		}
+		var err error
+		sums[g], err = opening.Add(p.l.t.Context(), p.l.updates, r, g, opening.Beside{Keep: func(_ context.Context, _ federation.Digest, blob []byte) error {
+			p.l.put(slices.Clone(blob))
+			return nil
+		}})
+		must(p.l.t, err)
+	}
+	return sums
+}
+
+// roundOf is a candidate as the arithmetic of an opening takes it.
+func (p *play) roundOf(list federation.Candidate) opening.Round {
+	r := opening.Round{Charter: p.l.charter, Plan: p.l.plan, Header: p.header, Manifest: list.Manifest, Candidate: list,
+		Submissions: map[federation.HospitalID]federation.Submission{}}
+	for id, m := range p.subs {
+		r.Submissions[id] = decode[federation.Submission](p.l, m.signed)
+	}
+	return r
 }
 
 // items is what Envelopes owes a custodian for a candidate.
@@ -194,80 +253,124 @@ func (p *play) items(to *site, list federation.Candidate) []*atriumpb.EnvelopeIt
 	var items []*atriumpb.EnvelopeItem
 	for _, group := range list.Groups {
 		for _, member := range group {
-			m := p.subs[member.Hospital]
+			m, made := p.subs[member.Hospital]
+			if !made {
+				continue
+			}
 			items = append(items, &atriumpb.EnvelopeItem{Signed: m.signed, Envelope: m.parts[point-1]})
 		}
 	}
 	return items
 }
 
-// askAcknowledge shows a custodian a candidate; change alters what Envelopes sends.
-func (p *play) askAcknowledge(to *site, list federation.Candidate, change ...func([]*atriumpb.EnvelopeItem) []*atriumpb.EnvelopeItem) outcome {
+// lies are what a coordinator changes of an honest task.
+type lies struct {
+	items func([]*atriumpb.EnvelopeItem) []*atriumpb.EnvelopeItem
+	work  func(w *atriumpb.Work, seen int64)
+}
+
+// names writes the entry that names a candidate.
+func (p *play) names(list federation.Candidate) (round.Entry, int64) {
+	e := round.Entry{V: 1, Kind: round.Candidate, Time: "2026-03-01T08:00:00.000Z", Round: p.header.Round, Blob: list.Digest()}
+	return e, p.l.append(e)
+}
+
+// askReady names a candidate in the log and asks a custodian to be ready for it.
+func (p *play) askReady(to *site, list federation.Candidate, change ...lies) outcome {
 	p.l.t.Helper()
 	items := p.items(to, list)
-	for _, f := range change {
-		items = f(items)
+	for _, c := range change {
+		if c.items != nil {
+			items = c.items(items)
+		}
 	}
 	p.l.mu.Lock()
 	p.l.items[to.id] = items
 	p.l.mu.Unlock()
-	w := p.work("acknowledge", p.manifest)
-	w.Submitters = federation.Encode(list)
-	return p.l.ask(to, func(int64) *atriumpb.Work { return w })
-}
-
-// acknowledged has custodians open their envelopes, all if none is named.
-func (p *play) acknowledged(list federation.Candidate, sites ...*site) *play {
-	p.l.t.Helper()
-	if len(sites) == 0 {
-		sites = p.l.sites
+	e, index := p.names(list)
+	o := p.ask(to, "ready", list, e, index, change...)
+	if len(o.messages) == 1 && o.messages[0].kind == "ready" {
+		p.readies[list.Digest()] = append(p.readies[list.Digest()], o.messages[0].signed)
 	}
-	for _, s := range sites {
-		p.askAcknowledge(s, list).sends(p.l.t, "acknowledgement")
-	}
-	return p
+	return o
 }
 
-// selects writes the entry that names S.
-func (p *play) selects(list federation.Candidate) (round.Entry, int64) {
-	e := round.Entry{V: 1, Kind: round.Select, Time: "2026-03-01T08:00:00.000Z", Round: p.header.Round, Blob: list.Digest()}
-	return e, p.l.append(e)
-}
-
-// askAnswer writes the entry that names S and asks a custodian to answer; change alters
-// the task.
-func (p *play) askAnswer(to *site, list federation.Candidate, change ...func(w *atriumpb.Work, seen int64)) outcome {
+// ask shows a custodian a candidate and an entry of the log.
+func (p *play) ask(to *site, kind string, list federation.Candidate, e round.Entry, index int64, change ...lies) outcome {
 	p.l.t.Helper()
-	e, index := p.selects(list)
-	digest := p.l.put(federation.Encode(p.manifest))
 	return p.l.ask(to, func(seen int64) *atriumpb.Work {
-		w := &atriumpb.Work{Kind: "answer", Round: p.header.Round, Header: federation.Encode(p.header), Manifest: digest[:],
-			Submitters: federation.Encode(list), Entry: e.Encode()}
+		manifest := p.manifest.Digest()
+		w := &atriumpb.Work{Kind: kind, Round: p.header.Round, Header: federation.Encode(p.header), Manifest: manifest[:], Derived: p.derived,
+			Candidate: federation.Encode(list), Entry: e.Encode()}
+		if kind == "send" {
+			w.Readies = p.readies[list.Digest()]
+			w.Readies = w.Readies[:min(len(w.Readies), p.l.charter.Threshold)]
+			w.Vouches = p.vouches[list.Digest()]
+		}
 		prove(p.l.t, w, p.l.log, p.l.log.Size(), seen, index)
-		for _, f := range change {
-			f(w, seen)
+		for _, c := range change {
+			if c.work != nil {
+				c.work(w, seen)
+			}
 		}
 		return w
 	})
 }
 
-// opened plays a round honestly until the given custodians answered for S.
-func (p *play) opened(s []*site, custodians []*site) *play {
+// readied has custodians become ready, all if none is named.
+func (p *play) readied(list federation.Candidate, sites ...*site) *play {
 	p.l.t.Helper()
-	list := p.collect(s...).of(s...)
-	p.acknowledged(list, custodians...)
-	for _, c := range custodians {
-		p.askAnswer(c, list).sends(p.l.t, "answer")
+	if len(sites) == 0 {
+		sites = p.l.sites
+	}
+	for _, s := range sites {
+		p.askReady(s, list).sends(p.l.t, "ready")
 	}
 	return p
 }
 
-// ready plays a round honestly until the given custodians acknowledged S.
+// stands writes the entry with which t custodians are ready.
+func (p *play) stands(list federation.Candidate) (round.Entry, int64) {
+	e := round.Entry{V: 1, Kind: round.Ready, Time: "2026-03-01T08:00:00.000Z", Round: p.header.Round}
+	if n := min(len(p.readies[list.Digest()]), p.l.charter.Threshold); n > 0 {
+		e.Blob = federation.Sum(p.readies[list.Digest()][n-1])
+	}
+	return e, p.l.append(e)
+}
+
+// askSend asks a custodian to send for a candidate under the readies that there are.
+func (p *play) askSend(to *site, list federation.Candidate, change ...lies) outcome {
+	p.l.t.Helper()
+	e, index := p.stands(list)
+	p.l.put(federation.Encode(p.manifest))
+	o := p.ask(to, "send", list, e, index, change...)
+	if len(o.messages) == 1 && o.messages[0].kind == "send" {
+		p.sent[to.id] = o.messages[0]
+	}
+	return o
+}
+
+// ready plays a round honestly until the given custodians are ready for S.
 func (p *play) ready(s []*site, custodians ...*site) federation.Candidate {
 	p.l.t.Helper()
 	list := p.collect(s...).of(s...)
-	p.acknowledged(list, custodians...)
+	p.readied(list, custodians...)
 	return list
+}
+
+// opened plays a round honestly until the given custodians, at least t, sent for S.
+func (p *play) opened(s []*site, custodians []*site) *play {
+	p.l.t.Helper()
+	p.sends(p.ready(s, custodians...), custodians...)
+	return p
+}
+
+// sends has custodians send.
+func (p *play) sends(list federation.Candidate, custodians ...*site) {
+	p.l.t.Helper()
+	for _, c := range custodians {
+		p.askSend(c, list).sends(p.l.t, "send")
+	}
 }
 
 // askBurn asks a custodian to burn a manifest.

@@ -31,7 +31,7 @@ func (d *Daemon) prune(ctx context.Context, questions []string) error {
 		}
 		if !slices.ContainsFunc(m.Questions, func(q string) bool { return slices.Contains(questions, q) }) {
 			submission = federation.Digest{}
-			if len(d.state.Memory)-i > keptAnswers {
+			if len(d.state.Memory)-i > keptSends {
 				answer = federation.Digest{}
 			}
 		}

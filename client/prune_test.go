@@ -12,8 +12,8 @@ import (
 	"atrium/storage/local"
 )
 
-// TestPruneKeepsAnswers: the segments of other questions go, answers stay for a while.
-func TestPruneKeepsAnswers(t *testing.T) {
+// TestPruneKeepsSends: the segments of other questions go, sends stay for a while.
+func TestPruneKeepsSends(t *testing.T) {
 	charter, key := threeHospitals(t)
 	cfg := Config{Charter: charter, Identity: key}
 	store, err := local.Create(filepath.Join(t.TempDir(), "store"))
@@ -29,14 +29,14 @@ func TestPruneKeepsAnswers(t *testing.T) {
 		}
 		return digest
 	}
-	var answers, shares []federation.Digest
-	for i := range keptAnswers + 2 {
+	var sends, shares []federation.Digest
+	for i := range keptSends + 2 {
 		share := put(fmt.Appendf(nil, "share sum %d", i))
 		manifest := federation.Sum(fmt.Append(nil, i))
-		answer := put(federation.Encode(envelope.SignMessage(key, "test",
+		send := put(federation.Encode(envelope.SignMessage(key, "test",
 			federation.Send{V: 1, Manifest: manifest, Custodian: d.self, ShareSums: []federation.Digest{share}})))
-		answers, shares = append(answers, answer), append(shares, share)
-		d.state.Memory = append(d.state.Memory, participant.Memory{Manifest: manifest, Questions: []string{fmt.Sprint("q", i)}, Answer: answer})
+		sends, shares = append(sends, send), append(shares, share)
+		d.state.Memory = append(d.state.Memory, participant.Memory{Manifest: manifest, Questions: []string{fmt.Sprint("q", i)}, Sent: send})
 	}
 	segment := put([]byte("a segment of another question"))
 	if err := d.prune(t.Context(), []string{"q0"}); err != nil {
@@ -49,9 +49,9 @@ func TestPruneKeepsAnswers(t *testing.T) {
 	if there(segment) {
 		t.Error("a segment that nobody asks for any more is kept")
 	}
-	for i, want := range map[int]bool{0: true, 1: false, 2: true, len(answers) - 1: true} { // 0 is asked again, 1 is the oldest other
-		if there(answers[i]) != want || there(shares[i]) != want {
-			t.Errorf("answer %d of %d: kept %t, its share sum %t, want %t", i, len(answers), there(answers[i]), there(shares[i]), want)
+	for i, want := range map[int]bool{0: true, 1: false, 2: true, len(sends) - 1: true} { // 0 is asked again, 1 is the oldest other
+		if there(sends[i]) != want || there(shares[i]) != want {
+			t.Errorf("send %d of %d: kept %t, its share sum %t, want %t", i, len(sends), there(sends[i]), there(shares[i]), want)
 		}
 	}
 }

@@ -4,13 +4,13 @@ import (
 	"context"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"atrium/client"
-	"atrium/client/participant"
 	"atrium/coordinator"
 	"atrium/coordinator/federation"
 	"atrium/storage/storagetest"
@@ -21,9 +21,9 @@ func version(n uint64) func(coordinator.Status) bool {
 	return func(s coordinator.Status) bool { return s.Version >= n }
 }
 
-// TestHospitalRestoredFromABackup: a custodian's state from before it answered several times. It
-// freezes at its next Join; recovered, it remembers them by the coordinator's log,
-// burned what it did not answer, and takes part again.
+// TestHospitalRestoredFromABackup: a custodian's state from before it sent several times. It
+// freezes at its next Join; recovered, it remembers these sends by the coordinator's log and
+// takes part again.
 func TestHospitalRestoredFromABackup(t *testing.T) {
 	base := t.TempDir()
 	synctest.Test(t, func(t *testing.T) {
@@ -75,12 +75,12 @@ func TestHospitalRestoredFromABackup(t *testing.T) {
 		}
 		for _, m := range want.Memory {
 			now, known := got.Recall(m.Manifest)
-			if m.Answered() && (!known || !now.Answered() || !sameSet(now, m)) {
-				t.Errorf("the answer under manifest %s is forgotten", m.Manifest.Short())
+			if m.HasSent() && (!known || now.Sent != m.Sent || now.Candidate != m.Candidate || now.Set != m.Set || !slices.Equal(now.Questions, m.Questions)) {
+				t.Errorf("the send under manifest %s is forgotten", m.Manifest.Short())
 			}
 		}
-		if recovery.Answers == 0 || recovery.JoinBefore >= recovery.Join {
-			t.Errorf("recovery %+v: want answers that the journal lacked, and a later join", recovery)
+		if recovery.Sends == 0 || recovery.JoinBefore >= recovery.Join {
+			t.Errorf("recovery %+v: want sends that the journal lacked, and a later join", recovery)
 		}
 		if n := len(h.published); n == 0 || len(h.published[n-1].round.S[0]) != 4 {
 			t.Error("it does not take part again")
@@ -89,8 +89,4 @@ func TestHospitalRestoredFromABackup(t *testing.T) {
 			t.Logf("%+v\n%s", recovery, f.logs)
 		}
 	})
-}
-
-func sameSet(a, b participant.Memory) bool {
-	return federation.SetDigest(a.Set) == federation.SetDigest(b.Set) && strings.Join(a.Questions, " ") == strings.Join(b.Questions, " ")
 }

@@ -59,9 +59,6 @@ func TestSlowHospital(t *testing.T) {
 			if n := len(p.round.S[0]); n < 4 || len(p.round.Cohort[0]) != 5 || slices.Contains(p.round.S[0], r.id(slow)) {
 				t.Errorf("round %d asked %d and sums %d", p.round.Number, len(p.round.Cohort[0]), n)
 			}
-			if !slices.Contains(p.round.Able, r.id(slow)) {
-				t.Errorf("in round %d it did not acknowledge the candidate", p.round.Number)
-			}
 		}
 		if gave := strings.Count(f.logs.String(), `msg="gave up"`); asked < 5 || gave != asked {
 			t.Errorf("it was asked %d times and gave up %d times", asked, gave)

@@ -38,8 +38,8 @@ func (d *Daemon) whileWanted(ctx context.Context, work func(context.Context) err
 	return err
 }
 
-// askedElsewhere waits until there is another task, but for burns of earlier rounds, which
-// can wait. It is false when ctx ends.
+// askedElsewhere waits until there is another task, but for burns of earlier rounds and what
+// followed from the last one, which can wait. It is false when ctx ends.
 func askedElsewhere(ctx context.Context, api atriumpb.CoordinatorClient, req *atriumpb.PollRequest) bool {
 	for ctx.Err() == nil {
 		waiting, cancel := context.WithTimeout(ctx, pollTime+pollSlack)
@@ -50,7 +50,7 @@ func askedElsewhere(ctx context.Context, api atriumpb.CoordinatorClient, req *at
 			if pause(ctx, wantedAfter) != nil {
 				return false
 			}
-		case work.GetKind() == string(round.TaskBurn):
+		case work.GetKind() == string(round.TaskBurn), work.GetKind() == string(round.TaskDerive):
 			req.Skip = append(req.Skip, work.GetId())
 		case work.GetId() != "":
 			return true
