@@ -106,6 +106,7 @@ type Round struct {
 	Candidate federation.Digest         `json:"candidate,omitzero"`
 	Tried     int                       `json:"tried,omitempty"`    // candidates so far
 	S         [][]federation.HospitalID `json:"s,omitempty"`        // of the candidate
+	Dropped   []federation.HospitalID   `json:"dropped,omitempty"`  // whom candidates left out: unreadable, or without a vouch
 	Vouching  bool                      `json:"vouching,omitempty"` // each of S is to vouch for its ciphertext
 	Readies   []Answer                  `json:"readies,omitempty"`  // of custodians, on this candidate
 	Vouches   []Held                    `json:"vouches,omitempty"`
