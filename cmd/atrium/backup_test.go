@@ -60,7 +60,7 @@ func TestBackupAndRestore(t *testing.T) {
 	lead.await(t, "leading")
 	out, _ = ran(t, 0, "hospital", "recover", s.hospital("a"), "--json")
 	var r client.Recovery
-	if err := json.Unmarshal([]byte(out), &r); err != nil || r.Answers == 0 || r.Join <= r.JoinBefore {
+	if err := json.Unmarshal([]byte(out), &r); err != nil || r.Sends == 0 || r.Join <= r.JoinBefore {
 		t.Errorf("recovery %+v, %v", r, err)
 	}
 	if got := lead.end(t, syscall.SIGTERM); got != 0 {
