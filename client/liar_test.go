@@ -173,6 +173,22 @@ func (l *liar) start(s *site) {
 	})
 }
 
+// stopAll ends every daemon.
+func (l *liar) stopAll() {
+	for _, s := range l.sites {
+		s.stop()
+	}
+}
+
+// restartAll starts every daemon anew.
+func (l *liar) restartAll() {
+	l.t.Helper()
+	l.stopAll()
+	for _, s := range l.sites {
+		l.start(s)
+	}
+}
+
 // restart starts every daemon anew, with another plan that the hospital approved.
 func (l *liar) restart(plan federation.Plan) {
 	l.t.Helper()
