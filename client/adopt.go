@@ -15,7 +15,6 @@ import (
 	"atrium/client/participant"
 	"atrium/coordinator/atriumpb"
 	"atrium/coordinator/federation"
-	"atrium/privacy/envelope"
 	"atrium/storage/models"
 )
 
@@ -69,11 +68,11 @@ func (d *Daemon) adopt(ctx context.Context, w *atriumpb.Work) error {
 
 // checkAdopted refuses a version under a number for which f+1 custodians did not sign.
 func (d *Daemon) checkAdopted(w *atriumpb.Work, snapshot federation.Digest) error {
-	for _, signed := range w.GetDerived() {
-		m, _, err := envelope.DecodeMessage[federation.Derived](d.cfg.Charter, signed)
-		if err != nil {
-			continue
-		}
+	words, err := d.derivedWords(w)
+	if err != nil {
+		return err
+	}
+	for _, m := range words {
 		if m.Version == w.GetVersion() && m.Snapshot == snapshot {
 			return d.mustHave(w, participant.Base{Version: m.Version, Snapshot: m.Snapshot, Parameters: m.Parameters})
 		}

@@ -163,9 +163,11 @@ func TestLyingAboutTheEpoch(t *testing.T) {
 	for _, other := range p.sites[:3] {
 		p.consents = append(p.consents, p.vote(other, p.terms))
 	}
+	s.quiet = true // it waits for the charter
 	if o := p.askJoin(s, p.train(2)); len(o.messages) != 0 {
 		t.Errorf("a custodian that closed the epoch sent %d messages", len(o.messages))
 	}
+	s.quiet = false
 	statement := func(i int, change func(*federation.Closing)) []byte {
 		c := federation.Closing{V: 1, Charter: p.charter.Digest(), Custodian: p.sites[i].id, Answered: []federation.Answered{}}
 		change(&c)

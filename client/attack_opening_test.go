@@ -250,7 +250,7 @@ func sendAttacks(t *testing.T, l *liar) {
 		{"a ready of another federation", first(federation.Encode(signFor("oncology", hostile, decode[federation.Ready](l, p.readies[list.Digest()][0])))), "sign"},
 		{"a burn for a ready", first(federation.Encode(sign(l, hostile, federation.Burn{V: 1, Manifest: list.Manifest, Custodian: hostile.id}))), "signature does not verify"},
 		{"not a message", first([]byte("{}")), ""},
-		{"ten thousand readies of one", readies(func(list [][]byte) [][]byte { return slices.Repeat(list[2:], 10_000) }), "1 of 3 custodians are ready"},
+		{"ten thousand readies of one", readies(func(list [][]byte) [][]byte { return slices.Repeat(list[2:], 10_000) }), "10000 signed messages"},
 	} {
 		l.run(t, a.name, func(t *testing.T) { p.askSend(to, list, lies{work: a.change}).refuses(t, a.want) })
 	}

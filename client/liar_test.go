@@ -71,6 +71,8 @@ type site struct {
 	inbox []message
 	ended chan outcome
 	wake  chan struct{}
+	given bool // it was handed out
+	quiet bool // nothing is sent when it is done
 }
 
 // message is what a hospital sent.
@@ -171,6 +173,22 @@ func (l *liar) start(s *site) {
 	})
 }
 
+// stopAll ends every daemon.
+func (l *liar) stopAll() {
+	for _, s := range l.sites {
+		s.stop()
+	}
+}
+
+// restartAll starts every daemon anew.
+func (l *liar) restartAll() {
+	l.t.Helper()
+	l.stopAll()
+	for _, s := range l.sites {
+		l.start(s)
+	}
+}
+
 // restart starts every daemon anew, with another plan that the hospital approved.
 func (l *liar) restart(plan federation.Plan) {
 	l.t.Helper()
@@ -200,7 +218,7 @@ func (l *liar) ask(s *site, work func(seen int64) *atriumpb.Work) outcome {
 	l.t.Helper()
 	l.mu.Lock()
 	l.tasks++
-	s.task, s.work, s.inbox, s.ended = fmt.Sprintf("task %d", l.tasks), work, nil, make(chan outcome, 1)
+	s.task, s.work, s.inbox, s.ended, s.given = fmt.Sprintf("task %d", l.tasks), work, nil, make(chan outcome, 1), false
 	s.said.take()
 	ended := s.ended
 	close(s.wake)
@@ -215,6 +233,22 @@ func (l *liar) ask(s *site, work func(seen int64) *atriumpb.Work) outcome {
 	}
 }
 
+// quietly has a hospital do what ends without a message.
+func (l *liar) quietly(s *site, w *atriumpb.Work) {
+	l.t.Helper()
+	s.quiet = true
+	defer func() { s.quiet = false }()
+	if o := l.ask(s, func(int64) *atriumpb.Work { return w }); o.refusal != "" || len(o.messages) > 0 {
+		l.t.Errorf("%s sent %d messages and says %q", s.name, len(o.messages), o.refusal)
+	}
+}
+
+// over reports whether a hospital that polls is through with its task. One that is still at
+// it asks too, whether something else is wanted, and has said nothing yet.
+func (s *site) over(skip []string) bool {
+	return len(s.inbox) > 0 || s.quiet && s.given || slices.Contains(skip, s.task) && s.said.anything()
+}
+
 // Poll hands out the task, and ends it when the hospital comes back.
 func (l *liar) Poll(ctx context.Context, req *atriumpb.PollRequest) (*atriumpb.Work, error) {
 	s, err := l.caller(ctx)
@@ -223,13 +257,13 @@ func (l *liar) Poll(ctx context.Context, req *atriumpb.PollRequest) (*atriumpb.W
 	}
 	for {
 		l.mu.Lock()
-		if s.work != nil && (slices.Contains(req.GetSkip(), s.task) || len(s.inbox) > 0) {
+		if s.work != nil && s.over(req.GetSkip()) {
 			s.ended <- outcome{s.inbox, s.said.take()}
 			s.work = nil
 		}
-		if s.work != nil {
+		if s.work != nil && !slices.Contains(req.GetSkip(), s.task) {
 			w := s.work(req.GetSeenSize())
-			w.Id = s.task
+			w.Id, s.given = s.task, true
 			l.mu.Unlock()
 			return w, nil
 		}
@@ -305,6 +339,9 @@ func (l *liar) PutSegment(stream grpc.ClientStreamingServer[atriumpb.SegmentChun
 		}
 		if first == nil {
 			first = chunk
+			if err := stream.SendHeader(nil); err != nil { // there is room for the rest
+				return err
+			}
 		}
 		data = append(data, chunk.GetData()...)
 	}

@@ -37,6 +37,12 @@ func (s *said) Handle(_ context.Context, r slog.Record) error {
 	return nil
 }
 
+func (s *said) anything() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.lines) > 0
+}
+
 // take returns what was said since the last take.
 func (s *said) take() string {
 	s.mu.Lock()

@@ -36,6 +36,11 @@ func (l *liar) base(x float64) (snapshot, parameters federation.Digest) {
 	for i := range params {
 		params[i] = float32(x)
 	}
+	return l.baseOf(params, nil)
+}
+
+// baseOf is base for any parameters, with what a lie changes of the rest.
+func (l *liar) baseOf(params []float32, change func(*models.Snapshot)) (snapshot, parameters federation.Digest) {
 	n := len(l.plan.Features)
 	norm := aggregation.Normalisation{Mean: make([]float64, n), SD: make([]float64, n)}
 	for i := range norm.SD {
@@ -43,14 +48,19 @@ func (l *liar) base(x float64) (snapshot, parameters federation.Digest) {
 	}
 	s, err := models.ForPlan(l.plan, params, norm)
 	must(l.t, err)
+	if change != nil {
+		change(&s)
+	}
 	return l.put(models.Encode(s)), models.ParametersDigest(s)
 }
 
 // train is the honest header of a train round on base x.
-func (l *liar) train(x float64) federation.Header {
+func (l *liar) train(x float64) federation.Header { return l.trainOn(l.base(x)) }
+
+// trainOn is train on a snapshot.
+func (l *liar) trainOn(base, parameters federation.Digest) federation.Header {
 	h := l.open(federation.Train)
-	h.Version = 3
-	h.Base, h.Parameters = l.base(x)
+	h.Version, h.Base, h.Parameters = 3, base, parameters
 	h.Questions = l.plan.Questions(h.Kind, h.Parameters)
 	return h
 }

@@ -50,8 +50,22 @@ func (d *Daemon) pollRequest(skip []string, wait bool) *atriumpb.PollRequest {
 		SeenSize: d.state.Seen.Size, Checkpoint: d.checkpoint, Adopted: d.adopted, Skip: skip, Charter: charter[:], Wait: wait}
 }
 
+// checkLists refuses more signed messages than any federation has hospitals to sign them,
+// before a signature is looked at.
+func checkLists(w *atriumpb.Work) error {
+	for _, list := range [][][]byte{w.GetReadies(), w.GetVouches(), w.GetSends(), w.GetDerived()} {
+		if len(list) > federation.MaxHospitals {
+			return fmt.Errorf("%d signed messages, %d hospitals at most: %w", len(list), federation.MaxHospitals, ErrDishonest)
+		}
+	}
+	return nil
+}
+
 // perform does one task.
 func (d *Daemon) perform(ctx context.Context, w *atriumpb.Work) error {
+	if err := checkLists(w); err != nil {
+		return err
+	}
 	if w.GetKind() == "join" && w.GetRound() != d.part.round || w.GetKind() == "adopt" {
 		d.tally(ctx)
 	}
