@@ -86,6 +86,9 @@ func (b *Ballot) Words() []string {
 	for _, w := range b.terms.Warnings() {
 		lines = append(lines, "warning: "+w)
 	}
+	if len(federation.Added(b.before, b.terms)) > 0 {
+		lines = append(lines, "Whoever is added counts towards K here when people compared its key: then add its fingerprint to peers in policy.yaml.")
+	}
 	for _, r := range b.releases() {
 		lines = append(lines, r.Consequence(b.state.Self))
 	}

@@ -72,6 +72,28 @@ func (s site) approve(epoch string, names ...string) (files []string) {
 	return files
 }
 
+// compared has every hospital count the peers that one of them counts, as people do who compared
+// the key of who was added.
+func (s site) compared(with string) {
+	s.t.Helper()
+	read := func(name string) (path, own, peers string) {
+		path = filepath.Join(s.hospital(name), "policy.yaml")
+		raw, err := os.ReadFile(path)
+		if err != nil {
+			s.t.Fatal(err)
+		}
+		own, peers, _ = strings.Cut(string(raw), "\npeers:")
+		return path, own, peers
+	}
+	_, _, peers := read(with)
+	for _, name := range s.names {
+		path, own, _ := read(name)
+		if err := os.WriteFile(path, []byte(own+"\npeers:"+peers), 0o600); err != nil {
+			s.t.Fatal(err)
+		}
+	}
+}
+
 func (s site) install(status int, consents ...string) (stdout, stderr string) {
 	s.t.Helper()
 	return ran(s.t, status, append([]string{"coordinator", "charter", "install", "--config", s.coordinator()}, consents...)...)
@@ -138,6 +160,7 @@ func TestEpochs(t *testing.T) {
 		}
 	}
 	s.install(0, s.approve("3", s.names...)...)
+	s.compared("f")
 	s.trainAgain(plan, "third")
 	if err := os.Remove(filepath.Join(s.coordinator(), "log.key")); err != nil {
 		t.Fatal(err)
