@@ -172,7 +172,7 @@ func (s site) loseTwo(lead *process, daemons []*process) {
 	s.signal(d, syscall.SIGKILL)
 	s.signal(e, syscall.SIGKILL)
 	s.signal(a, syscall.SIGCONT)
-	lead.await(s.t, "3 of 4 custodians can open the sum before the deadline (silent: ")
+	lead.await(s.t, "3 of 4 custodians are ready before the deadline (silent: ")
 	lead.await(s.t, `advice="If they never come back, go on without them: atrium coordinator charter propose --remove `)
 	out, _ := ran(s.t, 0, "coordinator", "status", s.coordinator())
 	for _, want := range []string{"what to do", "go on without them: atrium coordinator charter propose --remove ", "3 of 4 custodians joined, not ", "abandoned round "} {
