@@ -1,6 +1,8 @@
 package main
 
 import (
+	"crypto/ed25519"
+	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
@@ -12,6 +14,7 @@ import (
 	"atrium/cmd/atrium/plans"
 	"atrium/coordinator"
 	"atrium/coordinator/federation"
+	"atrium/coordinator/setup"
 )
 
 // until looks at the status of the store until it is as wanted.
@@ -138,6 +141,7 @@ func TestEpochs(t *testing.T) {
 		}
 	}
 	s.install(0, s.approve("3", s.names...)...)
+	s.compared("f", s.names[:3]...)
 	s.trainAgain(plan, "third")
 	if err := os.Remove(filepath.Join(s.coordinator(), "log.key")); err != nil {
 		t.Fatal(err)
@@ -153,6 +157,24 @@ func TestEpochs(t *testing.T) {
 		t.Errorf("in epoch 4: %+v", last)
 	}
 	s.audit()
+}
+
+// compared has the people of hospitals compare a new one's fingerprint: until then their
+// policies do not count it as a peer.
+func (s site) compared(name string, by ...string) {
+	s.t.Helper()
+	key, err := setup.LoadIdentity(filepath.Join(s.hospital(name), "identity.key"))
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	fingerprint := federation.Member{IdentityKey: key.Public().(ed25519.PublicKey)}.Fingerprint()
+	for _, other := range by {
+		file := filepath.Join(s.hospital(other), "policy.yaml")
+		policy := strings.Replace(string(mustRead(s.t, file)), "\npeers:\n", fmt.Sprintf("\npeers:\n  - %q\n", fingerprint.String()), 1)
+		if err := os.WriteFile(file, []byte(policy), 0o600); err != nil {
+			s.t.Fatal(err)
+		}
+	}
 }
 
 // loseTwo kills d and e once they have joined, and waits for what the coordinator says.
