@@ -1,6 +1,8 @@
 package main
 
 import (
+	"crypto/ed25519"
+	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
@@ -12,6 +14,7 @@ import (
 	"atrium/cmd/atrium/plans"
 	"atrium/coordinator"
 	"atrium/coordinator/federation"
+	"atrium/coordinator/setup"
 )
 
 // until looks at the status of the store until it is as wanted.
@@ -70,28 +73,6 @@ func (s site) approve(epoch string, names ...string) (files []string) {
 		files = append(files, file)
 	}
 	return files
-}
-
-// compared has every hospital count the peers that one of them counts, as people do who compared
-// the key of who was added.
-func (s site) compared(with string) {
-	s.t.Helper()
-	read := func(name string) (path, own, peers string) {
-		path = filepath.Join(s.hospital(name), "policy.yaml")
-		raw, err := os.ReadFile(path)
-		if err != nil {
-			s.t.Fatal(err)
-		}
-		own, peers, _ = strings.Cut(string(raw), "\npeers:")
-		return path, own, peers
-	}
-	_, _, peers := read(with)
-	for _, name := range s.names {
-		path, own, _ := read(name)
-		if err := os.WriteFile(path, []byte(own+"\npeers:"+peers), 0o600); err != nil {
-			s.t.Fatal(err)
-		}
-	}
 }
 
 func (s site) install(status int, consents ...string) (stdout, stderr string) {
@@ -160,7 +141,7 @@ func TestEpochs(t *testing.T) {
 		}
 	}
 	s.install(0, s.approve("3", s.names...)...)
-	s.compared("f")
+	s.compared("f", s.names[:3]...)
 	s.trainAgain(plan, "third")
 	if err := os.Remove(filepath.Join(s.coordinator(), "log.key")); err != nil {
 		t.Fatal(err)
@@ -176,6 +157,24 @@ func TestEpochs(t *testing.T) {
 		t.Errorf("in epoch 4: %+v", last)
 	}
 	s.audit()
+}
+
+// compared has the people of hospitals compare a new one's fingerprint: until then their
+// policies do not count it as a peer.
+func (s site) compared(name string, by ...string) {
+	s.t.Helper()
+	key, err := setup.LoadIdentity(filepath.Join(s.hospital(name), "identity.key"))
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	fingerprint := federation.Member{IdentityKey: key.Public().(ed25519.PublicKey)}.Fingerprint()
+	for _, other := range by {
+		file := filepath.Join(s.hospital(other), "policy.yaml")
+		policy := strings.Replace(string(mustRead(s.t, file)), "\npeers:\n", fmt.Sprintf("\npeers:\n  - %q\n", fingerprint.String()), 1)
+		if err := os.WriteFile(file, []byte(policy), 0o600); err != nil {
+			s.t.Fatal(err)
+		}
+	}
 }
 
 // loseTwo kills d and e once they have joined, and waits for what the coordinator says.
@@ -195,7 +194,7 @@ func (s site) loseTwo(lead *process, daemons []*process) {
 	s.signal(d, syscall.SIGKILL)
 	s.signal(e, syscall.SIGKILL)
 	s.signal(a, syscall.SIGCONT)
-	lead.await(s.t, "3 of 4 custodians can open the sum before the deadline (silent: ")
+	lead.await(s.t, "3 of 4 custodians are ready before the deadline (silent: ")
 	lead.await(s.t, `advice="If they never come back, go on without them: atrium coordinator charter propose --remove `)
 	out, _ := ran(s.t, 0, "coordinator", "status", s.coordinator())
 	for _, want := range []string{"what to do", "go on without them: atrium coordinator charter propose --remove ", "3 of 4 custodians joined, not ", "abandoned round "} {
