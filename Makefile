@@ -7,10 +7,15 @@ PROTO := coordinator/atriumpb
 MINIO := github.com/minio/minio@v0.0.0-20260212201848-7aac2a2c5b7c
 VERSITYGW := github.com/versity/versitygw/cmd/versitygw@v1.8.0
 
-.PHONY: build test check unit race slow tables chaos crash fuzz bench proto servers
+.PHONY: build release test check unit race slow tables chaos crash deep fuzz bench proto servers
 
 build:
 	$(GO) build -trimpath -o atrium ./cmd/atrium
+
+# What a hospital should run: what secrets leave in memory is erased by the runtime, see
+# privacy/secrecy; on Linux with amd64 or arm64.
+release:
+	GOEXPERIMENT=runtimesecret CGO_ENABLED=0 $(GO) build -trimpath -ldflags '-s -w' -o atrium ./cmd/atrium
 
 test: check unit race
 
@@ -29,6 +34,7 @@ unit: servers
 	@test -d ../shared/data || echo "DATA ABSENT: ../shared/data: what needs real records is not tested"
 	$(GO) test -parallel 4 -timeout 20m ./... # most of the time is waiting
 	$(GO) test -tags purego ./privacy/he # as on processors without AVX2
+	GOEXPERIMENT=runtimesecret $(GO) test ./privacy/secrecy ./privacy/he ./privacy/envelope # as in a release
 
 # The packages with goroutines, under the race detector; some long tests run
 # without it only.
@@ -68,7 +74,7 @@ crash:
 
 # The explorations of client/participant that take longer than a minute.
 deep:
-	go test -count=1 -tags deep -timeout 4h -run TestDeep -v ./client/participant
+	$(GO) test -count=1 -tags deep -timeout 4h -run TestDeep -v ./client/participant
 
 # Every fuzz target for a few seconds each.
 FUZZTIME ?= 10s

@@ -1,6 +1,6 @@
 // Package aggregation holds the arithmetic that turns opened sums into what a
-// federation publishes: the mean and deviation of each feature, the next model
-// parameters, and the scores of an evaluation.
+// federation publishes: the gates that a sum must pass, the mean and deviation of each
+// feature, the next model parameters, and the scores of an evaluation.
 //
 // It does not decrypt, quantise, sum ciphertexts or decide when a round is over,
 // and it knows no hospital: its inputs are sums over a cohort.

@@ -70,10 +70,7 @@ func EffortDigits(b int) int { return (48 + b - 1) / b }
 // MeanEffort returns τ = Σwᵢ‖aᵢ‖₁/Σwᵢ from summed digits of b bits. Errors are
 // ErrNotFinite and ErrNoWeight.
 func MeanEffort(digits []float64, weight float64, b int) (float64, error) {
-	var sum float64
-	for i := len(digits) - 1; i >= 0; i-- {
-		sum = float64(float64(sum*float64(uint64(1)<<b)) + digits[i])
-	}
+	sum := sumDigits(digits, b)
 	if !finite(sum) || !finite(weight) {
 		return 0, fmt.Errorf("mean effort %v of weight %v: %w", sum, weight, ErrNotFinite)
 	}
@@ -81,4 +78,12 @@ func MeanEffort(digits []float64, weight float64, b int) (float64, error) {
 		return 0, fmt.Errorf("mean effort of weight %v: %w", weight, ErrNoWeight)
 	}
 	return float64(float64(sum/EffortUnit) / weight), nil
+}
+
+// sumDigits is the number that digits of b bits make, the lowest first.
+func sumDigits(digits []float64, b int) (sum float64) {
+	for i := len(digits) - 1; i >= 0; i-- {
+		sum = float64(float64(sum*float64(uint64(1)<<b)) + digits[i])
+	}
+	return sum
 }

@@ -68,11 +68,7 @@ func (d *Daemon) adopt(ctx context.Context, w *atriumpb.Work) error {
 
 // checkAdopted refuses a version under a number for which f+1 custodians did not sign.
 func (d *Daemon) checkAdopted(w *atriumpb.Work, snapshot federation.Digest) error {
-	words, err := d.derivedWords(w)
-	if err != nil {
-		return err
-	}
-	for _, m := range words {
+	for _, m := range d.derivedWords(w) {
 		if m.Version == w.GetVersion() && m.Snapshot == snapshot {
 			return d.mustHave(w, participant.Base{Version: m.Version, Snapshot: m.Snapshot, Parameters: m.Parameters})
 		}
@@ -203,6 +199,7 @@ func readJSON[T any](path string) (T, error) {
 func (d *Daemon) loadStatus() {
 	if s, err := ReadStatus(d.cfg.State); err == nil {
 		d.status.BytesSent, d.status.Refused = s.BytesSent, s.Refused
+		d.status.Joined, d.status.LeftOut, d.status.Share, d.status.ShareRound = s.Joined, s.LeftOut, s.Share, s.ShareRound
 	}
 	d.status.Hospital, d.status.Pseudonym, d.status.Federation = d.cfg.Name, string(d.self), d.cfg.Charter.Federation
 	if r, err := ReadReport(d.cfg.State); err == nil && r.Federation == d.cfg.Charter.Federation {
@@ -225,6 +222,7 @@ func (d *Daemon) note(doing string, err error) {
 		return
 	}
 	d.noted = time.Now()
+	d.status.Charter, d.status.Epoch = d.cfg.Charter.Digest().String(), d.cfg.Charter.Epoch
 	if err := writeJSON(filepath.Join(d.cfg.State, StatusFile), d.status); err != nil {
 		d.cfg.Logger.Warn("status", "error", err)
 	}

@@ -61,7 +61,7 @@ func TestUnknownPeers(t *testing.T) {
 	pin(string(l.sites[1].id), member.Fingerprint().String())
 	known, unknown := l.gather(l.train(1)), l.sites[3]
 	known.collect()
-	known.askReady(s, known.of(l.sites[1:]...)).refuses(t, "refused by policy rule peers: of the 3 hospitals in the sum 2 are known here, 3 are needed")
+	known.askReady(s, known.of(l.sites[1:]...)).refuses(t, "refused by policy rule peers: peers compared: 2 of 3, in a sum of 3 hospitals")
 	known.askReady(s, known.of(s, l.sites[1], unknown)).refuses(t, "refused by policy rule peers")
 	list := known.of(l.sites[:3]...)
 	known.readied(list)
@@ -71,7 +71,7 @@ func TestUnknownPeers(t *testing.T) {
 	m := clone(t, p.manifest)
 	m.Groups[0] = slices.DeleteFunc(m.Groups[0], func(id federation.HospitalID) bool { return id == l.sites[1].id })
 	o := p.askUpdate(s, m)
-	o.refuses(t, "refused by policy rule peers: of the 3 hospitals in the sum 2 are known here, 3 are needed")
+	o.refuses(t, "refused by policy rule peers: peers compared: 2 of 3, in a sum of 3 hospitals")
 	if d := decode[federation.Decline](l, o.sends(t, "decline").signed); d.Reason != "policy rule peers" || d.Role != federation.RoleUpdate {
 		t.Errorf("declined as %s: %s", d.Role, d.Reason)
 	}

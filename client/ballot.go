@@ -39,8 +39,7 @@ func OpenBallot(dir string, configured federation.Charter, identity ed25519.Priv
 	if err := checkFrozen(dir); err != nil {
 		return nil, err
 	}
-	self := federation.NewHospitalID(configured.Federation, identity.Public().(ed25519.PublicKey))
-	j, state, err := openJournal(dir, participant.State{Self: self, Charter: configured})
+	j, state, err := openJournal(dir, ownState(configured, identity))
 	if errors.Is(err, ErrLocked) {
 		return nil, fmt.Errorf("%w: end the daemon first: who approves the next charter does nothing more under this one", err)
 	}

@@ -177,7 +177,7 @@ func (d *Daemon) checkBase(ctx context.Context, w *atriumpb.Work) error {
 }
 
 // computeDelta trains locally: its contribution is the clipped change of each shared
-// parameter times weight/cap, what else the plan's rule sums, the weight, and how many
+// parameter times its weight over the greatest one, what else the plan's rule sums, the weight, and how many
 // coordinates met the clip. The base is let go, because the next version will be another.
 func (d *Daemon) computeDelta(ctx context.Context, h federation.Header) (contribution, error) {
 	plan := d.cfg.Plan
@@ -236,11 +236,15 @@ type training struct {
 // local is how the round trains, and in how many steps.
 func (j training) local() (l federation.Local, steps int) {
 	l = j.plan.LocalAt(j.version)
-	if all := l.StepsOf(j.records.Rows); j.steps == 0 || j.steps >= all {
-		l.PartialWork = federation.PartialWork{}
-		return l, all
+	all, most := l.StepsOf(j.records.Rows), j.plan.MostSteps(j.records.Rows)
+	if steps = most; j.steps > 0 {
+		steps = min(j.steps, most)
 	}
-	return l.InSteps(j.steps), j.steps
+	if steps < all {
+		return l.InSteps(steps), steps
+	}
+	l.PartialWork = federation.PartialWork{}
+	return l, all
 }
 
 // run returns the contribution, what the hospital keeps if it is summed, and the loss.
@@ -267,8 +271,8 @@ func (j training) run(ctx context.Context, trainer train.Trainer) (contribution,
 // are the header's, nil where the plan fixes them; control is the server's control
 // variate, where the rule has one; steps are those that were taken.
 func contribute(p federation.Plan, clips []float64, change, control []float32, rows, steps int) (contribution, error) {
-	weight := dataset.Weight(rows, p.Privacy.WeightCap)
-	share := float64(weight) / float64(p.Privacy.WeightCap)
+	weight := p.Privacy.WeightOf(rows)
+	share := float64(weight) / float64(p.Privacy.MostWeight())
 	v := vector{change: change, scale: 1, clip: 1, share: share}
 	c := contribution{}
 	var effort []float64

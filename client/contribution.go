@@ -6,6 +6,7 @@ import (
 
 	"atrium/aggregation/fixedpoint"
 	"atrium/coordinator/federation"
+	"atrium/coordinator/opening"
 )
 
 // contribution is the vector that this hospital contributes to a round, in the layout of
@@ -21,7 +22,7 @@ type vector struct {
 	change []float32
 	scale  float64 // before the clip
 	clip   float64
-	share  float64 // after it: of the weight cap, at most 1
+	share  float64 // after it: of the greatest weight, at most 1
 }
 
 // at is value i as it is contributed.
@@ -117,3 +118,12 @@ func (v vector) saturated() (int, error) {
 
 // infinite is the exponent of float32's NaN and infinities.
 const infinite = 0xff << 23
+
+// checkOwn holds a contribution of a hospital with so many training records against the gates
+// that its group's sum must pass, before anything of it is encrypted.
+func checkOwn(p federation.Plan, h federation.Header, rows int, c contribution) error {
+	if have := c.count(); have != h.Format.Count() {
+		return fmt.Errorf("%d values, the header has %d: %w", have, h.Format.Count(), federation.ErrHeader)
+	}
+	return opening.CheckOwn(p, h, p.Band(h.Kind, rows), c.read)
+}

@@ -13,7 +13,12 @@ import (
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/types/known/durationpb"
 
+	"atrium/aggregation"
 	"atrium/aggregation/fixedpoint"
+	"atrium/client/dataset"
+	"atrium/cmd/atrium/plans"
+	"atrium/coordinator/federation"
+	"atrium/coordinator/planfile"
 )
 
 // TestContributionInPieces: any piece of a contribution quantises to what the whole does.
@@ -106,5 +111,76 @@ func TestRetryAfter(t *testing.T) {
 		if wait, ok := retryAfter(c.err); wait != c.wait || ok != c.ok {
 			t.Errorf("%v: %v, %v", c.err, wait, ok)
 		}
+	}
+}
+
+// TestCheckOwn: a hospital whose numbers are broken declines with the gate's name, in each kind
+// of round, before anything is encrypted.
+func TestCheckOwn(t *testing.T) {
+	plan := plans.Cardiology()
+	plan.Features[0].Missing = federation.MissingReject
+	honest := map[federation.RoundKind][]float64{federation.Evaluate: make([]float64, 4+2*federation.HistogramBins)}
+	for range plan.Features {
+		honest[federation.Statistics] = append(honest[federation.Statistics], 100, 40, 20)
+	}
+	honest[federation.Train] = append(make([]float64, plan.TrainTail()), 100)
+	honest[federation.Train] = append(honest[federation.Train], make([]float64, len(plan.Shared()))...)
+	honest[federation.Evaluate][2], honest[federation.Evaluate][4+federation.HistogramBins] = 40, 40
+	for _, c := range []struct {
+		kind  federation.RoundKind
+		index int
+		value float64
+		gate  string // empty: it holds
+	}{
+		{federation.Train, 0, 0.09, ""},
+		{federation.Train, 0, 0.1, aggregation.GateMean}, // its weight allows 100/1024 of the clip
+		{federation.Train, plan.TrainTail(), 9, aggregation.GateWeight},
+		{federation.Train, plan.TrainTail() + 1, 1000, aggregation.GateSaturated},
+		{federation.Statistics, 0, 9, aggregation.GateMoments},
+		{federation.Statistics, 4, 120, aggregation.GateMoments},
+		{federation.Statistics, 5, 10, aggregation.GateMoments},
+		{federation.Evaluate, 2, 41, aggregation.GateScores},
+		{federation.Evaluate, 700, 1, aggregation.GateScores},
+	} {
+		values := slices.Clone(honest[c.kind])
+		header := federation.Header{Kind: c.kind, Format: plan.Format(c.kind)}
+		if err := checkOwn(plan, header, 100, contribution{values: values}); err != nil {
+			t.Errorf("%s: an honest vector: %v", c.kind, err)
+		}
+		values[c.index] = c.value
+		err := checkOwn(plan, header, 100, contribution{values: values})
+		d := &Daemon{}
+		reason, declines := d.reason(err)
+		if c.gate == "" && err != nil || c.gate != "" && (!declines || reason != "gate "+c.gate) {
+			t.Errorf("%s, value %d is %v: %v: %q, want gate %q", c.kind, c.index, c.value, err, reason, c.gate)
+		}
+	}
+	values := slices.Clone(honest[federation.Train])
+	values[3] = math.NaN()
+	if err := checkOwn(plan, federation.Header{Kind: federation.Train, Format: plan.Format(federation.Train)}, 100, contribution{values: values}); !errors.Is(err, fixedpoint.ErrNotFinite) {
+		t.Errorf("not a number: %v", err)
+	}
+}
+
+// TestCountedStepsAreThoseOfTheCap: with fednova a hospital of many records takes the steps of
+// weight_cap, so that no honest effort fails its gate; with other rules it takes all.
+func TestCountedStepsAreThoseOfTheCap(t *testing.T) {
+	plan := plans.Cardiology()
+	plan.Local.Steps, plan.Local.Epochs, plan.Local.Batch, plan.Privacy.WeightCap = 0, 2, 10, 100
+	job := training{plan: plan, records: &dataset.Table{Rows: 305}}
+	if l, steps := job.local(); steps != 62 || l.Epochs != 2 {
+		t.Errorf("fedavg: %d steps, %+v", steps, l)
+	}
+	job.plan.Aggregation, _ = planfile.Rule(federation.FedNova)
+	if l, steps := job.local(); steps != 20 || l.Steps != 20 || l.Epochs != 0 {
+		t.Errorf("fednova: %d steps, %+v", steps, l)
+	}
+	job.steps = 7
+	if l, steps := job.local(); steps != 7 || l.Steps != 7 {
+		t.Errorf("partial work: %d steps, %+v", steps, l)
+	}
+	job.steps, job.records = 0, &dataset.Table{Rows: 95}
+	if l, steps := job.local(); steps != 20 || l.Epochs != 2 {
+		t.Errorf("few records: %d steps, %+v", steps, l)
 	}
 }

@@ -367,7 +367,7 @@ func (f *fed) config(i int, b *storagetest.Faulty) client.Config {
 	seed := uint64(7)
 	cfg := client.Config{Name: h.name, Addresses: []string{"coordinator"}, Dial: f.dial, TLS: client.ClientTLS(h.cert, h.pool, "127.0.0.1"),
 		Charter: f.charter, Plan: f.plan, Identity: h.identity, State: f.states[i], Train: h.train, Test: h.test, RoundingSeed: &seed,
-		Policy:  policy.Policy{Plans: []federation.Digest{f.plan.Digest()}, Kinds: []federation.RoundKind{federation.Statistics, federation.Train, federation.Evaluate}},
+		Policy:  policy.Policy{Plans: []federation.Digest{f.plan.Digest()}, Kinds: []federation.RoundKind{federation.Statistics, federation.Train, federation.Evaluate}, Peers: f.peers()},
 		Logger:  slog.New(acknowledgements{slog.NewTextHandler(f.logs, &slog.HandlerOptions{Level: slog.LevelDebug}), f}).With("hospital", h.name),
 		Trainer: &oneHot{fed: f, index: i}}
 	cfg.KeepIn(f.slowed(b), func(file *os.File, lines []byte) error {
@@ -382,6 +382,14 @@ func (f *fed) config(i int, b *storagetest.Faulty) client.Config {
 		return err
 	})
 	return cfg
+}
+
+// peers are the fingerprints of all hospitals, as people compared them.
+func (f *fed) peers() (list []string) {
+	for _, m := range f.charter.Members {
+		list = append(list, m.Fingerprint().String())
+	}
+	return list
 }
 
 // attend is a hospital's process.
@@ -564,11 +572,15 @@ func (f *fed) check(ctx context.Context) (history, error) {
 	for _, p := range h.published {
 		errs = append(errs, f.checkSum(ctx, p))
 	}
-	pin := audit.Options{Charter: f.charter.Digest()}
-	if _, err := audit.Verify(ctx, f.log, pin); err != nil {
+	anchor := audit.Options{Charter: f.charter.Digest(), Checkpoints: f.checkpoints()}
+	verified, err := audit.Verify(ctx, f.log, anchor)
+	if err != nil {
 		errs = append(errs, fmt.Errorf("verify: %w", err))
 	}
-	report, err := audit.Replay(ctx, f.log, pin)
+	if want := len(anchor.Checkpoints) > 0; err == nil && verified.Anchored != want {
+		errs = append(errs, fmt.Errorf("verify: anchored %t, %d hospitals kept a checkpoint", verified.Anchored, len(anchor.Checkpoints)))
+	}
+	report, err := audit.Replay(ctx, f.log, anchor)
 	errs = append(errs, err)
 	for _, v := range report.Versions {
 		if v.Status != audit.Rederived || !v.Stored {
@@ -577,6 +589,16 @@ func (f *fed) check(ctx context.Context) (history, error) {
 	}
 	errs = append(errs, f.checkEnvelopes(ctx, h), f.checkSends())
 	return h, errors.Join(errs...)
+}
+
+// checkpoints are those that hospitals kept: whatever crashed, the log goes on from each.
+func (f *fed) checkpoints() (list []audit.Checkpoint) {
+	for _, state := range f.states {
+		if k, err := client.ReadCheckpoint(state); err == nil {
+			list = append(list, audit.Checkpoint{File: state, Data: k.Encode()})
+		}
+	}
+	return list
 }
 
 // leadOnce lets a coordinator take the lead and end.

@@ -105,9 +105,15 @@ func (d *Daemon) sendReady(ctx context.Context, w *atriumpb.Work, candidate fede
 	if err != nil {
 		return err
 	}
+	m, _ := d.state.Recall(candidate.Manifest)
 	r := federation.Ready{V: 1, Manifest: candidate.Manifest, Candidate: candidate.Digest(), Custodian: d.self,
-		Unreadable: unreadable, Checkpoint: head, Cosignature: string(line)}
+		Asks: asks(m, candidate), Unreadable: unreadable, Checkpoint: head, Cosignature: string(line)}
 	return d.link.send(ctx, "ready", federation.Encode(envelope.SignMessage(d.cfg.Identity, d.cfg.Charter.Federation, r)))
+}
+
+// asks is what a candidate under a manifest that is remembered answers.
+func asks(m participant.Memory, c federation.Candidate) federation.Digest {
+	return federation.AsksDigest(m.Questions, federation.SetDigest(c.Set()))
 }
 
 // judgeGroups asks the hospital's policy about every group that is summed.
@@ -185,6 +191,9 @@ func (d *Daemon) openEnvelope(member federation.Submitter, item *atriumpb.Envelo
 		return nil, err
 	}
 	if err := federation.CheckSubmission(d.cfg.Charter, d.live.manifest, s, len(params.Segments(opening.SegmentTarget))); err != nil {
+		return nil, lie("it does not hold", err)
+	}
+	if err := d.cfg.Plan.CheckBand(d.live.header.Kind, s); err != nil {
 		return nil, lie("it does not hold", err)
 	}
 	submissions[s.Hospital] = s
@@ -298,13 +307,15 @@ func (d *Daemon) checkStands(ctx context.Context, w *atriumpb.Work, candidate fe
 		return head, err
 	}
 	named := false
+	m, _ := d.state.Recall(candidate.Manifest)
 	ready := map[federation.HospitalID]bool{}
 	for _, signed := range w.GetReadies() {
 		r, digest, err := envelope.DecodeMessage[federation.Ready](d.cfg.Charter, signed)
 		if err != nil {
 			return head, err
 		}
-		if _, ok := d.cfg.Charter.Point(r.Custodian); !ok || r.Candidate != candidate.Digest() || r.Manifest != candidate.Manifest || len(r.Unreadable) > 0 {
+		if _, ok := d.cfg.Charter.Point(r.Custodian); !ok || r.Candidate != candidate.Digest() || r.Manifest != candidate.Manifest ||
+			len(r.Unreadable) > 0 || r.Asks != asks(m, candidate) {
 			return head, fmt.Errorf("ready of %s is of candidate %s: %w", r.Custodian, r.Candidate.Short(), ErrDishonest)
 		}
 		ready[r.Custodian] = true

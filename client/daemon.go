@@ -46,11 +46,12 @@ type Daemon struct {
 	wire       []byte            // the segment that was sealed last
 	wireDigest federation.Digest // of wire
 
-	checkpoint []byte // the largest one seen, as it was signed
+	checkpoint []byte // the largest one seen, as the log's key signed it
 
 	task    string // under way
 	skip    map[string]time.Time
 	adopted uint64
+	part    part
 	status  Status
 	noted   time.Time // when status was written
 	pruned  time.Time // when the store was

@@ -74,6 +74,10 @@ func (d *Daemon) conclude(ctx context.Context, w *atriumpb.Work, h federation.He
 		return fmt.Errorf("plan %s is not the one that is approved here", h.Plan.Short())
 	}
 	r := d.round(h, candidate)
+	var err error
+	if r.Submissions, err = d.submissionsOf(ctx, candidate); err != nil {
+		return err
+	}
 	sends, err := d.readSends(ctx, w, r)
 	if err != nil {
 		return err
@@ -90,10 +94,11 @@ func (d *Daemon) conclude(ctx context.Context, w *atriumpb.Work, h federation.He
 	if err == nil {
 		outcome, err = opening.Conclude(r, sum, base)
 	}
-	if errors.Is(err, opening.ErrNotOpened) || errors.Is(err, opening.ErrNothing) {
-		if c := d.cfg.Charter; len(sends) < min(len(c.Custodians), c.Threshold+c.MaxHostile) {
-			return fmt.Errorf("%d share sums are too few to say that nothing holds: %w", len(sends), err)
-		}
+	nothing := errors.Is(err, opening.ErrNotOpened) || errors.Is(err, opening.ErrNothing)
+	if c := d.cfg.Charter; (err == nil || nothing) && !sum.Settled(c, len(sends)) {
+		return fmt.Errorf("%d share sums are too few to leave a group out: %s", len(sends), sum.Note())
+	}
+	if nothing {
 		return d.persist(participant.NoGroupHeld(d.state, candidate.Manifest, candidate.Digest()))
 	}
 	if err != nil {
@@ -108,6 +113,28 @@ func (d *Daemon) conclude(ctx context.Context, w *atriumpb.Work, h federation.He
 	}
 	derived.Version, derived.Parameters = h.Version+1, models.ParametersDigest(*outcome.Snapshot)
 	return d.persist(participant.TakeBase(d.state, participant.Base{Version: derived.Version, Snapshot: derived.Snapshot, Parameters: derived.Parameters}))
+}
+
+// submissionsOf returns the signed submissions of a candidate, which say what was declared.
+func (d *Daemon) submissionsOf(ctx context.Context, candidate federation.Candidate) (map[federation.HospitalID]federation.Submission, error) {
+	list := map[federation.HospitalID]federation.Submission{}
+	if d.cfg.Plan.Privacy.Weight != federation.WeightBands {
+		return list, nil
+	}
+	for _, group := range candidate.Groups {
+		for _, m := range group {
+			raw, err := d.link.fetch(ctx, m.Submission, federation.MaxMessageBytes)
+			if err != nil {
+				return nil, err
+			}
+			s, _, err := envelope.DecodeMessage[federation.Submission](d.cfg.Charter, raw)
+			if err != nil || s.Hospital != m.Hospital {
+				return nil, fmt.Errorf("submission of %s: %w", m.Hospital, errors.Join(ErrDishonest, err))
+			}
+			list[m.Hospital] = s
+		}
+	}
+	return list, nil
 }
 
 // readSends verifies what custodians sent for a candidate and fetches their share sums.
@@ -175,12 +202,8 @@ func (d *Daemon) takeSigned(w *atriumpb.Work, b participant.Base) error {
 	if d.state.HasBase(b) {
 		return nil
 	}
-	words, err := d.derivedWords(w)
-	if err != nil {
-		return err
-	}
 	signers := map[federation.HospitalID]bool{}
-	for _, m := range words {
+	for _, m := range d.derivedWords(w) {
 		if m.Version == b.Version && m.Snapshot == b.Snapshot && m.Parameters == b.Parameters {
 			signers[m.Custodian] = true
 		}
@@ -191,25 +214,17 @@ func (d *Daemon) takeSigned(w *atriumpb.Work, b participant.Base) error {
 	return d.persist(participant.TakeBase(d.state, b))
 }
 
-// derivedWords verifies what custodians of the charter signed about a version. Who was one in
-// the epoch before and is gone counts for nothing, and is in nobody's way.
-func (d *Daemon) derivedWords(w *atriumpb.Work) ([]federation.Derived, error) {
+// derivedWords is what custodians of the charter signed about a version. What somebody signed
+// who was removed since, or what is worth nothing, is in nobody's way.
+func (d *Daemon) derivedWords(w *atriumpb.Work) []federation.Derived {
 	var words []federation.Derived
-	for _, raw := range w.GetDerived() {
-		signed, err := federation.DecodeSigned(raw)
-		if err != nil {
-			return nil, err
+	for _, signed := range w.GetDerived() {
+		m, _, err := envelope.DecodeMessage[federation.Derived](d.cfg.Charter, signed)
+		if _, custodian := d.cfg.Charter.Point(m.Custodian); err == nil && custodian {
+			words = append(words, m)
 		}
-		if _, custodian := d.cfg.Charter.Point(signed.Signer); !custodian {
-			continue
-		}
-		m, _, err := envelope.DecodeMessage[federation.Derived](d.cfg.Charter, raw)
-		if err != nil {
-			return nil, err
-		}
-		words = append(words, m)
 	}
-	return words, nil
+	return words
 }
 
 // mustHave refuses a version that this hospital neither derived nor has by the word of f+1

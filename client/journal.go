@@ -36,9 +36,18 @@ var (
 	ErrLocked  = errors.New("another daemon uses this state directory")
 )
 
-// openJournal opens or creates the journal of a state directory and replays it. A last
-// line that a crash cut short is removed: what it recorded was never sent.
+// openJournal opens or creates the journal of a state directory and replays it, unless a
+// restore broke off there: [ErrRestoring].
 func openJournal(dir string, state participant.State) (*journal, participant.State, error) {
+	if err := checkRestored(dir); err != nil {
+		return nil, state, err
+	}
+	return loadJournal(dir, state)
+}
+
+// loadJournal opens or creates a journal and replays it. A last line that a crash cut
+// short is removed: what it recorded was never sent.
+func loadJournal(dir string, state participant.State) (*journal, participant.State, error) {
 	path := filepath.Join(dir, JournalFile)
 	file, err := lockFile(path)
 	if err != nil {

@@ -83,10 +83,11 @@ func (d *Daemon) ownWord(ctx context.Context) (counter uint64, sends []participa
 	if err != nil {
 		return 0, nil, err
 	}
+	var stood []participant.Recall
 	for {
 		m, err := stream.Recv()
 		if errors.Is(err, io.EOF) {
-			return counter, sends, nil
+			return counter, append(sends, stood...), nil // what is known to be sent goes first
 		}
 		if err == nil {
 			switch m.GetKind() {
@@ -102,6 +103,11 @@ func (d *Daemon) ownWord(ctx context.Context) (counter uint64, sends []participa
 				var sent participant.Recall
 				sent, err = d.recallSend(ctx, s, federation.Sum(m.GetSigned()))
 				sends = append(sends, sent)
+			case "stood":
+				var sent participant.Recall
+				if sent, err = d.recallStood(ctx, m.GetSigned()); err == nil && !sent.Manifest.IsZero() {
+					stood = append(stood, sent)
+				}
 			case "burn":
 				_, err = own[federation.Burn](d, m.GetSigned()) // it sends nothing there anyway
 			default:
@@ -159,4 +165,18 @@ func (d *Daemon) recallSend(ctx context.Context, s federation.Send, message fede
 	}
 	return participant.Recall{Manifest: s.Manifest, Round: h.Round, Questions: h.Questions, Message: message,
 		Candidate: s.Candidate, Set: federation.SetDigest(c.Set())}, nil
+}
+
+// recallStood is a candidate that this hospital may have sent for though the log has no Send:
+// it counts as sent for, and instead of the Send, whose bytes are gone, the candidate is
+// named. It is zero when the journal knows what it did.
+func (d *Daemon) recallStood(ctx context.Context, digests []byte) (participant.Recall, error) {
+	if len(digests) != 2*len(federation.Digest{}) {
+		return participant.Recall{}, fmt.Errorf("manifest and candidate of %d bytes: %w", len(digests), ErrDishonest)
+	}
+	manifest, candidate := federation.Digest(digests[:32]), federation.Digest(digests[32:])
+	if m, _ := d.state.Recall(manifest); m.HasSent() || m.Burned {
+		return participant.Recall{}, nil
+	}
+	return d.recallSend(ctx, federation.Send{Manifest: manifest, Candidate: candidate}, candidate)
 }

@@ -42,10 +42,13 @@ type Rehearsing struct {
 	ID   federation.HospitalID
 	Name string
 
-	// Tamper, unless nil, changes what a hostile hospital sends of a train round in the
-	// place of the values of its vectors. What it may say is bounded by the format alone.
-	Tamper func(values []float64)
+	// Hostile, unless nil, is what a hostile hospital sends in a train round: any integers,
+	// as those of combinations of encryptions are. Of bands it declares the greatest.
+	Hostile func(Situation) []int64
 
+	before  []int64 // what the others of its group summed to in the last train round
+	groups  [][]int64
+	sizes   []int
 	learner *Learner
 	trainer train.Trainer
 	seed    uint64
@@ -179,7 +182,8 @@ func (r *Rehearsal) Round(ctx context.Context, kind federation.RoundKind, cohort
 			return opening.Result{}, err
 		}
 	}
-	round := opening.Round{Charter: r.Charter, Plan: r.Plan, Header: h, Candidate: candidate}
+	round := opening.Round{Charter: r.Charter, Plan: r.Plan, Header: h, Candidate: candidate, Submissions: r.submissions(kind, candidate)}
+	r.round = h.Round // also if it fails: the next has another number
 	sum, err := r.sum(ctx, round, base)
 	if err != nil {
 		return opening.Result{}, fmt.Errorf("%s round %d: %w", kind, h.Round, err)
@@ -188,7 +192,6 @@ func (r *Rehearsal) Round(ctx context.Context, kind federation.RoundKind, cohort
 	if err != nil {
 		return opening.Result{}, err
 	}
-	r.round = h.Round
 	if outcome.Snapshot != nil {
 		r.Model, r.Version = *outcome.Snapshot, r.Version+1
 	}
@@ -197,16 +200,23 @@ func (r *Rehearsal) Round(ctx context.Context, kind federation.RoundKind, cohort
 
 // sum adds what the submitters contribute.
 func (r *Rehearsal) sum(ctx context.Context, round opening.Round, base *Base) (opening.Sum, error) {
-	tail := r.Plan.TrainTail()
 	if !r.exact {
-		return opening.Plain(round, func(id federation.HospitalID) ([]uint32, error) {
-			return r.Hospital(id).update(ctx, round.Header, base, tail, r.byRound)
+		heard := newHeard(round)
+		sum, err := opening.Plain(round, func(id federation.HospitalID) ([]int64, error) {
+			h := r.Hospital(id)
+			fields, err := h.update(ctx, round.Header, base, r.byRound)
+			if err == nil && round.Header.Kind == federation.Train {
+				fields = heard.send(h, fields)
+			}
+			return fields, err
 		})
+		heard.end(r.Hospitals)
+		return sum, err
 	}
 	all := map[federation.HospitalID][]float64{}
 	for _, group := range round.Candidate.Groups {
 		for _, m := range group {
-			values, err := r.Hospital(m.Hospital).values(ctx, round.Header, base, tail, r.byRound)
+			values, err := r.Hospital(m.Hospital).values(ctx, round.Header, base, r.byRound)
 			if err != nil {
 				return opening.Sum{}, err
 			}
@@ -214,6 +224,22 @@ func (r *Rehearsal) sum(ctx context.Context, round opening.Round, base *Base) (o
 		}
 	}
 	return opening.Exact(round, all), nil
+}
+
+// submissions are what is declared in them.
+func (r *Rehearsal) submissions(kind federation.RoundKind, s federation.Candidate) map[federation.HospitalID]federation.Submission {
+	out := map[federation.HospitalID]federation.Submission{}
+	for _, group := range s.Groups {
+		for _, m := range group {
+			h := r.Hospital(m.Hospital)
+			rows := h.learner.Rows(kind)
+			if h.Hostile != nil {
+				rows = r.Plan.Privacy.WeightCap
+			}
+			out[m.Hospital] = federation.Submission{Hospital: m.Hospital, Band: r.Plan.Band(kind, rows)}
+		}
+	}
+	return out
 }
 
 // header is that of the next round, as far as hospitals and rule look at it.
@@ -254,8 +280,8 @@ func (r *Rehearsal) candidate(kind federation.RoundKind, cohort []federation.Hos
 	return out, nil
 }
 
-// values are what the hospital contributes; tail is where the vectors of a train round end.
-func (h *Rehearsing) values(ctx context.Context, header federation.Header, base *Base, tail int, byRound bool) ([]float64, error) {
+// values are what the hospital contributes.
+func (h *Rehearsing) values(ctx context.Context, header federation.Header, base *Base, byRound bool) ([]float64, error) {
 	order := h.seedOf("order", header)
 	if byRound {
 		order = repeatable("order", h.Name, h.seed, []string{fmt.Sprint(header.Round)})
@@ -263,9 +289,6 @@ func (h *Rehearsing) values(ctx context.Context, header federation.Header, base 
 	values, err := h.learner.Contribute(ctx, h.trainer, header, base, binary.LittleEndian.Uint64(order[:8]))
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", h.Name, err)
-	}
-	if h.Tamper != nil && header.Kind == federation.Train {
-		h.Tamper(values[:tail])
 	}
 	return values, nil
 }
@@ -275,14 +298,14 @@ func (h *Rehearsing) seedOf(purpose string, header federation.Header) [32]byte {
 }
 
 // update returns the fields that the hospital's daemon would encrypt.
-func (h *Rehearsing) update(ctx context.Context, header federation.Header, base *Base, tail int, byRound bool) ([]uint32, error) {
-	values, err := h.values(ctx, header, base, tail, byRound)
+func (h *Rehearsing) update(ctx context.Context, header federation.Header, base *Base, byRound bool) ([]int64, error) {
+	values, err := h.values(ctx, header, base, byRound)
 	if err != nil {
 		return nil, err
 	}
 	fields := make([]uint32, header.Format.Count())
 	_, err = header.Format.Quantise(fields, values, fixedpoint.NewRounding(h.seedOf("rounding", header)))
-	return fields, err
+	return opening.Wide(fields), err
 }
 
 // Scores are what a model says of the test records of one hospital: Width labels and

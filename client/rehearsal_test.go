@@ -195,10 +195,12 @@ func TestRehearsalTampers(t *testing.T) {
 		plan.Aggregation.Rule = rule
 		r := rehearse(t, plan, 9, 3)
 		if hostile {
-			r.Hospitals[0].Tamper = func(values []float64) {
-				for i := range values {
-					values[i] = 1
+			r.Hospitals[0].Hostile = func(s Situation) []int64 {
+				for i := range s.Own[:plan.TrainTail()] {
+					s.Own[i] = 0 // the least that the format has
 				}
+				s.Own[plan.TrainTail()] = int64(plan.Privacy.WeightCap)
+				return s.Own
 			}
 		}
 		r.mustTrain(t, 1)

@@ -26,7 +26,6 @@ const (
 	PredictionsFile = "predictions.csv"   // label,score,score_alone of each test record; of several labels a line each, with the label in column "of"
 	TunedFile       = "tuned.safetensors" // snapshot: the last version, trained on with this hospital's records
 	StatusFile      = "status.json"
-	checkpointFile  = "checkpoint" // the largest one seen; a copy
 )
 
 // Status is what the daemon last did, for `atrium hospital status`.
@@ -34,6 +33,8 @@ type Status struct {
 	Hospital   string `json:"hospital"`
 	Pseudonym  string `json:"pseudonym"`
 	Federation string `json:"federation"`
+	Charter    string `json:"charter"` // digest of the one in force here, for auditors
+	Epoch      uint64 `json:"epoch"`   // its number
 	Connected  bool   `json:"connected"`
 	Doing      string `json:"doing"`
 	Round      uint64 `json:"round"`
@@ -41,4 +42,9 @@ type Status struct {
 	LastError  string `json:"last_error,omitempty"` // a sentence; of what it does now
 	Refused    string `json:"refused,omitempty"`    // what it refused last, when and why
 	BytesSent  int64  `json:"bytes_sent"`
+
+	Joined     int     `json:"joined"`                // rounds with a result that it joined in time, since the state directory was made
+	LeftOut    int     `json:"left_out"`              // of them, summed without it
+	Share      float64 `json:"share,omitempty"`       // of the weight of a train round was its own
+	ShareRound uint64  `json:"share_round,omitempty"` // which
 }

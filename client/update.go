@@ -43,6 +43,9 @@ func (d *Daemon) update(ctx context.Context, w *atriumpb.Work) error {
 		return err
 	}
 	values, err := d.contribution(ctx, w, ints)
+	if err == nil && !ints.kept {
+		err = checkOwn(d.cfg.Plan, d.live.header, d.train.Rows, values)
+	}
 	if err != nil {
 		return err
 	}
@@ -99,7 +102,7 @@ func (d *Daemon) seal(ctx context.Context, values contribution, ints integers) (
 	}
 	defer key.Erase()
 	group, _ := m.Cohort(d.self)
-	s := federation.Submission{V: 1, Manifest: m.Digest, Hospital: d.self, Group: group}
+	s := federation.Submission{V: 1, Manifest: m.Digest, Hospital: d.self, Group: group, Band: d.cfg.Plan.Band(h.Kind, d.train.Rows)}
 	wire, fields := d.wire, d.fields
 	d.wireDigest = federation.Digest{}
 	for index, segment := range params.Segments(opening.SegmentTarget) {
@@ -156,20 +159,29 @@ func quantise(dst []uint32, f fixedpoint.Format, values contribution, from, to i
 // sealShares shares the one-time key and seals each custodian's share to its one-round key.
 func (d *Daemon) sealShares(key *he.OneTimeKey, m federation.VerifiedManifest, root federation.Digest) ([][]byte, error) {
 	c := d.cfg.Charter
-	shares, err := shamir.Share(key.Coefficients(), c.Threshold, len(c.Custodians), rand.Reader)
+	coefficients := key.Coefficients()
+	defer clear(coefficients)
+	shares, err := shamir.Share(coefficients, c.Threshold, len(c.Custodians), rand.Reader)
 	if err != nil {
 		return nil, err
 	}
+	defer func() {
+		for _, share := range shares {
+			clear(share)
+		}
+	}()
 	envelopes := make([][]byte, len(c.Custodians))
 	for i, id := range c.Custodians {
-		if public := m.Custodian(id); public != nil {
-			envelopes[i], err = envelope.Seal(public, envelope.AssociatedData{Manifest: m.Digest, UpdateRoot: root, From: d.self, To: id},
-				shamir.Marshal(shares[i]))
-			if err != nil {
-				return nil, fmt.Errorf("seal share for %s: %w", id, err)
-			}
+		public := m.Custodian(id)
+		if public == nil {
+			continue
 		}
-		clear(shares[i])
+		plain := shamir.Marshal(shares[i])
+		envelopes[i], err = envelope.Seal(public, envelope.AssociatedData{Manifest: m.Digest, UpdateRoot: root, From: d.self, To: id}, plain)
+		clear(plain)
+		if err != nil {
+			return nil, fmt.Errorf("seal share for %s: %w", id, err)
+		}
 	}
 	return envelopes, nil
 }

@@ -1,17 +1,15 @@
 package client
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
-	"os"
-	"path/filepath"
 	"time"
 
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 
+	"atrium/aggregation"
 	"atrium/aggregation/fixedpoint"
 	"atrium/client/participant"
 	"atrium/client/policy"
@@ -67,6 +65,9 @@ func checkLists(w *atriumpb.Work) error {
 func (d *Daemon) perform(ctx context.Context, w *atriumpb.Work) error {
 	if err := checkLists(w); err != nil {
 		return err
+	}
+	if w.GetKind() == "join" && w.GetRound() != d.part.round || w.GetKind() == "adopt" {
+		d.tally(ctx)
 	}
 	switch w.GetKind() {
 	case "charter":
@@ -140,9 +141,12 @@ var errNotComputed = errors.New("the update could not be computed here")
 // reason says in the words of the hospital's own rules why it declines, if it does.
 func (d *Daemon) reason(err error) (reason string, decline bool) {
 	var refusal *policy.Refusal
+	var gate *aggregation.GateError
 	switch {
 	case errors.As(err, &refusal):
 		return "policy rule " + refusal.Rule, true
+	case errors.As(err, &gate): // its numbers stay here
+		return "gate " + gate.Gate, true
 	case errors.Is(err, participant.ErrRestarted), errors.Is(err, participant.ErrNotJoined) && d.state.Live.Header.IsZero():
 		return "the daemon restarted since it joined", true
 	case errors.Is(err, train.ErrNotFinite), errors.Is(err, fixedpoint.ErrNotFinite):
@@ -167,6 +171,7 @@ func (d *Daemon) decline(ctx context.Context, header federation.Digest, role, re
 	signed := envelope.SignMessage(d.cfg.Identity, d.cfg.Charter.Federation,
 		federation.Decline{V: 1, Header: header, Hospital: d.self, Role: role, Reason: reason})
 	d.cfg.Logger.Info("declined", "role", role, "reason", reason)
+	d.part.declined = d.part.declined || role == federation.RoleUpdate
 	return d.link.send(ctx, "decline", federation.Encode(signed))
 }
 
@@ -215,6 +220,7 @@ func (d *Daemon) join(ctx context.Context, w *atriumpb.Work) error {
 	if err := d.link.send(ctx, "join", d.live.join); err != nil {
 		return err
 	}
+	d.part = part{round: h.Round}
 	if refusal != nil {
 		return d.decline(ctx, digest, federation.RoleUpdate, "policy rule "+refusal.Rule)
 	}
@@ -281,26 +287,6 @@ func (d *Daemon) seeUnder(w *atriumpb.Work, logKey string) (roundlog.Checkpoint,
 		d.keepCheckpoint(w.GetCheckpoint())
 	}
 	return c, err
-}
-
-// keepCheckpoint keeps the largest checkpoint as it was signed: to a coordinator that works
-// on an older copy of its log it is the proof. Nothing here depends on it.
-func (d *Daemon) keepCheckpoint(note []byte) {
-	if bytes.Equal(note, d.checkpoint) {
-		return
-	}
-	d.checkpoint = bytes.Clone(note)
-	if err := writeFile(filepath.Join(d.cfg.State, checkpointFile), note); err != nil {
-		d.cfg.Logger.Warn("checkpoint", "error", err)
-	}
-}
-
-// loadCheckpoint reads what the run before kept.
-func (d *Daemon) loadCheckpoint() {
-	note, err := os.ReadFile(filepath.Join(d.cfg.State, checkpointFile))
-	if err == nil && len(note) <= roundlog.MaxCheckpointBytes {
-		d.checkpoint = note
-	}
 }
 
 func hashes(list [][]byte) ([]roundlog.Hash, error) {

@@ -65,12 +65,18 @@ func (p passage) assembled(n int) envelope.Assembled {
 		a.Countersignatures.Signatures = append(a.Countersignatures.Signatures, envelope.CountersignTerms(p.keys[m.ID], p.terms, m.ID))
 	}
 	for _, id := range p.before.Custodians[:n] {
-		signed := envelope.SignEpoch(p.keys[id], p.before.Federation, federation.Closing{V: 1, Charter: p.before.Digest(), Custodian: id, Answered: []federation.Answered{}})
+		signed := envelope.SignEpoch(p.keys[id], p.before.Federation, p.closing(id))
 		a.Charter.Closings = append(a.Charter.Closings, signed.Digest())
 		a.Statements = append(a.Statements, federation.Encode(signed))
 	}
 	a.Countersignatures.Charter = a.Charter.Digest()
 	return a
+}
+
+// closing is a statement that names nothing.
+func (p passage) closing(id federation.HospitalID) federation.Closing {
+	return federation.Closing{V: 1, Charter: p.before.Digest(), Custodian: id, Answered: []federation.Answered{}, Before: []federation.Answered{},
+		Random: federation.Sum([]byte("random bytes of " + id))}
 }
 
 func (p passage) config(key *roundlog.Key, c federation.Charter) coordinator.Config {

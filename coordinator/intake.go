@@ -97,6 +97,13 @@ func (c *Coordinator) Ready(ctx context.Context, from federation.HospitalID, blo
 	if r.Candidate != v.State.Round.Candidate {
 		return fmt.Errorf("ready of %s: %w", from, round.ErrStale)
 	}
+	h, err := federation.DecodeHeader(v.Header)
+	if err != nil {
+		return err
+	}
+	if r.Asks != federation.AsksDigest(h.Questions, federation.SetDigest(v.State.Round.S)) {
+		return fmt.Errorf("ready of %s: it is for other questions or another set: %w", from, ErrContent)
+	}
 	if r.Checkpoint.Size <= v.CandidateIndex {
 		return fmt.Errorf("ready of %s: its checkpoint of size %d is from before entry %d, which names the candidate: %w", from, r.Checkpoint.Size, v.CandidateIndex, ErrContent)
 	}

@@ -13,12 +13,12 @@ import (
 	"atrium/storage/roundlog"
 )
 
-// stuckRound writes a train round in which one custodian of four answered for all four
+// stuckRound writes a train round in which one custodian of four sent for all four
 // before it was abandoned: entries as a coordinator commits them, behind messages that
 // nobody reads here.
-func (p passage) stuckRound() (asked federation.Digest, questions []string) {
+func (p passage) stuckRound() (asked federation.Answered) {
 	p.t.Helper()
-	questions = []string{"train/" + federation.Sum([]byte("base")).String()}
+	questions := []string{"train/" + federation.Sum([]byte("base")).String()}
 	header := p.put(federation.Encode(federation.Header{V: 1, Federation: p.before.Federation, Round: 1, Kind: federation.Train, Questions: questions}))
 	manifest := p.put(federation.Encode(federation.Manifest{V: 1, Header: header, Groups: p.before.Groups}))
 	const now, later = "2026-03-01T08:00:00.000Z", "2026-03-01T09:00:00.000Z"
@@ -44,17 +44,28 @@ func (p passage) stuckRound() (asked federation.Digest, questions []string) {
 			add(round.Entry{Kind: round.Candidate, Blob: some, Deadline: later})
 		}
 	}
-	add(round.Entry{Kind: round.Select, Blob: some, Deadline: later})
 	add(round.Entry{Kind: round.Send, Hospital: p.before.Members[0].ID, Blob: some, Manifest: manifest})
-	add(round.Entry{Kind: round.Abandon, Reason: "1 of 3 custodians answered before the deadline", Deadline: later})
+	add(round.Entry{Kind: round.Abandon, Reason: "3 of 4 custodians sent nothing and never will", Deadline: later})
 	log, err := roundlog.Open(p.t.Context(), p.bucket, p.old, nil)
 	p.must(err)
 	_, err = log.Append(p.t.Context(), 1, time.Unix(0, 0), entries)
 	p.must(err)
-	return manifest, questions
+	return federation.Answered{Manifest: manifest, Candidate: some, Questions: questions, Set: federation.SetDigest(p.before.Groups)}
 }
 
-// A question that one custodian answered is released by all but f of its hospitals, from
+// proof shows what a custodian sent under: the readies of t, and its own Send.
+func (p passage) proof(a federation.Answered, id federation.HospitalID) *federation.Proof {
+	name := p.before.Federation
+	sent := envelope.SignMessage(p.keys[id], name, federation.Send{V: 1, Manifest: a.Manifest, Candidate: a.Candidate, Custodian: id})
+	proof := &federation.Proof{Send: &sent}
+	for _, ready := range slices.Sorted(slices.Values(p.before.Custodians))[:p.before.Threshold] {
+		proof.Readies = append(proof.Readies, envelope.SignMessage(p.keys[ready], name, federation.Ready{V: 1, Manifest: a.Manifest, Candidate: a.Candidate,
+			Custodian: ready, Asks: federation.AsksDigest(a.Questions, a.Set), Unreadable: []federation.HospitalID{}}))
+	}
+	return proof
+}
+
+// A question that one custodian sent for is released by all but f of its hospitals, from
 // the log to the charter that the next round follows.
 func TestReleaseOfAStuckQuestion(t *testing.T) {
 	p := newPassage(t)
@@ -62,21 +73,22 @@ func TestReleaseOfAStuckQuestion(t *testing.T) {
 	if _, err := coordinator.Releases(t.Context(), p.bucket, p.before, ids[3:]); !errors.Is(err, federation.ErrRelease) {
 		t.Errorf("before anything was answered: %v", err)
 	}
-	manifest, questions := p.stuckRound()
+	given := p.stuckRound()
 	releases, err := coordinator.Releases(t.Context(), p.bucket, p.before, ids[3:])
 	p.must(err)
-	if len(releases) != 1 || !slices.Equal(releases[0].Questions, questions) || !slices.Equal(releases[0].LeavesOut, ids[3:]) ||
+	if len(releases) != 1 || !slices.Equal(releases[0].Questions, given.Questions) || !slices.Equal(releases[0].LeavesOut, ids[3:]) ||
 		federation.SetDigest(releases[0].Set) != federation.SetDigest(p.before.Groups) {
 		t.Fatalf("releases %+v", releases)
 	}
 	terms, err := p.before.Next(federation.Change{Remove: ids[3:], Releases: releases, LogKey: p.young.Verifier()})
 	p.must(err)
-	given := federation.Answered{Manifest: manifest, Questions: questions, Set: federation.SetDigest(p.before.Groups)}
 	var consents []federation.Consent
 	for i, id := range ids[:3] {
-		closing := federation.Closing{V: 1, Charter: p.before.Digest(), Custodian: id, Answered: []federation.Answered{}}
+		closing := p.closing(id)
 		if i == 0 {
-			closing.Answered = append(closing.Answered, given)
+			shown := given
+			shown.Proof = p.proof(given, id)
+			closing.Answered = append(closing.Answered, shown)
 		}
 		signed := envelope.SignEpoch(p.keys[id], p.before.Federation, closing)
 		consents = append(consents, federation.Consent{V: 1, Terms: terms.Digest(), Signature: envelope.CountersignTerms(p.keys[id], terms, id), Closing: &signed,

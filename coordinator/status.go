@@ -1,7 +1,10 @@
 package coordinator
 
 import (
+	"slices"
+
 	"atrium/coordinator/federation"
+	"atrium/coordinator/opening"
 	"atrium/coordinator/round"
 )
 
@@ -30,6 +33,7 @@ type Status struct {
 	Summed     string               `json:"summed"`             // whom a sum is over
 	Warnings   []string             `json:"warnings,omitempty"` // what the charter's choices give away
 	Hospitals  []HospitalStatus     `json:"hospitals"`
+	Last       *opening.LastRound   `json:"last,omitempty"` // of the hospital that asks; nil to others
 }
 
 // HospitalStatus is one hospital's part in the round under way.
@@ -65,6 +69,20 @@ func (c *Coordinator) Status() Status {
 		latest, _ := s.LatestJoin(m.ID)
 		out.Hospitals = append(out.Hospitals, HospitalStatus{ID: m.ID, Name: m.Name, Connected: c.presence.Present(m.ID),
 			Joined: joined, Submitted: submitted, Custodian: custodian, Asked: s.Round.InCohort(m.ID), Capability: latest.Capability})
+	}
+	return out
+}
+
+// StatusFor is the Status that a hospital gets: of hospitals its own alone, and its part in the
+// last round.
+func (c *Coordinator) StatusFor(id federation.HospitalID) Status {
+	out := c.Status()
+	out.Hospitals = slices.DeleteFunc(out.Hospitals, func(h HospitalStatus) bool { return h.ID != id })
+	if e := c.View().ended; e != nil {
+		out.Last = &opening.LastRound{Round: e.entry.Round, Kind: e.round.Kind, Result: e.entry.Blob, Asked: e.round.InCohort(id)}
+		for _, g := range e.entry.Groups {
+			out.Last.Summed = out.Last.Summed || slices.Contains(e.round.S[g], id)
+		}
 	}
 	return out
 }

@@ -188,7 +188,7 @@ func (c *Coordinator) openSum(ctx context.Context, t round.Task, v View) error {
 	}
 	sum, err := opening.Open(ctx, c.cfg.Bucket, record.Round, record.Sends)
 	if errors.Is(err, opening.ErrNotOpened) {
-		return c.end(ctx, v, round.OpeningFailed{Round: t.Round, Sends: len(record.Sends), Reason: err.Error()})
+		return c.end(ctx, v, round.OpeningFailed{Round: t.Round, Sends: len(record.Sends), Final: sum.Final, Reason: err.Error()})
 	} else if err != nil {
 		return err
 	}
@@ -199,9 +199,9 @@ func (c *Coordinator) openSum(ctx context.Context, t round.Task, v View) error {
 	}
 	outcome, err := opening.Conclude(record.Round, sum, base)
 	if err != nil {
-		return c.end(ctx, v, round.OpeningFailed{Round: t.Round, Sends: len(c.cfg.Charter.Custodians), Reason: err.Error()})
+		return c.end(ctx, v, round.OpeningFailed{Round: t.Round, Sends: len(record.Sends), Final: true, Reason: err.Error()})
 	}
-	ev := round.SumOpened{Round: t.Round, Sends: len(record.Sends), Used: sum.Used, Wrong: sum.Wrong, Note: sum.Note()}
+	ev := round.SumOpened{Round: t.Round, Sends: len(record.Sends), Final: sum.Final, Used: sum.Used, Wrong: sum.Wrong, Note: sum.Note()}
 	for _, g := range sum.Groups {
 		if g.Reason == "" {
 			ev.Groups = append(ev.Groups, g.Group)

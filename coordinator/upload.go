@@ -170,6 +170,9 @@ func (c *Coordinator) SubmitUpdate(ctx context.Context, from federation.Hospital
 	if err := federation.CheckSubmission(c.cfg.Charter, m, s, len(sizes)); err != nil {
 		return err
 	}
+	if err := v.Plan.CheckBand(h.Kind, s); err != nil {
+		return err
+	}
 	if err := c.holdsSegments(ctx, m.Header, s, sizes); err != nil {
 		return err
 	}

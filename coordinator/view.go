@@ -18,12 +18,22 @@ type View struct {
 	CandidateCheckpoint []byte // of the log up to the entry that names the candidate
 	Checkpoint          []byte // published last, a signed note
 	Head                federation.TreeHead
+	ended               *ended // the last round that published, since this coordinator follows the log
 
 	changed chan struct{} // closed when a newer View is there
 }
 
+// ended is a round that published, as it stood before, and the entry.
+type ended struct {
+	round round.Round
+	entry round.Entry
+}
+
 // follow applies one entry of the log and keeps what goes with it.
 func (v View) follow(e round.Entry) (View, error) {
+	if e.Kind == round.Publish {
+		v.ended = &ended{v.State.Round, e}
+	}
 	memo, err := v.Memo.Apply(e)
 	v.Memo = memo
 	return v, err

@@ -100,6 +100,12 @@ func (f Format) Count() int {
 	return total
 }
 
+// Zero is the field of a value of 0.
+func (s Segment) Zero(bits int) uint64 {
+	_, _, _, offset := s.levels(bits)
+	return uint64(offset)
+}
+
 // Max returns the largest value of one field of b bits, 2^b-1.
 func Max(b int) uint64 { return 1<<b - 1 }
 

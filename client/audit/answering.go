@@ -77,6 +77,8 @@ func (c *checker) checkReady(ctx context.Context, s step) error {
 		return s.contrary("it names candidate %s of manifest %s, not %s of %s", r.Candidate.Short(), r.Manifest.Short(), now.Candidate.Short(), now.Manifest.Short())
 	case !custodian:
 		return s.contrary("%s is no custodian", r.Custodian)
+	case r.Asks != federation.AsksDigest(c.now.header.Questions, federation.SetDigest(now.S)):
+		return s.contrary("it is for other questions or another set")
 	case !slices.Equal(r.Unreadable, s.entry.Hospitals):
 		return s.contrary("the entry has other complaints")
 	case r.Checkpoint.Size <= c.now.index || r.Checkpoint.Size > s.index:

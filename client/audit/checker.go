@@ -20,13 +20,12 @@ type checker struct {
 	deep   bool
 	report Report
 
-	plan    federation.Plan
-	now     current
-	heads   []head
-	largest map[federation.HospitalID]int64 // size of the largest checkpoint it cosigned
-	gone    []gone                          // ciphertext segments that are not there
-	card    *card                           // of the newest version, if it was not there
-	newest  newest
+	plan   federation.Plan
+	now    current
+	heads  []head
+	gone   []gone // ciphertext segments that are not there
+	card   *card  // of the newest version, if it was not there
+	newest newest
 }
 
 // newest is what the newest version says about the next round, once it was read or derived.
@@ -55,7 +54,7 @@ type head struct {
 }
 
 func newChecker(h *history, deep bool) *checker {
-	return &checker{history: h, deep: deep, largest: map[federation.HospitalID]int64{}}
+	return &checker{history: h, deep: deep}
 }
 
 // check checks one step. Kinds that name no object have nothing beyond what Apply checked.
@@ -152,11 +151,12 @@ func (s step) wrong(err error) error { return wrong(storage.Blob(s.entry.Blob), 
 func (c *checker) cosigned(s step, id federation.HospitalID, h federation.TreeHead, line string) error {
 	member, _ := c.charter.Member(id)
 	checkpoint := roundlog.Checkpoint{Origin: c.origin, Size: h.Size, Root: roundlog.Hash(h.Root)}
-	if _, err := checkpoint.VerifyCosignature([]byte(line), string(id), member.IdentityKey); err != nil {
+	when, err := checkpoint.VerifyCosignature([]byte(line), string(id), member.IdentityKey)
+	if err != nil {
 		return s.wrong(fmt.Errorf("cosignature of the checkpoint of size %d: %w", h.Size, err))
 	}
 	c.heads = append(c.heads, head{h, storage.Blob(s.entry.Blob), s.name()})
-	c.largest[id] = max(c.largest[id], h.Size)
+	c.cosigners.add(id, h.Size, when)
 	return nil
 }
 

@@ -18,6 +18,9 @@ func (c *checker) checkUpdate(ctx context.Context, s step) error {
 	if err := federation.CheckSubmission(c.charter, c.now.manifest, m, len(c.now.sizes)); err != nil {
 		return s.wrong(err)
 	}
+	if err := c.plan.CheckBand(c.now.header.Kind, m); err != nil {
+		return s.wrong(err)
+	}
 	if !c.deep {
 		return nil
 	}

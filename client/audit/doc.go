@@ -3,11 +3,12 @@
 // the log and the ciphertexts and compares bytes, Show says in words what happened.
 //
 // It takes no one's word: not the coordinator's, whose signature only fixes what it
-// said, nor the store's. What it cannot see is an end of the log that was cut off
-// together with its checkpoint, and a log rewritten by its operator that no hospital
-// had cosigned; so the report says what the hospitals cosigned, and Options pins the
-// charter that the auditor got from one of them. It changes nothing in the store, prints
-// nothing, and does not judge whether a hospital trained honestly.
+// said, nor the store's. A store alone can show no more than that it is consistent with
+// itself: its end may be cut off together with its checkpoint, what no hospital had
+// cosigned may be rewritten, and all of it may be made up. So what Verify and Replay find
+// is worth an OK only under an [Anchor] from outside: the digest of the charter that
+// hospitals approved, and checkpoints that they kept. It changes nothing in the store,
+// prints nothing, and does not judge whether a hospital trained honestly.
 //
 // Design §1 (auditor), §4 and §6. The objects are those of storage and storage/roundlog,
 // the state machine is coordinator/round, the arithmetic of a sum is coordinator/opening,
@@ -15,6 +16,6 @@
 // writes to it.
 //
 // cmd/atrium calls it with a Bucket opened for reading. Calls share nothing and may run
-// concurrently. Memory holds the tree of the log, 64 bytes an entry, and a few hundred
+// concurrently. Memory holds the tree of the log, 96 bytes an entry at most, and a few hundred
 // bytes a round; objects are read one at a time.
 package audit

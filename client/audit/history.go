@@ -27,6 +27,12 @@ type history struct {
 	first   federation.Digest // charter of epoch 1
 	batches int64
 	entries int64
+	written []written // one a batch
+
+	members   map[federation.HospitalID]federation.Member // of all charters so far
+	cosigners cosigners                                   // that messages name; kept checkpoints add theirs at the end
+	kept      []kept
+	anchor    Anchor // at the end
 }
 
 // step is one entry with the state before and after it.
@@ -61,7 +67,10 @@ func begin(ctx context.Context, b storage.Bucket, opts Options) (*history, error
 	if e.Kind != round.Genesis {
 		return nil, contrary(object, "entry 0", "it is %s, not genesis", e.Kind)
 	}
-	h := &history{bucket: b, opts: opts, origin: batch.Origin}
+	h := &history{bucket: b, opts: opts, origin: batch.Origin, members: map[federation.HospitalID]federation.Member{}, cosigners: cosigners{}}
+	if err := h.readKept(); err != nil {
+		return nil, err
+	}
 	if err := h.openCharter(ctx, object, e); err != nil {
 		return nil, err
 	}
@@ -90,6 +99,7 @@ func (h *history) openCharter(ctx context.Context, object string, e round.Entry)
 		return unread(storage.Blob(e.Attachment), "countersignatures of the charter", err)
 	}
 	h.first = e.Blob
+	h.enrol()
 	signed, err := federation.Decode[federation.Countersignatures](raw, federation.MaxCharterBytes)
 	if err == nil {
 		err = envelope.VerifyCountersignatures(h.charter, signed)
@@ -100,13 +110,22 @@ func (h *history) openCharter(ctx context.Context, object string, e round.Entry)
 	return nil
 }
 
-// walk verifies the batches in order, applies their entries and shows each to visit.
+// enrol takes up the hospitals of the charter in force. An ID follows from its key.
+func (h *history) enrol() {
+	for _, m := range h.charter.Members {
+		h.members[m.ID] = m
+	}
+}
+
+// walk verifies the batches in order, applies their entries and shows each to visit, and
+// compares what was read with the checkpoints that hospitals kept.
 func (h *history) walk(ctx context.Context, visit func(step) error) (*roundlog.Tree, error) {
 	tree, err := roundlog.Read(ctx, h.bucket, h.charter.LogKey, func(b roundlog.Batch) error {
 		if err := h.take(b, visit); err != nil {
 			return err
 		}
 		h.batches++
+		h.written = append(h.written, written{h.entries, b.Time})
 		if h.opts.Progress != nil {
 			h.opts.Progress(h.entries, max(h.total, h.entries))
 		}
@@ -121,7 +140,7 @@ func (h *history) walk(ctx context.Context, visit func(step) error) (*roundlog.T
 	if err != nil {
 		return nil, logFault(storage.Batch(h.batches), err)
 	}
-	return tree, nil
+	return tree, h.checkKept(tree)
 }
 
 func (h *history) take(b roundlog.Batch, visit func(step) error) error {
@@ -148,7 +167,10 @@ func (h *history) take(b roundlog.Batch, visit func(step) error) error {
 			return wrong(object, s.name(), err)
 		}
 		h.memo, s.after, h.charter = next, next.State, next.State.Charter
-		h.pinned = h.pinned || (e.Kind == round.CharterSet && e.Blob == h.opts.Charter)
+		if e.Kind == round.CharterSet {
+			h.pinned = h.pinned || e.Blob == h.opts.Charter
+			h.enrol()
+		}
 		h.entries++
 		if err := visit(s); err != nil {
 			return err

@@ -27,12 +27,14 @@ func TestVerifyHonest(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := Report{Federation: "test", Charter: fx.charter.Digest(), Epoch: 1, LogKey: fx.key.Verifier(), Members: 4,
-		Done: 5, Abandoned: 2, Version: 3, Segments: 26, Expired: 5, Leader: 1, Finished: "accuracy did not rise by more than 0.9, evaluations in a row: 1; the best is 0.3810 of version 2, after 2 of 2 train rounds",
-		Entries: done, Published: total, // the rest depends on timing and keys
-		Batches: report.Batches, Objects: report.Objects, Bytes: report.Bytes, Root: report.Root, Snapshot: report.Snapshot, Cosigned: report.Cosigned}
+	want := Report{Log: report.Log, Done: 5, Abandoned: 2, Version: 3, Segments: 26, Expired: 5, Leader: 1, Finished: "accuracy did not rise by more than 0.9, evaluations in a row: 1; the best is 0.7143 of version 2, after 2 of 2 train rounds",
+		Published: total, Notes: []string{}, // the rest depends on timing and keys
+		Objects: report.Objects, Bytes: report.Bytes, Snapshot: report.Snapshot}
 	if diff := cmp.Diff(want, report); diff != "" {
 		t.Errorf("report (-want +got):\n%s", diff)
+	}
+	if l := report.Log; l.Federation != "test" || l.Charter != fx.charter.Digest() || l.Epoch != 1 || l.LogKey != fx.key.Verifier() || l.Members != 4 || l.Entries != done {
+		t.Errorf("log: %+v", l)
 	}
 	if len(report.Cosigned) != 4 || report.Cosigned[3].Size < 100 || report.Cosigned[0].Name == "" {
 		t.Errorf("cosigned: %+v", report.Cosigned)
@@ -63,7 +65,8 @@ func TestReplayHonest(t *testing.T) {
 		t.Fatal(err)
 	}
 	checkReplay(t, got, Rederived)
-	if text := got.Text(); len(text) != 6 || !strings.Contains(text[1], "version 2  round 4  train  re-derived  3 hospitals") {
+	if text := got.Text(); len(text) != 12 || !strings.HasPrefix(text[1], "charter     "+fx.charter.Digest().String()) ||
+		!strings.Contains(text[4], "version 2  round 4  train  re-derived  3 hospitals") {
 		t.Errorf("text:\n%s", strings.Join(text, "\n"))
 	}
 }
@@ -95,7 +98,7 @@ func TestShow(t *testing.T) {
 	fx := honest(t)
 	for number, want := range map[uint64][]string{
 		0: {"the federation began under charter", "a coordinator took the lead, epoch 1", "plan test began: logistic model of 4 parameters",
-			"round 2, train on version 1: abandoned after", "round 4, train on version 1: done in", "too late: delta", "the plan ended: accuracy did not rise by more than 0.9, evaluations in a row: 1; the best is 0.3810 of version 2, after 2 of 2 train rounds", "the ciphertexts of the rounds up to 5 may be retired: the charter keeps them for 2 later rounds"},
+			"round 2, train on version 1: abandoned after", "round 4, train on version 1: done in", "too late: delta", "the plan ended: accuracy did not rise by more than 0.9, evaluations in a row: 1; the best is 0.7143 of version 2, after 2 of 2 train rounds", "the ciphertexts of the rounds up to 5 may be retired: the charter keeps them for 2 later rounds"},
 		1: {"how often is each of 3 features measured", "joined        alpha, beta, gamma, delta", "result        version 1"},
 		2: {"submitted     alpha, beta (2 of 4)", `declined      gamma, as update: "fewer than 10 eligible records"`, "abandoned     2 updates: no group reaches"},
 		3: {`declined      delta, as custodian: "the daemon restarted"`, "answered      alpha", "burned        beta, gamma, delta: will never answer", "abandoned     2 of 3 custodians can still answer"},

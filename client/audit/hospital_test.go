@@ -142,14 +142,19 @@ func vector(h federation.Header, index int) []float64 {
 		switch h.Kind {
 		case federation.Train:
 			v[i] = x - 0.25
-		case federation.Evaluate:
-			v[i] = float64(i % (3 + index))
+		case federation.Evaluate: // below
 		default:
 			v[i] = []float64{40, 20 + x, 12 + x}[i%3]
 		}
 	}
 	if n := len(v); h.Kind == federation.Train {
 		v[n-3], v[n-2], v[n-1] = float64(30+index), 0, 0
+	}
+	if h.Kind == federation.Evaluate {
+		tp, fp, tn, fn := float64(3+index), 2., float64(4+index), 2.
+		copy(v, []float64{tp, fp, tn, fn})
+		positives, negatives := v[4:], v[4+federation.HistogramBins:]
+		positives[900], positives[100], negatives[800], negatives[50] = tp, fn, fp, tn
 	}
 	return v
 }

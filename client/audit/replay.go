@@ -40,6 +40,9 @@ func Replay(ctx context.Context, b storage.Bucket, opts Options) (ReplayReport, 
 		err = c.compareHeads(tree)
 	}
 	r.out.judge(h.memo.State.Expired)
+	if err == nil {
+		r.out.Log = h.log(tree)
+	}
 	return r.out, err
 }
 

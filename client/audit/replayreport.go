@@ -19,32 +19,33 @@ const (
 
 // ReplayReport is what Replay re-derived.
 type ReplayReport struct {
-	Versions    []Version
-	Evaluations []Evaluation
+	Log
+	Versions    []Version    `json:"versions"`
+	Evaluations []Evaluation `json:"evaluations"`
 }
 
 // Version is a model version.
 type Version struct {
-	Entry    int64 // of the log, that publishes it and attests the sum
-	Number   uint64
-	Round    uint64
-	Kind     federation.RoundKind
-	Base     uint64 // version that it was made from, 0 if none
-	Status   Status
-	Snapshot federation.Digest
-	Cohort   int  // hospitals in the sum; 0 when missing
-	Stored   bool // its snapshot is in the store, with the same bytes
+	Entry    int64                `json:"entry"` // of the log, that publishes it and attests the sum
+	Number   uint64               `json:"number"`
+	Round    uint64               `json:"round"`
+	Kind     federation.RoundKind `json:"kind"`
+	Base     uint64               `json:"base"` // version that it was made from, 0 if none
+	Status   Status               `json:"status"`
+	Snapshot federation.Digest    `json:"snapshot"`
+	Cohort   int                  `json:"cohort"` // hospitals in the sum; 0 when missing
+	Stored   bool                 `json:"stored"` // its snapshot is in the store, with the same bytes
 }
 
 // Evaluation is the score of a version.
 type Evaluation struct {
-	Entry    int64
-	Version  uint64
-	Round    uint64
-	Status   Status
-	Cohort   int      // 0 when missing
-	Accuracy float64  // 0 when missing
-	AUC      *float64 // nil with a single class, or when missing
+	Entry    int64    `json:"entry"`
+	Version  uint64   `json:"version"`
+	Round    uint64   `json:"round"`
+	Status   Status   `json:"status"`
+	Cohort   int      `json:"cohort"`   // 0 when missing
+	Accuracy float64  `json:"accuracy"` // 0 when missing
+	AUC      *float64 `json:"auc"`      // nil with a single class, or when missing
 }
 
 func (r *ReplayReport) evaluated(v Version, e *opening.Evaluation) {
@@ -93,9 +94,10 @@ func (r ReplayReport) Count(s Status) (versions, evaluations int) {
 	return versions, evaluations
 }
 
-// Text is the report in lines of plain words: one a version, one an evaluation, a total.
+// Text is the report in lines of plain words: whose log it is, one a version, one an
+// evaluation, a total, and the anchors.
 func (r ReplayReport) Text() []string {
-	var lines []string
+	lines := r.identity()
 	for _, v := range r.Versions {
 		line := fmt.Sprintf("version %d  round %d  %s  %s  %d hospitals  snapshot %s", v.Number, v.Round, v.Kind, v.Status.words(v.Entry), v.Cohort, v.Snapshot.Short())
 		if !v.Stored {
@@ -115,7 +117,7 @@ func (r ReplayReport) Text() []string {
 		versions, evaluations := r.Count(s)
 		total += fmt.Sprintf("  %s: %d versions, %d scores", s, versions, evaluations)
 	}
-	return append(lines, total)
+	return append(append(lines, total, "cosigned    "+r.cosignedText()), r.anchors()...)
 }
 
 // score prints an AUC, which a single class does not have.

@@ -1,5 +1,5 @@
-// Package participant is the hospital's side of a round: what a hospital remembers,
-// and the rules by which it joins, submits, acknowledges, answers and burns.
+// Package participant is the hospital's side of a round: what a hospital remembers, and the
+// rules by which it joins, submits, is ready, sends and burns.
 //
 // It has the form of the coordinator's machine (coordinator/round): State is a value,
 // Decide answers an event with the entries to persist and changes nothing, Apply is
@@ -8,27 +8,45 @@
 // never part of State.
 //
 // The rules that protect a single hospital against a coordinator that lies are here
-// (design §4): a custodian acknowledges and answers only under a manifest that it
-// verified itself in this run of the daemon; it answers at most once under one
-// manifest and never under one that it burned; and for one question it answers one
-// set of hospitals for ever, whatever round, plan, format or epoch asks, unless a burn
-// certificate shows for every manifest under which it answered another set that fewer
-// than t answers can exist under it. That is enough: two manifests with t answers each
-// share at least 2t−m > f custodians, so an honest one answered both; it wanted a
-// certificate of the first, of whose m−t+f+1 signers m−t+1 at least are honest and
-// never answer, which leaves fewer than t. Manifests that it verified but did not
-// answer need none. The tests explore this exhaustively for m = 3, 4 and 5.
+// (design §4). Being ready binds nothing. A send binds for ever: under one manifest a
+// custodian sends for one candidate, and on one question under one manifest, whatever round,
+// plan, format or epoch asks. Two candidates with t sends each share at least 2t−m > f
+// custodians, so an honest one sent for both. Of one manifest it never does; and since the
+// readies of t custodians precede a send, some honest custodian was ready for any two
+// candidates that are sent for, each within the one before, so share sums of different ones
+// do not add up. Of two manifests it does only with one of these:
+//
+//   - A burn certificate of the first: of its m−t+f+1 signers at least m−t+1 are honest and
+//     never send under it, which leaves fewer than t. Who was ready and did not send needs none.
+//   - The verdict that no group of the first candidate held, and then for the same hospitals,
+//     who encrypt the same integers: no second sum of others, and no other sum of these.
+//   - A release: every hospital of the first sum that stays approved who is asked next.
+//   - The end of an epoch. m−t+f+1 closing statements contain that of an honest custodian that
+//     sent for whatever t sent for or still can; what as many do not name is burned as above.
+//     What at most f name must show that t were ready for it, for this question and these
+//     hospitals, so that none is blocked by hostile word alone.
+//
+// A custodian whose journal was lost neither sends nor burns where it may have sent, and takes
+// the questions of it as answered. That supposes that the log which it recovers from has each
+// manifest that carries a Join of its, and the readies of t custodians for whatever it sent
+// for, or it would not have sent; only its Sends can be withheld.
+//
+// What stays stuck until members send fresh shares or an epoch ends: a candidate that t were
+// ready for, of which fewer than t can still send (a hostile one keeps silent, or one lost its
+// disk) after somebody sent, so that fewer than m−t+f+1 can burn; and one manifest under which
+// a lying coordinator let custodians send for different candidates. The tests explore safety
+// exhaustively (explore_test.go says what counts as opened), and these cases in small.
 //
 // Where the plan draws whom a train round asks, a hospital takes part only under a manifest
 // whose cohort is that draw (federation.CheckCohort), or one that is pinned: to an earlier
-// manifest on the question, shown beside it, or to an answer of an earlier epoch that this
-// hospital is bound by.
+// manifest on the question, shown beside it, or to an answer of an earlier epoch that is
+// released to its cohort.
 //
-// A charter epoch ends with closing statements: a custodian erases its key, says what it
-// answered, and does nothing more in that epoch (CloseEpoch). The next one begins with the
-// union of at least t of these (BeginEpoch, federation.CheckTransition); every custodian,
-// also one that is new, is bound by it as by its own answers, and burns of a later epoch
-// say nothing about manifests of an earlier one. A journal belongs to one charter (Pin).
+// A charter epoch ends with closing statements: a custodian sends what it must, erases its
+// key, says what it sent for, and does nothing more in that epoch (CloseEpoch). The next one
+// begins with their union (BeginEpoch, federation.CheckTransition); every custodian, also one
+// that is new, is bound by it as by its own sends, and burns of a later epoch say nothing about
+// manifests of an earlier one. A journal belongs to one charter (Pin).
 //
 // The package does no I/O, reads no clock and checks no signature; events carry
 // verified values. Values may be shared between goroutines.

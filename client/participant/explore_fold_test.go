@@ -34,17 +34,17 @@ func (e *exploration) fold() []node {
 	return folded
 }
 
-// bits is a set of nodes.
-type bits []uint64
+// nodeSet is a set of nodes.
+type nodeSet []uint64
 
-func (b bits) has(i int) bool { return b[i/64]&(1<<(i%64)) != 0 }
+func (b nodeSet) has(i int) bool { return b[i/64]&(1<<(i%64)) != 0 }
 
 // simulation lists for each node those that simulate it.
-func (e *exploration) simulation() []bits {
+func (e *exploration) simulation() []nodeSet {
 	n := len(e.nodes)
-	sim := make([]bits, n)
+	sim := make([]nodeSet, n)
 	for b := range sim {
-		sim[b] = make(bits, n/64+1)
+		sim[b] = make(nodeSet, n/64+1)
 		for a := range e.nodes {
 			if e.nodes[a].signed.covers(e.nodes[b].signed) {
 				sim[b][a/64] |= 1 << (a % 64)
@@ -66,7 +66,7 @@ func (e *exploration) simulation() []bits {
 }
 
 // follows reports whether a has an answer to every step of b.
-func (e *exploration) follows(sim []bits, a, b int) bool {
+func (e *exploration) follows(sim []nodeSet, a, b int) bool {
 	for _, s := range e.nodes[b].steps {
 		if !sim[s.to].has(a) && !slices.ContainsFunc(e.nodes[a].steps, func(x step) bool {
 			return x.needs.within(s.needs) && sim[s.to].has(x.to)
@@ -78,7 +78,7 @@ func (e *exploration) follows(sim []bits, a, b int) bool {
 }
 
 // best is where the adversary takes a node at once, and the first of its equals.
-func (e *exploration) best(sim []bits, i int) int {
+func (e *exploration) best(sim []nodeSet, i int) int {
 	for moved := true; moved; {
 		moved = false
 		for _, s := range e.nodes[i].steps {
@@ -97,7 +97,7 @@ func (e *exploration) best(sim []bits, i int) int {
 }
 
 // bestSteps are the steps of a node but for those that another one is as good as.
-func (e *exploration) bestSteps(sim []bits, i int) []step {
+func (e *exploration) bestSteps(sim []nodeSet, i int) []step {
 	var all []step
 	for _, s := range e.nodes[i].steps {
 		s.to = e.best(sim, s.to)

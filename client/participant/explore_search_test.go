@@ -98,10 +98,22 @@ func TestFoldLosesNothing(t *testing.T) {
 	}
 }
 
-// search takes the honest custodians through every combination of nodes that the adversary
-// can bring about and returns one in which it wins, or nil, and how many there are. Honest
-// custodians are alike, so combinations are kept sorted.
+// search looks for a combination in which the adversary wins, and counts them.
 func (e *exploration) search(nodes []node) (won []int, combinations int) {
+	e.visit(nodes, func(at []int) bool {
+		combinations++
+		if e.wins(nodes, at) {
+			won = slices.Clone(at)
+		}
+		return won != nil
+	})
+	return won, combinations
+}
+
+// visit takes the honest custodians through every combination of nodes that the adversary
+// can bring about, until one is all that was wanted. Honest custodians are alike, so
+// combinations are kept sorted.
+func (e *exploration) visit(nodes []node, enough func(at []int) bool) {
 	honest := len(e.charter.Custodians) - e.hostile
 	base := uint64(len(nodes))
 	seen := map[uint64]bool{0: true}
@@ -113,9 +125,8 @@ func (e *exploration) search(nodes []node) (won []int, combinations int) {
 		for i := range at {
 			at[i], code = int(code%base), code/base
 		}
-		combinations++
-		if e.wins(nodes, at) {
-			return at, combinations
+		if enough(at) {
+			return
 		}
 		available := e.available(nodes, at)
 		for i := range at {
@@ -140,7 +151,6 @@ func (e *exploration) search(nodes []node) (won []int, combinations int) {
 			}
 		}
 	}
-	return nil, combinations
 }
 
 // reached is the bits of what at least n honest custodians signed.

@@ -7,14 +7,12 @@ import (
 	"atrium/coordinator/federation"
 )
 
-// JudgeGroup returns nil if enough of the hospitals of one group are known here, or a
-// *Refusal of rule peers. Whoever decides over the roster could fill a group with
-// hospitals that it invented; those that this hospital pinned it cannot invent. self
-// counts as known. The charter's K is how many are needed.
+// JudgeGroup returns nil if the people of this hospital compared the keys of enough of
+// the hospitals of one group, or a *Refusal of rule peers. Whoever decides over the roster
+// could fill a group with hospitals that it invented; those whose fingerprints people read
+// to each other it cannot invent. self counts as compared; without peers nobody else does.
+// The charter's K is how many are needed.
 func (p Policy) JudgeGroup(c federation.Charter, self federation.HospitalID, group []federation.HospitalID) error {
-	if len(p.Peers) == 0 {
-		return nil
-	}
 	known := 0
 	for _, id := range group {
 		if id == self || p.knows(c, id) {
@@ -22,7 +20,7 @@ func (p Policy) JudgeGroup(c federation.Charter, self federation.HospitalID, gro
 		}
 	}
 	if known < c.MinCohort {
-		return &Refusal{"peers", fmt.Sprintf("of the %d hospitals in the sum %d are known here, %d are needed", len(group), known, c.MinCohort)}
+		return &Refusal{"peers", fmt.Sprintf("peers compared: %d of %d, in a sum of %d hospitals", known, c.MinCohort, len(group))}
 	}
 	return nil
 }

@@ -17,7 +17,7 @@ type Policy struct {
 	MinBits    int                    // coarsest precision allowed; 0: any
 	Paused     bool                   // nothing leaves
 	Capability bool                   // whether Joins say how fast this hospital is, and its link and memory
-	Peers      []string               // hospitals that count in a sum, by pseudonym or identity-key fingerprint; none: all of the charter
+	Peers      []string               // hospitals that count in a sum, by pseudonym or identity-key fingerprint; none: nobody but this one
 }
 
 // Refusal is a veto of the hospital; Rule is the key of its policy file.

@@ -62,11 +62,12 @@ func TestJudgeGroup(t *testing.T) {
 		group   []federation.HospitalID
 		refused string
 	}{
-		"nobody is pinned":           {nil, []federation.HospitalID{id(3), id(4), id(5)}, ""},
+		"nobody is pinned":           {nil, []federation.HospitalID{id(0), id(3), id(4), id(5)}, "refused by policy rule peers: peers compared: 1 of 3, in a sum of 4 hospitals"},
+		"an empty list":              {[]string{}, []federation.HospitalID{id(3), id(4), id(5)}, "refused by policy rule peers: peers compared: 0 of 3, in a sum of 3 hospitals"},
 		"two known and this one":     {two, []federation.HospitalID{id(0), id(1), id(2), id(5)}, ""},
-		"two known without this one": {two, []federation.HospitalID{id(1), id(2), id(3), id(4)}, "refused by policy rule peers: of the 4 hospitals in the sum 2 are known here, 3 are needed"},
-		"strangers beside this one":  {two, []federation.HospitalID{id(0), id(2), id(4), id(5)}, "refused by policy rule peers: of the 4 hospitals in the sum 2 are known here, 3 are needed"},
-		"a pin of someone else":      {[]string{"h-aaaaaaaaaaaaaaaa"}, []federation.HospitalID{id(0), id(1), id(2)}, "refused by policy rule peers: of the 3 hospitals in the sum 1 are known here, 3 are needed"},
+		"two known without this one": {two, []federation.HospitalID{id(1), id(2), id(3), id(4)}, "refused by policy rule peers: peers compared: 2 of 3, in a sum of 4 hospitals"},
+		"strangers beside this one":  {two, []federation.HospitalID{id(0), id(2), id(4), id(5)}, "refused by policy rule peers: peers compared: 2 of 3, in a sum of 4 hospitals"},
+		"a pin of someone else":      {[]string{"h-aaaaaaaaaaaaaaaa"}, []federation.HospitalID{id(0), id(1), id(2)}, "refused by policy rule peers: peers compared: 1 of 3, in a sum of 3 hospitals"},
 	} {
 		err := Policy{Peers: x.peers}.JudgeGroup(c, id(0), x.group)
 		if (err == nil) != (x.refused == "") || (err != nil && err.Error() != x.refused) {

@@ -6,9 +6,11 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/viper"
 
 	"atrium/client"
 	"atrium/coordinator/setup"
@@ -32,20 +34,54 @@ func newCoordinatorBackupCommand() *cobra.Command {
 		Short: "Copy a coordinator with its keys and its log, also while it runs",
 		Long: `Copies what the atrium.yaml of FOLDER names into the new folder DEST: the configuration,
 charter, plan, the secret keys (log.key, tls.key, S3 credentials) and the whole storage,
-then audits the copy. It may run beside the coordinator: what is copied is the log as it
+then verifies the copy. It may run beside the coordinator: what is copied is the log as it
 stood when the command began. Envelopes of rounds under way are left out.
 
-DEST holds secret keys: its folders have mode 0700, its files 0600. Keep it like a key.`,
+DEST holds secret keys: its folders have mode 0700, its files 0600. Keep it like a key.
+What is printed as digest is the SHA-256 of its backup.json, which names all the rest. Keep
+it elsewhere: restore asks for it.`,
 		Example: `  atrium coordinator backup /backup/2027-03-01 fed/coordinator`,
 		Args:    twoFolders,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			c, err := loadConfig(noFlags(cmd), args[1:], coordinatorSettings)
+			c, err := backupConfig(args[1], coordinatorSettings)
 			if err != nil {
 				return err
 			}
 			return backUpCoordinator(cmd, c, args[0], args[1])
 		},
 	}
+}
+
+// backupConfig reads the configuration of a folder that is backed up.
+func backupConfig(folder string, list []setting) (config, error) {
+	file := filepath.Join(folder, setup.ConfigFile)
+	b, err := os.ReadFile(file)
+	if err != nil {
+		return config{}, fmt.Errorf("configuration: %w", err)
+	}
+	return folderOnly(file, b, list)
+}
+
+// folderOnly is the configuration of a folder that holds one federation, as its file b and
+// the environment say. Where the state lies the file alone says: a daemon that runs with
+// another must not find it empty after a restore.
+func folderOnly(file string, b []byte, list []setting) (config, error) {
+	c, err := environmentConfig(list)
+	if err != nil {
+		return c, err
+	}
+	own := config{viper.New(), list}
+	if err := errors.Join(c.take(file, b), own.take(file, b)); err != nil {
+		return c, err
+	}
+	if folders := c.items(federationsKey); len(folders) > 0 {
+		return c, fmt.Errorf("%s: it lists %s: each of them is backed up and restored by itself", file, strings.Join(folders, ", "))
+	}
+	if c.text("state") != own.text("state") {
+		return c, fmt.Errorf("%s: state is %q there, and %q by %s: write it into the file, or unset the variable",
+			file, own.text("state"), c.text("state"), envName("state"))
+	}
+	return c, nil
 }
 
 func backUpCoordinator(cmd *cobra.Command, c config, dest, folder string) error {
@@ -56,62 +92,24 @@ func backUpCoordinator(cmd *cobra.Command, c config, dest, folder string) error 
 	if err != nil {
 		return err
 	}
-	inv, err := setup.NewBackup(dest, folder, "coordinator", charter.Federation, c.text("storage"), c.files(folder, coordinatorFiles), time.Now())
+	inv, err := setup.NewBackup(dest, folder, setup.CoordinatorBackup, charter.Federation, c.text("storage"), c.files(folder, coordinatorFiles), time.Now())
 	if err != nil {
 		return err
 	}
 	o := newOutput(cmd)
 	r, err := copyStorage(cmd.Context(), o, c, c.text("storage"), filepath.Join(dest, setup.BackupState), true)
 	o.progressEnds()
-	if err == nil {
-		err = inv.Finish(dest)
-	}
 	if err != nil {
 		return err
 	}
-	o.pairs([][2]string{{"backup", dest}, {"federation", inv.Federation}, {"files", fmt.Sprintf("%d, secret keys among them", len(inv.Files))},
-		{"objects", fmt.Sprintf("%d, %s", r.Objects, bytesText(r.Bytes))}, {"log", fmt.Sprintf("size %d, root %s", r.LogSize, r.Root)}})
-	o.line("OK: the copy of the log was audited")
-	return nil
-}
-
-func newCoordinatorRestoreCommand() *cobra.Command {
-	return &cobra.Command{
-		Use:   "restore BACKUP FOLDER",
-		Short: "Put a coordinator back from a backup",
-		Long: `Verifies a backup, puts its files into FOLDER and the log into the storage that its
-atrium.yaml names, and audits it there. What is there with other bytes is refused, and
-nothing is written over. No coordinator may run.
-
-A log that is older than what hospitals have seen cannot be led any more: they hold
-signed proof of what it lost, and the coordinator that is started on it refuses. Restore
-the newest copy that there is.`,
-		Example: `  atrium coordinator restore /backup/2027-03-01 fed/coordinator`,
-		Args:    twoFolders,
-		RunE: func(cmd *cobra.Command, args []string) error {
-			inv, err := setup.OpenBackup(args[0], "coordinator")
-			if err != nil {
-				return err
-			}
-			if err := inv.Restore(args[0], args[1]); err != nil {
-				return err
-			}
-			c, err := loadConfig(noFlags(cmd), args[1:], coordinatorSettings)
-			if err != nil {
-				return err
-			}
-			o := newOutput(cmd)
-			r, err := copyStorage(cmd.Context(), o, c, filepath.Join(args[0], setup.BackupState), c.text("storage"), true)
-			o.progressEnds()
-			if err != nil {
-				return err
-			}
-			o.pairs([][2]string{{"restored", args[1]}, {"federation", inv.Federation}, {"backup of", inv.Time},
-				{"log", fmt.Sprintf("size %d, root %s", r.LogSize, r.Root)}})
-			o.line("OK: the log was audited; start it with: atrium coordinator serve %s", args[1])
-			return nil
-		},
+	inv.Log = setup.LogHead{Size: r.LogSize, Root: r.Root}
+	if err := inv.Finish(dest); err != nil {
+		return err
 	}
+	o.backedUp(dest, inv, [2]string{"objects", fmt.Sprintf("%d, %s", r.Objects, bytesText(r.Bytes))},
+		[2]string{"log", fmt.Sprintf("size %d, root %s", r.LogSize, r.Root)})
+	o.line("OK: the copy of the log is consistent with itself; keep the digest elsewhere: restore asks for it")
+	return nil
 }
 
 func newHospitalBackupCommand() *cobra.Command {
@@ -123,11 +121,15 @@ charter, plan, policy, the secret keys (identity.key, tls.key) and the state dir
 with the journal, and reads the copied journal. It may run beside the daemon. Records
 are not copied.
 
-DEST holds secret keys: its folders have mode 0700, its files 0600. Keep it like a key.`,
+Where one daemon takes part in several federations, the folder of each is backed up.
+
+DEST holds secret keys: its folders have mode 0700, its files 0600. Keep it like a key.
+What is printed as digest is the SHA-256 of its backup.json, which names all the rest. Keep
+it elsewhere: restore asks for it.`,
 		Example: `  atrium hospital backup /backup/2027-03-01 fed/hospitals/a`,
 		Args:    twoFolders,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			c, err := loadConfig(noFlags(cmd), args[1:], hospitalSettings)
+			c, err := backupConfig(args[1], hospitalSettings)
 			if err != nil {
 				return err
 			}
@@ -148,67 +150,36 @@ func backUpHospital(cmd *cobra.Command, c config, dest, folder string) error {
 	if err != nil {
 		return err
 	}
-	inv, err := setup.NewBackup(dest, folder, "hospital", charter.Federation, c.text("state"), c.files(folder, hospitalFiles), time.Now())
+	inv, err := setup.NewBackup(dest, folder, setup.HospitalBackup, charter.Federation, c.text("state"), c.files(folder, hospitalFiles), time.Now())
 	if err != nil {
 		return err
 	}
 	// The journal comes first: what it names was stored before.
 	state := filepath.Join(dest, setup.BackupState)
-	if err := setup.CopyTree(c.text("state"), state, client.JournalFile, ""); err != nil {
+	if err := setup.CopyTree(c.text("state"), state, client.JournalFile, client.FrozenFile); err != nil {
 		return err
 	}
 	joins, err := client.CheckState(state, charter, identity)
-	if err == nil {
-		err = inv.Finish(dest)
-	}
 	if err != nil {
 		return err
 	}
+	if err := inv.AddState(dest); err != nil {
+		return err
+	}
+	// Whoever copies the state by hand, past restore, gets it frozen too.
+	if err := errors.Join(client.Freeze(state, "copied by hand from the backup of "+inv.Time), inv.Finish(dest)); err != nil {
+		return err
+	}
 	o := newOutput(cmd)
-	o.pairs([][2]string{{"backup", dest}, {"federation", inv.Federation}, {"files", fmt.Sprintf("%d, secret keys among them", len(inv.Files))},
-		{"journal", fmt.Sprintf("up to join %d", joins)}})
-	o.line("OK: the copy of the journal was read")
+	o.backedUp(dest, inv, [2]string{"journal", fmt.Sprintf("up to join %d", joins)})
+	o.line("OK: the copy of the journal was read; keep the digest elsewhere: restore asks for it")
 	return nil
 }
 
-func newHospitalRestoreCommand() *cobra.Command {
-	return &cobra.Command{
-		Use:   "restore BACKUP FOLDER",
-		Short: "Put a hospital's daemon back from a backup",
-		Long: `Verifies a backup and puts its files into FOLDER and the state where the atrium.yaml says,
-which must be empty. What is there with other bytes is refused, and nothing is written
-over.
-
-A restored hospital has forgotten what it signed since, and a custodian must never answer
-one question in two ways. So it starts frozen, until atrium hospital recover has asked the
-coordinator for what it signed.`,
-		Example: `  atrium hospital restore /backup/2027-03-01 fed/hospitals/a
-  atrium hospital recover fed/hospitals/a`,
-		Args: twoFolders,
-		RunE: func(cmd *cobra.Command, args []string) error {
-			inv, err := setup.OpenBackup(args[0], "hospital")
-			if err != nil {
-				return err
-			}
-			state := inv.Place(inv.State, args[1])
-			if err := setup.CheckFree(state); err != nil {
-				return err
-			}
-			if err := inv.Restore(args[0], args[1]); err != nil {
-				return err
-			}
-			if err := client.Freeze(state, "restored from the backup of "+inv.Time); err != nil {
-				return err
-			}
-			if err := setup.CopyTree(filepath.Join(args[0], setup.BackupState), state, "", client.FrozenFile); err != nil {
-				return err
-			}
-			o := newOutput(cmd)
-			o.pairs([][2]string{{"restored", args[1]}, {"federation", inv.Federation}, {"backup of", inv.Time}})
-			o.line("it is frozen until: atrium hospital recover %s", args[1])
-			return nil
-		},
-	}
+// backedUp prints what a backup is, and last the digest that a restore asks for.
+func (o *output) backedUp(dest string, inv setup.Inventory, more ...[2]string) {
+	files := fmt.Sprintf("%d, secret keys among them", len(inv.Files)+len(inv.Outside))
+	o.pairs(append(append([][2]string{{"backup", dest}, {"federation", inv.Federation}, {"files", files}}, more...), [2]string{"digest", inv.Digest()}))
 }
 
 func newRecoverCommand() *cobra.Command {
@@ -260,29 +231,13 @@ FOLDER is the folder of an atrium.yaml and stands for --config.`,
 // recoverTime is how long a recovery waits for the coordinator.
 const recoverTime = 10 * time.Minute
 
-// noFlags lets a command without settings of its own be configured by its folder.
-func noFlags(cmd *cobra.Command) *cobra.Command {
-	if cmd.Flags().Lookup(configKey) == nil {
-		cmd.Flags().String(configKey, "", "")
-	}
-	return cmd
-}
-
 // files lists the configuration file of a folder and the files that settings name.
 func (c config) files(folder string, keys []string) []string {
-	var files []string
-	if file := filepath.Join(folder, setup.ConfigFile); exists(file) {
-		files = append(files, file)
-	}
+	files := []string{filepath.Join(folder, setup.ConfigFile)}
 	for _, key := range keys {
 		if file := c.text(key); file != "" {
 			files = append(files, file)
 		}
 	}
 	return files
-}
-
-func exists(path string) bool {
-	_, err := os.Stat(path)
-	return !errors.Is(err, os.ErrNotExist)
 }

@@ -97,12 +97,12 @@ func benchRound(ctx context.Context, o benchOptions, out *output) (result roundR
 	out.progress(fmt.Sprintf("%d encrypted rounds of %d parameters", o.Rounds, n))
 	sealed, err := site.encrypted(ctx, out)
 	if err != nil {
-		return result, fmt.Errorf("encrypted rounds: %w\nlogs are in %s", err, site.logs())
+		return result, errors.Join(fmt.Errorf("encrypted rounds: %w", err), fmt.Errorf("logs are in %s", site.logs()))
 	}
 	out.progress(fmt.Sprintf("%d plain rounds of %d parameters", o.Rounds, n))
 	plain, err := site.plain(ctx, out, o.Rounds)
 	if err != nil {
-		return result, fmt.Errorf("plain rounds: %w\nlogs are in %s", err, site.logs())
+		return result, errors.Join(fmt.Errorf("plain rounds: %w", err), fmt.Errorf("logs are in %s", site.logs()))
 	}
 	result = roundResult{Params: n, Hospitals: o.Hospitals, Bits: o.Bits, Rounds: o.Rounds,
 		MedianSeconds: median(sealed.seconds), PlainMedian: median(plain.seconds), Seconds: sealed.seconds, PlainSeconds: plain.seconds,

@@ -114,9 +114,15 @@ func (p *process) status(t *testing.T) int {
 // ran runs atrium to its end.
 func ran(t *testing.T, want int, args ...string) (stdout, stderr string) {
 	t.Helper()
+	return answered(t, want, "", nil, args...)
+}
+
+// answered is ran with answers on standard input and variables in the environment.
+func answered(t *testing.T, want int, input string, env []string, args ...string) (stdout, stderr string) {
+	t.Helper()
 	cmd := exec.CommandContext(t.Context(), "atrium", args...)
 	var out, errs bytes.Buffer
-	cmd.Stdout, cmd.Stderr = &out, &errs
+	cmd.Stdin, cmd.Stdout, cmd.Stderr, cmd.Env = strings.NewReader(input), &out, &errs, append(os.Environ(), env...)
 	err := cmd.Run()
 	if got := cmd.ProcessState.ExitCode(); got != want {
 		t.Fatalf("%v: status %d (%v), want %d\n%s%s", args, got, err, want, out.String(), errs.String())
@@ -133,6 +139,23 @@ type site struct {
 
 func (s site) coordinator() string         { return filepath.Join(s.dir, "fed", "coordinator") }
 func (s site) hospital(name string) string { return filepath.Join(s.dir, "fed", "hospitals", name) }
+
+// anchors are the flags that anchor an audit of the site's log.
+func (s site) anchors() []string { return anchored(s.t, filepath.Join(s.dir, "fed")) }
+
+// audits verifies and replays the site's log under its anchors.
+func (s site) audits(where ...string) {
+	s.t.Helper()
+	if len(where) == 0 {
+		where = []string{"--state", filepath.Join(s.dir, "fed")}
+	}
+	for _, command := range []string{"verify", "replay"} {
+		if out, _ := ran(s.t, 0, slices.Concat([]string{"audit", command}, where, s.anchors())...); !strings.Contains(out, "\nOK: ") {
+			s.t.Errorf("audit %s:\n%s", command, out)
+		}
+	}
+}
+
 func (s site) put(file string, plan federation.Plan) {
 	s.t.Helper()
 	if err := os.WriteFile(file, planfile.WritePlan(plan), 0o600); err != nil {
@@ -286,11 +309,7 @@ func TestFederationByHand(t *testing.T) {
 	if _, errs := ran(t, 1, "coordinator", "serve", s.coordinator()); !strings.Contains(errs, `plan does not continue the model: model {"kind":"mlp","hidden":[4]}, was {"kind":"logistic"}`) {
 		t.Errorf("another model: %q", errs)
 	}
-	for _, command := range []string{"verify", "replay"} {
-		if out, _ := ran(t, 0, "audit", command, "--state", filepath.Join(s.dir, "fed")); !strings.Contains(out, "\nOK: ") {
-			t.Errorf("audit %s:\n%s", command, out)
-		}
-	}
+	s.audits()
 }
 
 func (s site) journal(name string) string { return filepath.Join(s.hospital(name), "state", "journal") }

@@ -38,7 +38,7 @@ func TestTallySeesWhatIsWrong(t *testing.T) {
 		}
 		return list
 	}
-	unreadable := []round.Ack{{Custodian: "h-a", Unreadable: roster[3:]}}
+	unreadable := roster[3:]
 	for _, c := range []struct {
 		name                         string
 		r                            round.Round
@@ -52,8 +52,8 @@ func TestTallySeesWhatIsWrong(t *testing.T) {
 		{"one is there twice", round.Round{Updates: updates(4), S: [][]federation.HospitalID{roster}}, round.Entry{Groups: []int{0}}, []int{1, 2, 1, 1}, 3, 0, 0, 1},
 		{"one is there unasked", round.Round{Updates: updates(3), S: [][]federation.HospitalID{roster[:3]}}, round.Entry{Groups: []int{0}}, []int{1, 1, 1, 1}, 3, 0, 0, 1},
 		{"one is not in S", round.Round{Updates: updates(4), S: [][]federation.HospitalID{roster[:3]}}, round.Entry{Groups: []int{0}}, []int{1, 1, 1, 0}, 3, 0, 1, 0},
-		{"one was unreadable", round.Round{Updates: updates(4), S: [][]federation.HospitalID{roster[:3]}, Acks: unreadable}, round.Entry{Groups: []int{0}}, []int{1, 1, 1, 0}, 3, 1, 0, 0},
-		{"one was unreadable and is there", round.Round{Updates: updates(4), S: [][]federation.HospitalID{roster[:3]}, Acks: unreadable}, round.Entry{Groups: []int{0}}, []int{1, 1, 1, 1}, 3, 0, 0, 1},
+		{"one was unreadable", round.Round{Updates: updates(4), S: [][]federation.HospitalID{roster[:3]}, Dropped: unreadable}, round.Entry{Groups: []int{0}}, []int{1, 1, 1, 0}, 3, 1, 0, 0},
+		{"one was unreadable and is there", round.Round{Updates: updates(4), S: [][]federation.HospitalID{roster[:3]}, Dropped: unreadable}, round.Entry{Groups: []int{0}}, []int{1, 1, 1, 1}, 3, 0, 0, 1},
 		{"the group is left out", round.Round{Updates: updates(4), S: [][]federation.HospitalID{roster}}, round.Entry{Reason: "noise"}, []int{0, 0, 0, 0}, 0, 4, 0, 0},
 		{"the group is left out without a word", round.Round{Updates: updates(4), S: [][]federation.HospitalID{roster}}, round.Entry{}, []int{0, 0, 0, 0}, 0, 0, 4, 0},
 	} {

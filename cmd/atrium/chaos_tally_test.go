@@ -107,15 +107,13 @@ func (t *tally) published(e round.Entry, r round.Round, charter federation.Chart
 }
 
 // droppedWithReason: a submitter that custodians could not read, or the rest of a group
-// that became too small by that. The acknowledgements in the log say so.
+// that became too small by that. The candidates in the log say so.
 func droppedWithReason(charter federation.Charter, r round.Round, id federation.HospitalID) bool {
 	for _, group := range charter.Groups {
 		if !slices.Contains(group, id) {
 			continue
 		}
-		return slices.ContainsFunc(r.Acks, func(a round.Ack) bool {
-			return slices.ContainsFunc(a.Unreadable, func(other federation.HospitalID) bool { return slices.Contains(group, other) })
-		})
+		return slices.ContainsFunc(r.Dropped, func(other federation.HospitalID) bool { return slices.Contains(group, other) })
 	}
 	return false
 }

@@ -146,8 +146,13 @@ func sortedKeys(m map[string]int) []string { return slices.Sorted(maps.Keys(m)) 
 
 // verdict audits the log and counts.
 func (c *chaos) verdict(ctx context.Context) (*tally, error) {
+	anchors, err := anchorsIn(filepath.Dir(c.site.coordinatorDir()))
+	if err != nil {
+		return nil, err
+	}
 	for _, what := range []string{"verify", "replay"} {
-		out, err := exec.CommandContext(ctx, c.processes.program, "audit", what, "--state", c.site.coordinatorDir()).CombinedOutput()
+		args := append([]string{"audit", what, "--state", c.site.coordinatorDir()}, anchors...)
+		out, err := exec.CommandContext(ctx, c.processes.program, args...).CombinedOutput()
 		if err != nil || !strings.Contains(string(out), "OK: ") {
 			return nil, fmt.Errorf("audit %s: %w\n%s", what, err, out)
 		}

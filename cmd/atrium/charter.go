@@ -88,6 +88,9 @@ func (f proposeFlags) run(cmd *cobra.Command, c config) error {
 	if err := c.require("charter"); err != nil {
 		return err
 	}
+	if err := c.guard(); err != nil {
+		return err
+	}
 	before, err := setup.LoadCharter(c.text("charter"))
 	if err != nil {
 		return err
@@ -268,6 +271,9 @@ It may be repeated when it was interrupted.`,
 
 func install(cmd *cobra.Command, c config, termsName string, files []string) error {
 	if err := c.require("charter", "countersignatures", "storage", "log_key"); err != nil {
+		return err
+	}
+	if err := c.guard(); err != nil {
 		return err
 	}
 	before, err := setup.LoadCharter(c.text("charter"))

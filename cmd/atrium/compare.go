@@ -65,9 +65,11 @@ plan has one) or fedbn (fedavg with the scales and shifts of groupnorm layers ke
 as in fedadam:learning_rate=0.03:tau=0.01; those of the plan's own rule are as in the plan.
 
 With --attack each rule is also trained while --attackers send something else: sign-flip
-the opposite of their change, scale all that the format lets them say in the opposite
-direction, label-flip the change that swapped labels give. Means are then those of the
-other hospitals.
+the opposite of their change, label-flip the change that swapped labels give, and blind and
+informed as much against the others as passes the gates, as a sum of encryptions of their own.
+blind knows the plan and its own records; informed also what each group summed to in the round
+before, as any reader of the log. Both work together with the other attackers. Means are those
+of the other hospitals.
 
 With --bits each rule is trained in each of these precisions, with the plan's clip and with
 one that follows the sums up to it, and beside them in floating point without a clip; the
@@ -78,7 +80,7 @@ With --json the file is written after each run; the same command with the same f
 with what is missing.`,
 		Example: `  atrium compare --plan cardiology.yaml --rules fedavg,fedadam,fedyogi --data shared/data/heart-disease/split43
   atrium compare --plan cardiology.yaml --rules all --json compare.json
-  atrium compare --plan cardiology.yaml --rules fedavg,median,krum --hospitals 15 --groups 5 --attack scale --attackers northgate`,
+  atrium compare --plan cardiology.yaml --rules fedavg,median,krum --hospitals 15 --groups 5 --attack blind,informed --attackers northgate`,
 		Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if err := o.check(cmd); err != nil {
@@ -96,7 +98,7 @@ with what is missing.`,
 	f.IntVar(&o.Groups, "groups", 1, "in how many groups hospitals are summed apart, each of 3 or more; robust rules compare them")
 	f.IntVar(&o.Rounds, "rounds", 0, "train `rounds` (default the plan's)")
 	f.IntVar(&o.FineTune, "fine-tune", o.FineTune, "`steps` of fine-tuning at each hospital (default the plan's)")
-	f.StringSliceVar(&o.Attacks, "attack", nil, "`attacks`: sign-flip, scale, label-flip")
+	f.StringSliceVar(&o.Attacks, "attack", nil, "`attacks`: sign-flip, blind, informed, label-flip")
 	f.StringSliceVar(&o.Attackers, "attackers", nil, "`names` of the hospitals that attack")
 	f.IntSliceVar(&o.Bits, "bits", nil, "train each rule in these `precisions` (8, 16, 24, 32 bits), with both kinds of clip, and in floating point")
 	f.StringVar(&o.JSON, "json", "", "write every run to this `file` as one JSON object; one that is there goes on")

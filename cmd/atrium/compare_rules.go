@@ -147,15 +147,6 @@ func setRuleKey(plan *federation.Plan, pair string) error {
 	return nil
 }
 
-// Attacks of hospitals that do not want the model to become good.
-const (
-	attackSign   = "sign-flip"
-	attackScale  = "scale"
-	attackLabels = "label-flip"
-)
-
-var attacks = []string{attackSign, attackScale, attackLabels}
-
 // underAttack puts a row for each attack behind each rule's own.
 func underAttack(list []contender, o compareOptions, records []client.Records) ([]contender, error) {
 	for _, name := range o.Attackers {

@@ -8,8 +8,10 @@ import (
 	"slices"
 
 	"atrium/aggregation"
+	"atrium/aggregation/robust"
 	"atrium/client"
 	"atrium/coordinator/federation"
+	"atrium/coordinator/opening"
 	"atrium/storage/models"
 )
 
@@ -22,6 +24,8 @@ type compareRun struct {
 	Tuned     []compareScore     `json:"tuned,omitempty"`     // after fine-tuning at each hospital
 	TunedAll  *compareScore      `json:"tuned_all,omitempty"` // of all test records, each under its hospital's own
 	Snapshot  *federation.Digest `json:"snapshot,omitempty"`  // of the last version, as a store names it
+	Lost      int                `json:"lost,omitempty"`      // rounds without a version, because of an attack
+	Dropped   int                `json:"dropped,omitempty"`   // groups that were left out of other rounds
 }
 
 // compareScore is on test records; AUC is null for a single class, and the mean of those of
@@ -59,7 +63,7 @@ func (c contender) run(ctx context.Context, records []client.Records, groups int
 		}
 	}
 	for range c.plan.Schedule.Rounds {
-		if _, err := rehearsal.Round(ctx, federation.Train, nil); err != nil {
+		if err := r.train(ctx, rehearsal, c.attack); err != nil {
 			return r, err
 		}
 	}
@@ -74,6 +78,21 @@ func (c contender) run(ctx context.Context, records []client.Records, groups int
 	}
 	r.Tuned, r.TunedAll = tuned.Hospitals, &tuned.All
 	return r, nil
+}
+
+// train does a round. One of which no group holds because of an attack gives no version.
+func (r *compareRun) train(ctx context.Context, rehearsal *client.Rehearsal, attack string) error {
+	result, err := rehearsal.Round(ctx, federation.Train, nil)
+	if attack != "" && (errors.Is(err, opening.ErrNotOpened) || errors.Is(err, robust.ErrGroups)) {
+		r.Lost++
+		return nil
+	}
+	for _, g := range result.Groups {
+		if g.Reason != "" {
+			r.Dropped++
+		}
+	}
+	return err
 }
 
 // seeded is the plan under the name of its seed, which initial parameters follow from.
@@ -98,23 +117,6 @@ func (c contender) tampered(records []client.Records) []client.Records {
 		}
 	}
 	return records
-}
-
-// arm has attackers send what their attack says.
-func (c contender) arm(r *client.Rehearsal) {
-	factor := map[string]float64{attackSign: -1, attackScale: -1e9}[c.attack] // the format cuts
-	if factor == 0 {
-		return
-	}
-	for _, h := range r.Hospitals {
-		if slices.Contains(c.attackers, h.Name) {
-			h.Tamper = func(values []float64) {
-				for i := range values {
-					values[i] *= factor
-				}
-			}
-		}
-	}
 }
 
 // score notes what the scores of each hospital are worth.

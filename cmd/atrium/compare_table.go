@@ -45,6 +45,11 @@ func (o *output) compared(c comparison, list []contender, left []string, losses 
 		o.line("left out: %s", text)
 	}
 	o.lines(c.doubts)
+	for _, r := range c.Runs {
+		if r.Lost+r.Dropped > 0 {
+			o.line("%s, seed %d: %d rounds without a version, and %d groups left out of others", r.Row, r.Seed, r.Lost, r.Dropped)
+		}
+	}
 	for _, h := range c.Hospitals {
 		if h.Attacks {
 			o.line("%s attacks, and is not in the means", h.Name)

@@ -155,7 +155,7 @@ func TestTables(t *testing.T) {
 		t.Skip("trains for many minutes: make tables")
 	}
 	requireRecords(t)
-	const robust = "--hospitals 15 --groups 5 --rules fedavg,trimmed_mean,median,geometric_median,krum --seeds 1 --attack sign-flip,scale,label-flip --attackers "
+	const robust = "--hospitals 15 --groups 5 --rules fedavg,trimmed_mean,median,geometric_median,krum --seeds 1 --attack sign-flip,blind,informed,label-flip --attackers "
 	for _, x := range []struct {
 		name string
 		plan federation.Plan

@@ -43,15 +43,11 @@ func envName(key string) string {
 // loadConfig collects the values of list for cmd. A folder among the arguments goes
 // before ATRIUM_CONFIG and stands for --config.
 func loadConfig(cmd *cobra.Command, args []string, list []setting) (config, error) {
-	c := config{viper.New(), list}
-	if err := checkEnvironment(os.Environ()); err != nil {
+	c, err := environmentConfig(list)
+	if err != nil {
 		return c, err
 	}
 	for _, s := range list {
-		c.values.SetDefault(s.key, s.value)
-		if err := c.values.BindEnv(s.key, envName(s.key)); err != nil {
-			return c, err
-		}
 		if flag := cmd.Flags().Lookup(flagName(s.key)); flag != nil {
 			if err := c.values.BindPFlag(s.key, flag); err != nil {
 				return c, err
@@ -63,6 +59,21 @@ func loadConfig(cmd *cobra.Command, args []string, list []setting) (config, erro
 		return c, err
 	}
 	return c, c.read(file)
+}
+
+// environmentConfig collects what the environment says, before defaults.
+func environmentConfig(list []setting) (config, error) {
+	c := config{viper.New(), list}
+	if err := checkEnvironment(os.Environ()); err != nil {
+		return c, err
+	}
+	for _, s := range list {
+		c.values.SetDefault(s.key, s.value)
+		if err := c.values.BindEnv(s.key, envName(s.key)); err != nil {
+			return c, err
+		}
+	}
+	return c, nil
 }
 
 // fileConfig is what one coordinator's file says. The environment goes before it in how
@@ -122,6 +133,11 @@ func (c config) read(file string) error {
 	if err != nil {
 		return fmt.Errorf("configuration: %w", err)
 	}
+	return c.take(file, b)
+}
+
+// take takes up the values of a configuration file that was read.
+func (c config) take(file string, b []byte) error {
 	var keys []string
 	for _, s := range c.known {
 		keys = append(keys, s.key)
@@ -150,7 +166,32 @@ func (c config) read(file string) error {
 	if err := errors.Join(errs...); err != nil {
 		return err
 	}
+	c.values.SetConfigFile(file)
 	return c.values.MergeConfigMap(nested)
+}
+
+// guard is for daemons and for commands that sign: no core image is made of this process,
+// and a configuration is refused of which others can change a file, itself or any that it
+// names but records.
+func (c config) guard() error {
+	if err := noDumps(); err != nil {
+		return err
+	}
+	files := []string{c.values.ConfigFileUsed()}
+	for _, s := range c.known {
+		if s.path && !s.list && !strings.HasPrefix(s.key, "data.t") && !strings.Contains(c.text(s.key), "://") {
+			files = append(files, c.text(s.key))
+		}
+	}
+	for _, file := range files {
+		if file == "" {
+			continue
+		}
+		if err := setup.Trust(file); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // below makes the relative paths of a value start at a folder.

@@ -82,7 +82,7 @@ func serve(ctx context.Context, cmd *cobra.Command, c config) error {
 	}
 	s := &service{server: rpc.New(logger), logger: logger, address: c.text("listen"), open: make(chan struct{}, 1),
 		listening: make(chan struct{}), files: map[string]servedFiles{}}
-	names := map[string]string{}
+	names, hospitals := map[string]string{}, 0
 	for _, one := range all {
 		f, err := loadCoordinator(one.config, logger)
 		if err != nil {
@@ -92,7 +92,11 @@ func serve(ctx context.Context, cmd *cobra.Command, c config) error {
 			return fmt.Errorf("%s: federation %s is that of %s too", one.folder, f.Charter.Federation, other)
 		}
 		names[f.Charter.Federation], s.files[one.folder] = one.folder, f
+		hospitals += len(f.Charter.Members)
 		tuneCollector(f.plan)
+	}
+	if err := s.server.Reserve(hospitals); err != nil {
+		return err
 	}
 	if s.tls, err = serverTLS(c, all); err != nil {
 		return err
@@ -215,6 +219,9 @@ func tryLead(ctx context.Context, c config, cfg coordinator.Config) (*coordinato
 
 // serverTLS has one certificate for all federations, and admits the hospitals of each.
 func serverTLS(c config, all []folderConfig) (*tls.Config, error) {
+	if err := c.guard(); err != nil {
+		return nil, err
+	}
 	cert, err := setup.LoadKeyPair(c.text("tls.cert"), c.text("tls.key"))
 	if err != nil {
 		return nil, err
@@ -241,6 +248,9 @@ func loadCoordinator(c config, logger *slog.Logger) (servedFiles, error) {
 	fail := func(err error) (servedFiles, error) { return servedFiles{}, err }
 	err := c.require("listen", "storage", "charter", "countersignatures", "plan", "log_key", "tls.cert", "tls.key", "tls.ca")
 	if err != nil {
+		return fail(err)
+	}
+	if err := c.guard(); err != nil {
 		return fail(err)
 	}
 	charter, err := setup.LoadCharter(c.text("charter"))

@@ -99,7 +99,7 @@ func runDemo(ctx context.Context, o demoOptions, out *output) error {
 	showDemoStart(out, site, resumed)
 	result, err := runSite(ctx, o, site, out, started)
 	if err != nil {
-		return fmt.Errorf("%w\n%s", err, demoAdvice(site))
+		return errors.Join(err, errors.New(demoAdvice(site)))
 	}
 	if err := file.write(result); err != nil {
 		return err

@@ -28,6 +28,7 @@ type demoResult struct {
 	Abandoned          int            `json:"abandoned"`
 	WallSeconds        float64        `json:"wall_seconds"`
 	Log                demoLog        `json:"log"`
+	Charter            string         `json:"charter"` // digest of the one in force, for `atrium audit`
 	StateDir           string         `json:"state_dir"`
 	Store              string         `json:"store"` // the coordinator's storage, for `atrium audit`
 	Snapshot           string         `json:"snapshot"`
@@ -58,7 +59,7 @@ type demoLog struct {
 func collectResult(site demoSite, f *follower, head demoLog, lost func(string) string, started time.Time) (demoResult, error) {
 	s := f.state
 	r := demoResult{Rounds: s.Trained, Version: s.Model.Number, Reason: s.Finished, AllRounds: s.Round.Number, Abandoned: f.abandoned,
-		Log: head, StateDir: site.Dir, Store: site.store(), Seed: site.Seed, Snapshot: site.store() + "/" + storage.ModelSegment(s.Model.Snapshot)}
+		Log: head, Charter: s.Charter.Digest().String(), StateDir: site.Dir, Store: site.store(), Seed: site.Seed, Snapshot: site.store() + "/" + storage.ModelSegment(s.Model.Snapshot)}
 	if n := len(f.evaluations); n > 0 && f.evaluations[n-1].Trained == s.Trained {
 		r.PooledAUCEncrypted = f.evaluations[n-1].AUC
 	}

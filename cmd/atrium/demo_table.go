@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"path/filepath"
 	"slices"
 	"strings"
 )
@@ -49,8 +50,9 @@ func showDemoResult(out *output, r demoResult) {
 		out.line("%s", line)
 	}
 	out.line("")
-	out.line("next: atrium audit verify --storage %s", r.Store)
-	out.line("      atrium audit replay --storage %s", r.Store)
+	anchor := fmt.Sprintf("--charter-digest %s --checkpoint %s", r.Charter, keptIn(filepath.Join(r.StateDir, demoFederation, "hospitals")))
+	out.line("next: atrium audit verify --storage %s %s", r.Store, anchor)
+	out.line("      atrium audit replay --storage %s %s", r.Store, anchor)
 	out.line("      atrium audit show --storage %s --round %d", r.Store, r.AllRounds)
 	out.line("      atrium coordinator status --storage %s", r.Store)
 }

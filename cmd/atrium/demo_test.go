@@ -121,7 +121,8 @@ func (d *demo) kill(names ...string) {
 func requireAudit(t *testing.T, r demoResult) {
 	t.Helper()
 	for _, what := range []string{"verify", "replay"} {
-		out, err := exec.Command("atrium", "audit", what, "--storage", r.Store).CombinedOutput()
+		args := append([]string{"audit", what, "--storage", r.Store}, anchored(t, filepath.Join(r.StateDir, demoFederation))...)
+		out, err := exec.Command("atrium", args...).CombinedOutput()
 		if err != nil || !strings.Contains(string(out), "OK: ") {
 			t.Errorf("audit %s: %v\n%s", what, err, out)
 		}

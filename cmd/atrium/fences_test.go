@@ -13,6 +13,8 @@ import (
 // floors orders the packages: each may import only packages with a smaller number.
 // Below 10 is floor 0: pure, the standard library and gonum only.
 var floors = map[string]int{
+	"privacy/secrecy": -1,
+
 	"aggregation":            0,
 	"aggregation/fixedpoint": 0,
 	"aggregation/robust":     0,

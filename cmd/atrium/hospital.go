@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"crypto/ed25519"
 	"errors"
 	"fmt"
 	"math"
@@ -14,11 +15,12 @@ import (
 
 	"atrium/client"
 	"atrium/client/train/external"
+	"atrium/coordinator/federation"
 	"atrium/coordinator/setup"
 )
 
 func newHospitalCommand() *cobra.Command {
-	return group("hospital", "A hospital's side", newRunCommand(), newHospitalStatusCommand(), newHospitalCharterCommand(),
+	return group("hospital", "A hospital's side", newRunCommand(), newHospitalStatusCommand(), newHospitalCheckpointCommand(), newHospitalCharterCommand(),
 		newHospitalBackupCommand(), newHospitalRestoreCommand(), newRecoverCommand())
 }
 
@@ -129,6 +131,9 @@ func loadHospital(cmd *cobra.Command, c config) (client.Config, error) {
 	if err != nil {
 		return cfg, err
 	}
+	if err := c.guard(); err != nil {
+		return cfg, err
+	}
 	if cfg.Logger, err = c.logger(cmd); err != nil {
 		return cfg, err
 	}
@@ -169,7 +174,19 @@ func loadHospital(cmd *cobra.Command, c config) (client.Config, error) {
 	if cfg.Identity, err = setup.LoadIdentity(c.text("identity_key")); err != nil {
 		return cfg, err
 	}
+	warnOfPeers(cfg, c.text("policy"))
 	return cfg, loadTLS(&cfg, c)
+}
+
+// warnOfPeers says at the start what would otherwise be found out in the first round.
+func warnOfPeers(cfg client.Config, file string) {
+	self := federation.NewHospitalID(cfg.Charter.Federation, cfg.Identity.Public().(ed25519.PublicKey))
+	for i, group := range cfg.Charter.Groups {
+		if err := cfg.Policy.JudgeGroup(cfg.Charter, self, group); err != nil {
+			cfg.Logger.Warn("the policy lets no sum of a group be opened: compare fingerprints with the people of other hospitals and list them in peers",
+				"group", i, "error", err, "policy", file)
+		}
+	}
 }
 
 // loadProgram reads what this hospital's configuration says about its trainer.

@@ -56,6 +56,9 @@ func approve(cmd *cobra.Command, c config, file, out string, yes bool) (err erro
 	if err := c.require("name", "charter", "identity_key", "state"); err != nil {
 		return err
 	}
+	if err := c.guard(); err != nil {
+		return err
+	}
 	terms, err := setup.LoadTerms(file)
 	if err != nil {
 		return err

@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"atrium/client"
+	"atrium/coordinator/federation"
 )
 
 func newHospitalStatusCommand() *cobra.Command {
@@ -56,10 +57,18 @@ FOLDER is the folder of an atrium.yaml and stands for --config.`,
 // hospitalStatus is what a state directory says; a part is null when the daemon has not
 // written it yet.
 type hospitalStatus struct {
-	State   string         `json:"state"`
-	Running bool           `json:"running"`
-	Daemon  *client.Status `json:"daemon"`
-	Report  *client.Report `json:"report"`
+	State      string          `json:"state"`
+	Running    bool            `json:"running"`
+	Daemon     *client.Status  `json:"daemon"`
+	Checkpoint *keptCheckpoint `json:"checkpoint"`
+	Report     *client.Report  `json:"report"`
+}
+
+// keptCheckpoint is the largest part of the log that the daemon verified.
+type keptCheckpoint struct {
+	Size     int64             `json:"size"` // entries
+	Root     federation.Digest `json:"root"`
+	Cosigned string            `json:"cosigned"` // RFC 3339, UTC
 }
 
 func readHospital(state string) (hospitalStatus, error) {
@@ -72,6 +81,9 @@ func readHospital(state string) (hospitalStatus, error) {
 		out.Daemon = &status
 	} else if !errors.Is(err, fs.ErrNotExist) {
 		return out, err
+	}
+	if k, err := client.ReadCheckpoint(state); err == nil && len(k.Cosignatures) > 0 { // a copy; a damaged one is no trouble of the daemon's
+		out.Checkpoint = &keptCheckpoint{k.Size, federation.Digest(k.Root), k.Cosignatures[0].Time.Format(time.RFC3339)}
 	}
 	report, err := client.ReadReport(state)
 	if err == nil {
@@ -134,12 +146,16 @@ func (o *output) hospital(s hospitalStatus, now time.Time) {
 		{"hospital", d.Hospital},
 		{"pseudonym", d.Pseudonym},
 		{"federation", d.Federation},
+		{"charter", fmt.Sprintf("%s, epoch %d", d.Charter, d.Epoch)},
 		{"daemon", running},
 		{"doing", fmt.Sprintf("%s, round %d, since %s", d.Doing, d.Round, since(d.Since, now))},
 		{"connected", connected},
 		{"last error", d.LastError},
 		{"refused", d.Refused},
+		{"summed", summedWords(*d)},
+		{"weight", weightWords(*d)},
 		{"sent", fmt.Sprintf("%d bytes", d.BytesSent)},
+		{"checkpoint", checkpointText(s.Checkpoint, now)},
 	})
 	if r := s.Report; r != nil {
 		o.line("")
@@ -153,6 +169,29 @@ func (o *output) hospital(s hospitalStatus, now time.Time) {
 			o.pairs([][2]string{{"fine-tuned", fmt.Sprintf("AUC %s, accuracy %.3f: %s", score(r.AUCTuned), *r.AccuracyTuned, client.TunedFile)}})
 		}
 	}
+}
+
+// checkpointText says up to where this hospital holds the coordinator to the log.
+func checkpointText(c *keptCheckpoint, now time.Time) string {
+	if c == nil {
+		return ""
+	}
+	return fmt.Sprintf("%d entries, root %s, cosigned %s", c.Size, c.Root, since(c.Cosigned, now))
+}
+
+// summedWords says how often the hospital was in the sum of a round that it joined in time.
+func summedWords(s client.Status) string {
+	if s.Joined == 0 {
+		return ""
+	}
+	return fmt.Sprintf("%d of %d rounds that it joined in time, left out of %d", s.Joined-s.LeftOut, s.Joined, s.LeftOut)
+}
+
+func weightWords(s client.Status) string {
+	if s.ShareRound == 0 {
+		return ""
+	}
+	return fmt.Sprintf("%.1f %% of round %d's", 100*s.Share, s.ShareRound)
 }
 
 func since(stamp string, now time.Time) string {

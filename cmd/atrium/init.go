@@ -168,6 +168,6 @@ func (o *output) made(r setup.Result, dir string, data bool) {
 		"  atrium coordinator serve " + filepath.Join(dir, "coordinator"),
 		"  atrium hospital run " + first + "   # and so for each hospital, on its own machine",
 		"  atrium coordinator status " + filepath.Join(dir, "coordinator"),
-		"  atrium audit verify --state " + dir + " --charter-digest " + c.Digest().String(),
+		"  atrium audit verify --state " + dir + " --charter-digest " + c.Digest().String() + " --checkpoint " + keptIn(filepath.Join(dir, "hospitals")),
 		"  # then keep " + filepath.Join(dir, "ca.key") + " where no network reaches it"})
 }

@@ -5,7 +5,7 @@
 // the packages below; it decides nothing about rounds and holds no arithmetic. Viper is
 // used here and nowhere else; output.go has the rules of what is printed.
 //
-// Exit status: 0 done, 1 an error, 2 wrong usage. SIGINT and SIGTERM end a command in
+// Exit status: 0 done, 1 an error, 2 wrong usage, 3 an audit without an anchor. SIGINT and SIGTERM end a command in
 // order; a second one ends it at once.
 package main
 

@@ -76,6 +76,7 @@ type planCheck struct {
 	Rule       string               `json:"rule"`
 	Clip       float64              `json:"clip"` // the greatest, where it follows the sum
 	ClipLeast  float64              `json:"clip_least,omitempty"`
+	Weight     string               `json:"weight"`    // of an update, in words
 	Groups     int                  `json:"groups"`    // that the rule needs
 	LocalCount int                  `json:"local"`     // parameters that never leave a hospital
 	Hospitals  int                  `json:"hospitals"` // of the largest group that the sizes are for
@@ -148,7 +149,7 @@ hospital's records must have.`,
 func checkPlan(p federation.Plan, hospitals int) (planCheck, error) {
 	c := planCheck{Name: p.Name, Digest: p.Digest(), Model: modelWords(p.Model), Parameters: p.Model.ParameterCount(p.Inputs()), Trained: p.TrainedCount(),
 		External: p.Model.Kind == federation.External, Base: p.Model.Base,
-		ModelBytes: 4 * (p.ParameterCount() + models.StateCount(p)), Rule: p.Aggregation.Rule, Clip: p.Privacy.Clip, ClipLeast: p.Privacy.ClipLeast, Groups: p.Aggregation.Groups(),
+		ModelBytes: 4 * (p.ParameterCount() + models.StateCount(p)), Rule: p.Aggregation.Rule, Clip: p.Privacy.Clip, ClipLeast: p.Privacy.ClipLeast, Weight: p.Privacy.WeightWords(), Groups: p.Aggregation.Groups(),
 		LocalCount: p.TrainedCount() - p.SharedCount(), Hospitals: hospitals, Columns: p.Features, Label: p.Label, Shape: p.Model.Input.Shape, Classes: p.Model.Classes, MinRecords: p.Privacy.MinRecords,
 		Schedule: scheduleWords(p)}
 	for _, kind := range []federation.RoundKind{federation.Statistics, federation.Train, federation.Evaluate} {
@@ -230,6 +231,7 @@ func (o *output) planCheck(c planCheck) {
 		{"trained", trainedWords(c)},
 		{"rule", ruleWords(c)},
 		{"clip", clipWords(c)},
+		{"weight", c.Weight},
 		{"schedule", c.Schedule[0]},
 	})
 	for _, line := range c.Schedule[1:] {
@@ -356,6 +358,9 @@ func planKeys(p federation.Plan) (map[string]string, error) {
 		out[fmt.Sprintf("features.%s.position", f.Name)] = fmt.Sprint(i + 1)
 	}
 	flatten("", root, out)
+	if p.Privacy.Weight == federation.WeightRecords {
+		out["privacy.weight"] = `"records"`
+	}
 	return out, nil
 }
 

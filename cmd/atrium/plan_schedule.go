@@ -72,10 +72,11 @@ func changeMeans(key string) string {
 		"schedule.cohort.extra": "share that is asked beyond them",
 		"schedule.cohort.seed":  "another draw",
 		"schedule.deadline":     "how long train rounds wait for updates, from what earlier ones took",
+		"privacy.weight":        "what an update weighs, and so what a reader of the log learns of counts",
 		"schedule.stop":         "when the plan ends before its last round",
 		"local.partial_work":    "how little of a round a slow hospital may do",
 	} {
-		if strings.HasPrefix(key, prefix) {
+		if key == prefix || strings.HasPrefix(key, prefix+".") {
 			return words
 		}
 	}

@@ -60,7 +60,7 @@ verify" refuses a batch with two.`,
 			if err != nil {
 				return err
 			}
-			newOutput(cmd).line("%s", text)
+			newOutput(cmd).text(text)
 			return nil
 		},
 	}

@@ -58,7 +58,8 @@ func TestPoliciesSuffice(t *testing.T) {
 	requireVersion(t, r, 1)
 	s.write(t, "audit.yaml", fmt.Sprintf("s3:\n  endpoint: [%s]\n  ca: minio/certs/public.crt\n  pointers: %s\n  credentials: audit\n", s.Endpoints[0], s.pointers))
 	for _, what := range []string{"verify", "replay"} {
-		has(t, s.atrium(t, false, "audit", what, "--storage", place, "--config", filepath.Join(s.dir, "audit.yaml")), "OK: ")
+		args := append([]string{"audit", what, "--storage", place, "--config", filepath.Join(s.dir, "audit.yaml")}, anchored(t, filepath.Join(dir, demoFederation))...)
+		has(t, s.atrium(t, false, args...), "OK: ")
 	}
 	// No policy forbids to write over a batch, but even one that was put back shows.
 	log, err := s.As(s.keys["log"])

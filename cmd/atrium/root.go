@@ -9,8 +9,9 @@ import (
 
 // Exit statuses.
 const (
-	exitFailure = 1
-	exitUsage   = 2
+	exitFailure    = 1
+	exitUsage      = 2
+	exitUnanchored = 3
 )
 
 // errUsage marks errors of whoever typed the command.

@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -70,10 +71,11 @@ func TestDemoOnS3(t *testing.T) {
 	if r.Store != place || !strings.HasPrefix(r.Snapshot, place+"/models/") {
 		t.Errorf("store %s, snapshot %s", r.Store, r.Snapshot)
 	}
+	anchor := anchored(t, filepath.Join(dir, demoFederation))
 	for _, where := range [][]string{{"--storage", place, "--config", s.config}, {"--state", dir}, {"--config", filepath.Join(dir, "federation/coordinator/atrium.yaml")}} {
-		has(t, s.atrium(t, false, append([]string{"audit", "verify"}, where...)...), "OK: 3 rounds, 2 versions, log size ")
+		has(t, s.atrium(t, false, slices.Concat([]string{"audit", "verify"}, where, anchor)...), "OK: 3 rounds, 2 versions, log size ")
 	}
-	has(t, s.atrium(t, false, "audit", "replay", "--storage", place, "--config", s.config), "OK: 2 versions and 1 evaluations re-derived bit for bit")
+	has(t, s.atrium(t, false, append([]string{"audit", "replay", "--storage", place, "--config", s.config}, anchor...)...), "OK: 2 versions and 1 evaluations re-derived bit for bit")
 	has(t, s.atrium(t, false, "audit", "show", "--state", dir), "the plan ended")
 	has(t, s.atrium(t, false, "coordinator", "status", filepath.Join(dir, "federation/coordinator")), "1 of 1 rounds")
 	s.keepsSecret(t, dir)

@@ -93,11 +93,7 @@ func TestTakeoverOnFourNodes(t *testing.T) {
 			t.Errorf("%v ends with status %d", d.cmd.Args, got)
 		}
 	}
-	for _, command := range []string{"verify", "replay"} {
-		if out, _ := ran(t, 0, "audit", command, "--storage", place, "--config", config); !strings.Contains(out, "\nOK: ") {
-			t.Errorf("audit %s:\n%s", command, out)
-		}
-	}
+	s.audits("--storage", place, "--config", config)
 }
 
 // followAt opens the log of a site in a store.

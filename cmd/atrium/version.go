@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"atrium/client/train"
+	"atrium/privacy/secrecy"
 )
 
 func newVersionCommand() *cobra.Command {
@@ -16,6 +17,7 @@ func newVersionCommand() *cobra.Command {
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			newOutput(cmd).line("%s", versionLine())
 			newOutput(cmd).line("matrices are multiplied by %s", train.BLAS())
+			newOutput(cmd).line("what secrets leave in memory is erased: %v", secrecy.Erases)
 			return nil
 		}}
 }

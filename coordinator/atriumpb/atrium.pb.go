@@ -324,8 +324,8 @@ func (x *Work) GetParameters() []byte {
 type Message struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Federation    string                 `protobuf:"bytes,1,opt,name=federation,proto3" json:"federation,omitempty"`
-	Kind          string                 `protobuf:"bytes,2,opt,name=kind,proto3" json:"kind,omitempty"`     // "join", "decline", "ready", "vouch", "burn" or "derived"; of Recall: "send", "burn" or "join"
-	Signed        []byte                 `protobuf:"bytes,3,opt,name=signed,proto3" json:"signed,omitempty"` // canonical bytes of a signed message
+	Kind          string                 `protobuf:"bytes,2,opt,name=kind,proto3" json:"kind,omitempty"`     // "join", "decline", "ready", "vouch", "burn" or "derived"; of Recall: "send", "burn", "stood" or "join"
+	Signed        []byte                 `protobuf:"bytes,3,opt,name=signed,proto3" json:"signed,omitempty"` // canonical bytes of a signed message; of stood the digests of manifest and candidate
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }

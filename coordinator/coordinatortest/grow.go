@@ -29,11 +29,12 @@ type Federation struct {
 	Charter   federation.Charter
 	Plan      federation.Plan
 	Hospitals map[federation.HospitalID]ed25519.PrivateKey
+	Reason    string // of their declines
 }
 
 // New makes a bucket hold a new federation with keys that are the same in every run.
 func New(ctx context.Context, bucket storage.Bucket, hospitals int) (*Federation, error) {
-	f := &Federation{Bucket: bucket, Plan: plan(), Hospitals: map[federation.HospitalID]ed25519.PrivateKey{}}
+	f := &Federation{Bucket: bucket, Plan: plan(), Hospitals: map[federation.HospitalID]ed25519.PrivateKey{}, Reason: "fewer than 10 eligible records"}
 	seed := sha256.Sum256([]byte("log"))
 	var err error
 	if f.Key, err = roundlog.GenerateKey("atrium/test", &fixed{seed[:]}); err != nil {
@@ -183,7 +184,7 @@ func (g *grower) round(ctx context.Context) error {
 		}
 	}
 	for _, m := range g.Charter.Members[:len(g.Charter.Members)-g.Charter.MinCohort+1] {
-		decline := federation.Decline{V: 1, Header: header, Hospital: m.ID, Role: federation.RoleUpdate, Reason: "fewer than 10 eligible records"}
+		decline := federation.Decline{V: 1, Header: header, Hospital: m.ID, Role: federation.RoleUpdate, Reason: g.Reason}
 		digest, err := message(ctx, g, m.ID, decline)
 		if err != nil {
 			return err

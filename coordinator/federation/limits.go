@@ -37,6 +37,7 @@ const (
 	MaxGroupFields    = 1 << 27             // parameters of all groups that a robust rule holds: 512 MiB, twice that with 32 bits
 	MaxPlanBytes      = 4 << 20             // a plan lists every feature
 	MaxDeadlineSecond = 7 * 86400           // one phase of one round
+	MaxPatience       = 366 * 86400         // seconds that hospitals may keep a plan waiting
 	MaxRetentionDays  = 36_500              // a hundred years of ciphertexts
 	MaxReason         = 512                 // bytes of a reason in words
 	MaxExtra          = 4                   // hospitals asked beyond one that is wanted

@@ -66,8 +66,9 @@ type Submission struct {
 	Manifest  Digest     `json:"manifest"`
 	Hospital  HospitalID `json:"hospital"`
 	Group     int        `json:"group"`
-	Segments  []Digest   `json:"segments"`  // of the ciphertext, in order
-	Envelopes []Digest   `json:"envelopes"` // by custodian of the charter; zero where none was sealed
+	Segments  []Digest   `json:"segments"`       // of the ciphertext, in order
+	Envelopes []Digest   `json:"envelopes"`      // by custodian of the charter; zero where none was sealed
+	Band      int        `json:"band,omitempty"` // its weight, where the plan has weights declared; see Plan.CheckBand
 }
 
 // UpdateRoot commits to the ciphertext.

@@ -29,7 +29,15 @@ func (l Local) StepsWithin(n int, updates, spent, step time.Duration) (steps int
 	}
 	budget := time.Duration(budgetShare*float64(updates)) - spent
 	steps = int(min(max(budget/step, 0), time.Duration(all)))
-	return steps, steps >= max(1, int(math.Ceil(l.PartialWork.Least*float64(all)-1e-9)))
+	return steps, steps >= l.leastSteps(all)
+}
+
+// leastSteps is how many of so many steps a hospital must take.
+func (l Local) leastSteps(all int) int {
+	if !l.PartialWork.On() {
+		return all
+	}
+	return max(1, int(math.Ceil(l.PartialWork.Least*float64(all)-1e-9)))
 }
 
 // InSteps is local training of so many steps instead of a whole round's.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"time"
 
 	"atrium/aggregation/fixedpoint"
 )
@@ -59,6 +60,7 @@ type Privacy struct {
 	Bits       int     `json:"bits"`                 // 8, 16, 24 or 32 bits a value
 	Clip       float64 `json:"clip"`                 // bound on the magnitude of each coordinate of a model delta
 	ClipLeast  float64 `json:"clip_least,omitempty"` // above 0: the clip follows the last aggregate, from here to Clip
+	Weight     string  `json:"weight,omitempty"`     // WeightRecords, WeightBands or WeightEqual
 	WeightCap  int     `json:"weight_cap"`           // records that count at most for one hospital
 	MinRecords int     `json:"min_records"`          // a hospital with fewer eligible records declines
 }
@@ -72,9 +74,21 @@ type Schedule struct {
 	OpenSeconds   int `json:"open_seconds"`   // deadline of each half of Opening
 	GraceSeconds  int `json:"grace_seconds"`  // how long a phase waits for a hospital whose connection is gone
 
+	// PatienceSeconds is how long hospitals that decline may keep the plan waiting, where the
+	// charter sums all of a group or none, before it counts as paused; 0: a day.
+	PatienceSeconds int `json:"patience_seconds,omitempty"`
+
 	Deadline Deadline `json:"deadline,omitzero"` // zero: UpdateSeconds
 	Cohort   Cohort   `json:"cohort,omitzero"`   // zero: every hospital takes part in every round
 	Stop     Stop     `json:"stop,omitzero"`     // zero: every round is trained
+}
+
+// Patience is how long hospitals that decline may keep the plan waiting.
+func (s Schedule) Patience() time.Duration {
+	if s.PatienceSeconds == 0 {
+		return 24 * time.Hour
+	}
+	return time.Duration(s.PatienceSeconds) * time.Second
 }
 
 // Digest names the plan.
@@ -208,6 +222,8 @@ func (p Privacy) validate() error {
 		return bad("privacy.clip", "%v: want %v to 1e6", p.Clip, fixedpoint.MinClip)
 	case p.ClipLeast != 0 && !(p.ClipLeast >= fixedpoint.MinClip && p.ClipLeast <= p.Clip):
 		return bad("privacy.clip_least", "%v: want %v to the greatest clip (%v)", p.ClipLeast, fixedpoint.MinClip, p.Clip)
+	case p.Weight != WeightRecords && p.Weight != WeightBands && p.Weight != WeightEqual:
+		return bad("privacy.weight", "%q: want records, %s or %s", p.Weight, WeightBands, WeightEqual)
 	case p.WeightCap < 1 || p.WeightCap > p.maxWeight():
 		return bad("privacy.weight_cap", "%d: want 1 to %d with %d bits", p.WeightCap, p.maxWeight(), p.Bits)
 	case p.MinRecords < 1 || p.MinRecords > p.WeightCap:
@@ -235,6 +251,9 @@ func (s Schedule) validate() error {
 		if d.seconds < 1 || d.seconds > MaxDeadlineSecond {
 			return bad("schedule."+d.key+"_seconds", "%d: want 1 to %d", d.seconds, MaxDeadlineSecond)
 		}
+	}
+	if s.PatienceSeconds < 0 || s.PatienceSeconds > MaxPatience {
+		return bad("schedule.patience_seconds", "%d: want 0 (a day) to %d", s.PatienceSeconds, MaxPatience)
 	}
 	return errors.Join(s.Deadline.validate(s.UpdateSeconds), s.Cohort.validate(), s.Stop.validate(s.EvaluateEvery))
 }

@@ -169,6 +169,7 @@ func TestPlanRefusals(t *testing.T) {
 		{"privacy.clip_least", func(p *Plan) { p.Privacy.ClipLeast = 1e-40 }},
 		{"privacy.clip_least", func(p *Plan) { p.Privacy.ClipLeast = math.NaN() }},
 		{"privacy.clip_least", func(p *Plan) { p.Privacy.ClipLeast = -1 }},
+		{"privacy.weight", func(p *Plan) { p.Privacy.Weight = "records" }}, // no word is records
 		{"privacy.weight_cap", func(p *Plan) { p.Privacy.WeightCap = 1 << 16 }},
 		{"privacy.min_records", func(p *Plan) { p.Privacy.MinRecords = 1025 }},
 		{"schedule.rounds", func(p *Plan) { p.Schedule.Rounds = 0 }},

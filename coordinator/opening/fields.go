@@ -65,6 +65,7 @@ type Sum struct {
 	Groups     []GroupResult           // one a group of the charter
 	Used       []federation.HospitalID // custodians whose share sums agree with the result
 	Wrong      []federation.HospitalID // custodians whose share sums do not
+	Final      bool                    // each group holds or fails a gate: other share sums would open the same
 
 	format fixedpoint.Format
 	fields []fields    // one, or one a group where groups are kept apart
@@ -141,3 +142,10 @@ func (s Sum) group(g int, dst []float64, from int) error {
 
 // Note gives the reasons of the groups that are left out, in words; empty if none.
 func (s Sum) Note() string { return reasons(s.Groups) }
+
+// Settled reports whether nothing would change with more share sums than so many: each group
+// holds or fails a gate, or as many are there as show that a group which does not open never
+// will (f of them may be wrong).
+func (s Sum) Settled(c federation.Charter, sends int) bool {
+	return s.Final || sends >= min(len(c.Custodians), c.Threshold+c.MaxHostile)
+}

@@ -2,6 +2,7 @@ package opening
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 
@@ -39,6 +40,7 @@ type opener struct {
 type openedGroup struct {
 	result GroupResult
 	wrong  []federation.HospitalID
+	gate   bool // it opened, and fails a gate
 }
 
 // group is a group while it is opened.
@@ -48,6 +50,7 @@ type group struct {
 	n       int // submitters
 	key     *he.KeySum
 	refused error // why it is left out
+	gates   *gates
 	mu      sync.Mutex
 	added   map[int]bool // parts that are in the sum, by first block
 }
@@ -55,7 +58,7 @@ type group struct {
 // open adds a group to the sum. The error is of the machine that we run on; what is
 // wrong with the group is its result's Reason.
 func (o *opener) open(ctx context.Context, number int, answers []ShareSums) (openedGroup, error) {
-	g := &group{opener: o, number: number, n: len(o.round.Candidate.Groups[number]), added: map[int]bool{}}
+	g := &group{opener: o, number: number, n: len(o.round.Candidate.Groups[number]), added: map[int]bool{}, gates: o.round.gates(number)}
 	candidates, points, err := o.round.keySums(number, answers)
 	if err != nil && !refusedSum(err) {
 		return openedGroup{}, err
@@ -81,8 +84,11 @@ func (o *opener) open(ctx context.Context, number int, answers []ShareSums) (ope
 		}
 		g.work(s, sums)
 	}
+	if g.refused == nil {
+		g.refused = g.gates.judge()
+	}
 	if g.refused != nil {
-		out.result.Reason, out.wrong = g.refused.Error(), nil
+		out.result.Reason, out.wrong, out.gate = g.refused.Error(), nil, errors.Is(g.refused, ErrGate)
 		return out, g.takeBack(ctx)
 	}
 	out.result.Submitters = g.n
@@ -114,6 +120,7 @@ func (g *group) work(s segment, sums []*he.Sum) {
 			return err
 		}
 		g.sum.of(g.number).add(p.from, values)
+		g.gates.add(p.from, values)
 		g.mu.Lock()
 		defer g.mu.Unlock()
 		g.added[p.first] = true

@@ -58,16 +58,17 @@ func (r Round) lists(ctx context.Context, b storage.Bucket, params *he.Parameter
 func open(ctx context.Context, r Round, params *he.Parameters, answers []ShareSums, from source) (Sum, error) {
 	out := newSum(r)
 	o := opener{round: r, params: params, segments: segments(params), source: from, sum: &out}
+	out.Final = true
 	wrong := map[federation.HospitalID]bool{}
 	for g, members := range r.Candidate.Groups {
 		result := GroupResult{Group: g, Reason: tooFew}
 		if len(members) > 0 {
-			opened, err := o.open(ctx, g, answers)
+			group, err := o.open(ctx, g, answers)
 			if err != nil {
 				return Sum{}, err
 			}
-			result = opened.result
-			for _, c := range opened.wrong {
+			result, out.Final = group.result, out.Final && (group.gate || group.result.Reason == "")
+			for _, c := range group.wrong {
 				wrong[c] = true
 			}
 		}
@@ -75,10 +76,19 @@ func open(ctx context.Context, r Round, params *he.Parameters, answers []ShareSu
 		out.Submitters += result.Submitters
 	}
 	out.sortCustodians(answers, wrong)
-	if out.Submitters == 0 {
-		return Sum{}, fmt.Errorf("%w: %s", ErrNotOpened, reasons(out.Groups))
+	return out, out.held()
+}
+
+// held is the error of a sum of which no group holds. It wraps ErrGate too where all of them
+// opened: then no other share sums will help.
+func (s Sum) held() error {
+	switch {
+	case s.Submitters > 0:
+		return nil
+	case s.Final:
+		return fmt.Errorf("%w: %w: %s", ErrNotOpened, ErrGate, reasons(s.Groups))
 	}
-	return out, nil
+	return fmt.Errorf("%w: %s", ErrNotOpened, reasons(s.Groups))
 }
 
 // refusedSum: errors that say that the sum itself is bad, not the machine we run on.

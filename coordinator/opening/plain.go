@@ -1,33 +1,70 @@
 package opening
 
-import "atrium/coordinator/federation"
+import (
+	"fmt"
 
-// Plain is the Sum that Open finds for ciphertexts of these fields, without any: for
-// rehearsals, in which nothing is encrypted. update is called once for each submitter of
-// r; its fields are those of the header's format, each within its bits.
-func Plain(r Round, update func(federation.HospitalID) ([]uint32, error)) (Sum, error) {
+	"atrium/aggregation/fixedpoint"
+	"atrium/coordinator/federation"
+	"atrium/privacy/he"
+)
+
+// Plain is the Sum that Open finds for ciphertexts of these fields, with the same range and
+// gates, without any: for rehearsals, in which nothing is encrypted. update is called once for
+// each submitter of r; what an honest one returns are fields of the header's format, a hostile
+// one may return anything.
+func Plain(r Round, update func(federation.HospitalID) ([]int64, error)) (Sum, error) {
 	out := newSum(r)
-	var wide []uint64
+	sums, words := make([]int64, r.Header.Format.Count()), []uint64(nil)
 	for g, members := range r.Candidate.Groups {
-		result := GroupResult{Group: g, Submitters: len(members)}
-		if len(members) == 0 {
-			result.Reason = tooFew
-		}
-		for _, m := range members {
-			fields, err := update(m.Hospital)
-			if err != nil {
-				return Sum{}, err
+		result := GroupResult{Group: g, Reason: tooFew}
+		if len(members) > 0 {
+			clear(sums)
+			for _, m := range members {
+				fields, err := update(m.Hospital)
+				if err != nil {
+					return Sum{}, err
+				}
+				for i, f := range fields {
+					sums[i] += f
+				}
 			}
-			wide = wide[:0]
-			for _, f := range fields {
-				wide = append(wide, uint64(f))
+			var err error
+			if words, err = r.plainGroup(words, sums, g); err == nil {
+				out.of(g).add(0, words)
+				result = GroupResult{Group: g, Submitters: len(members)}
+			} else {
+				result.Reason = err.Error()
 			}
-			out.of(g).add(0, wide)
 		}
 		out.Groups = append(out.Groups, result)
 		out.Submitters += result.Submitters
 	}
-	return out, nil
+	out.Final = true
+	return out, out.held()
+}
+
+// plainGroup returns the sums of a group in dst, if it holds.
+func (r Round) plainGroup(dst []uint64, sums []int64, group int) ([]uint64, error) {
+	gates := r.gates(group)
+	most := int64(gates.hospitals) * int64(fixedpoint.Max(r.Header.Format.Bits))
+	dst = dst[:0]
+	for i, s := range sums {
+		if s < 0 || s > most {
+			return dst, fmt.Errorf("%w: field %d", he.ErrRange, i)
+		}
+		dst = append(dst, uint64(s))
+	}
+	gates.add(0, dst)
+	return dst, gates.judge()
+}
+
+// Wide are fields as Plain wants them.
+func Wide(fields []uint32) []int64 {
+	wide := make([]int64, len(fields))
+	for i, f := range fields {
+		wide[i] = int64(f)
+	}
+	return wide
 }
 
 // tooFew is why a group that has no submitters is left out.

@@ -26,15 +26,15 @@ func TestPlainIsDecrypted(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		fields := map[federation.HospitalID][]uint32{}
+		fields := map[federation.HospitalID][]int64{}
 		for g, members := range s.round.Candidate.Groups {
 			for i, m := range members {
 				for index := range count {
-					fields[m.Hospital] = append(fields[m.Hospital], field(g, i, index))
+					fields[m.Hospital] = append(fields[m.Hospital], int64(field(g, i, index)))
 				}
 			}
 		}
-		plain, err := Plain(s.round, func(id federation.HospitalID) ([]uint32, error) { return fields[id], nil })
+		plain, err := Plain(s.round, func(id federation.HospitalID) ([]int64, error) { return fields[id], nil })
 		if err != nil {
 			t.Fatal(err)
 		}

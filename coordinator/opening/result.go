@@ -108,6 +108,15 @@ func (e *Evaluation) Metric(name string) *float64 {
 	return nil
 }
 
+// LastRound is one hospital's part in the last round that published.
+type LastRound struct {
+	Round  uint64               `json:"round"`
+	Kind   federation.RoundKind `json:"kind"`
+	Result federation.Digest    `json:"result"` // blob of the Result
+	Asked  bool                 `json:"asked"`  // for an update
+	Summed bool                 `json:"summed"`
+}
+
 // DecodeResult reads canonical bytes.
 func DecodeResult(b []byte) (Result, error) {
 	return federation.Decode[Result](b, federation.MaxManifestBytes)

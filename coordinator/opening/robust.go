@@ -78,7 +78,7 @@ func (g groups) read(from, n int) ([][]float64, error) {
 			return nil, err
 		}
 		for j, v := range points[i] {
-			points[i][j] = float64(v * float64(g.plan.Privacy.WeightCap))
+			points[i][j] = float64(v * float64(g.plan.Privacy.MostWeight()))
 		}
 		if err := aggregation.Mean(points[i], g.weights[i]); err != nil {
 			return nil, fmt.Errorf("group %d: %w", number, err)

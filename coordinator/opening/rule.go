@@ -64,12 +64,12 @@ type opened struct {
 	sum  Sum
 }
 
-// scaled reads sums of changes: hospitals scale by weight/cap, so that the clip holds for
-// the product.
+// scaled reads sums of changes: hospitals scale by their weight over the greatest one, so
+// that the clip holds for the product.
 func (s opened) scaled(dst []float64, from int) error {
 	err := s.sum.Values(dst, from)
 	for i, v := range dst {
-		dst[i] = float64(v * float64(s.plan.Privacy.WeightCap))
+		dst[i] = float64(v * float64(s.plan.Privacy.MostWeight()))
 	}
 	return err
 }

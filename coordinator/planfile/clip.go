@@ -53,6 +53,9 @@ func (d decoder) fillClip(auto bool, p *federation.Privacy) {
 
 // member returns the value of a key of a mapping, or nil.
 func (n *node) member(name string) *node {
+	if n == nil {
+		return nil
+	}
 	for _, m := range n.members {
 		if m.name == name {
 			return m.value

@@ -101,6 +101,7 @@ func ParsePlan(file string, b []byte) (federation.Plan, error) {
 	}
 	d, p := decoder{r, make(map[string]place)}, Defaults()
 	auto := readAutoClip(root)
+	readWeight(root)
 	d.value(root, "", reflect.ValueOf(&p).Elem())
 	if len(r.list) == 0 {
 		d.fillRule(&p.Aggregation)

@@ -98,6 +98,8 @@ func TestParsePlanErrors(t *testing.T) {
 		"most, fixed":      {"label:", "privacy: {clip: 1, clip_most: 2}\nlabel:", `p.yaml:9:20: privacy.clip_most: unknown key: did you mean "clip_least"?`},
 		"least 0":          {"label:", "privacy: {clip: auto, clip_least: 0}\nlabel:", `p.yaml:9:35: privacy.clip_least: 0: want more, or a fixed clip`},
 		"least above most": {"label:", "privacy: {clip: auto, clip_most: 0.1, clip_least: 0.2}\nlabel:", `p.yaml:9:51: privacy.clip_least: 0.2: want 1e-30 to the greatest clip (0.1)`},
+		"weight":           {"label:", "privacy: {weight: patients}\nlabel:", `p.yaml:9:19: privacy.weight: "patients": want records, bands or equal`},
+		"no weight":        {"label:", "privacy: {weight: ''}\nlabel:", `p.yaml:9:19: privacy.weight: "\"\"": want records, bands or equal`},
 		"several": {"local: {learning_rate: 1e-1, steps: 10}", "privacy: {bits: 12}\nschedule: {rounds: 0}\nlocal: {steps: 10}",
 			`p.yaml:10:17: privacy.bits: 12: want 8, 16, 24 or 32
 p.yaml:11:20: schedule.rounds: 0: want 1 to 100000
@@ -163,8 +165,8 @@ func awkward() federation.Plan {
 		Label:       federation.Label{Name: "y", Note: "? no"},
 		Local:       federation.Local{Optimiser: "sgd", LearningRate: 0.25, Epochs: 3, Batch: 32, ProxMu: 0.01, FineTune: 4},
 		Aggregation: federation.Aggregation{Rule: "fedavg", LearningRate: 0.5},
-		Privacy:     federation.Privacy{Bits: 24, Clip: 2.5, WeightCap: 2048, MinRecords: 20},
-		Schedule:    federation.Schedule{Rounds: 7, EvaluateEvery: 3, GatherSeconds: 1, UpdateSeconds: 2, OpenSeconds: 3, GraceSeconds: 4},
+		Privacy:     federation.Privacy{Bits: 24, Clip: 2.5, Weight: federation.WeightBands, WeightCap: 2048, MinRecords: 20},
+		Schedule:    federation.Schedule{Rounds: 7, EvaluateEvery: 3, GatherSeconds: 1, UpdateSeconds: 2, OpenSeconds: 3, GraceSeconds: 4, PatienceSeconds: 5},
 	}
 }
 

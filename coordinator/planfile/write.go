@@ -41,6 +41,7 @@ func WritePlan(p federation.Plan) []byte {
 	} else {
 		line("  "+keyClip, float(p.Privacy.Clip), "greatest change of one parameter in one round, or auto")
 	}
+	line("  "+keyWeight, weightWord(p.Privacy.Weight), "of an update: records (with which the log shows the count of who misses a round), bands (its power of two), or equal")
 	line("  weight_cap", p.Privacy.WeightCap, "records that count at most for one hospital")
 	line("  min_records", p.Privacy.MinRecords, "a hospital with fewer declines")
 	w.WriteString("\nschedule:\n")
@@ -50,6 +51,9 @@ func WritePlan(p federation.Plan) []byte {
 	line("  update_seconds", p.Schedule.UpdateSeconds, "for training and upload")
 	line("  open_seconds", p.Schedule.OpenSeconds, "for each half of opening the sum")
 	line("  grace_seconds", p.Schedule.GraceSeconds, "for a hospital whose connection is gone")
+	if p.Schedule.PatienceSeconds > 0 {
+		line("  patience_seconds", p.Schedule.PatienceSeconds, "for a hospital that declines, where all of a group are summed; then the plan is paused")
+	}
 	writeDeadline(line, p.Schedule.Deadline)
 	writeCohort(line, p.Schedule.Cohort)
 	writeStop(line, p.Schedule.Stop)

@@ -9,9 +9,16 @@ import (
 )
 
 // Advice says what a person can do when rounds do not end for want of somebody, and ""
-// while waiting may help. It is about the round that gathers past its deadline: a round
-// that is abandoned carries its advice in its reason.
+// while waiting may help. It is about a plan that is paused, and the round that gathers, or
+// in which custodians may send, past its deadline: a round that is abandoned carries its
+// advice in its reason.
 func Advice(s State, w When) string {
+	if paused := s.pausedAdvice(w); paused != "" {
+		return paused
+	}
+	if s.Stands() && w.past(s.Round.Deadline) {
+		return s.standing()
+	}
 	if s.Round.Phase != Gathering || !w.past(s.Round.Deadline) {
 		return ""
 	}
@@ -19,10 +26,29 @@ func Advice(s State, w When) string {
 	if missing := missingFrom(g.pin, g.cohort); len(missing) > 0 {
 		return s.stuck(missing)
 	}
+	if silent, _ := s.absent(); s.whole() && len(silent) > 0 {
+		return s.withoutCustodians(silent)
+	}
 	if len(s.mayBeReady()) >= s.Charter.Threshold {
 		return ""
 	}
 	return s.withoutCustodians(s.absentCustodians())
+}
+
+// standing is the way on from a candidate for which custodians were ready and did not send, or
+// sent what does not open.
+func (s State) standing() string {
+	who := slices.Concat(s.maySend(), s.mayBeReady())
+	if s.burning() {
+		who = s.askedToBurn()
+	}
+	switch {
+	case !s.Round.Phase.Running(), s.Round.Phase == Publishing && s.settled(len(s.Round.Sends)):
+		return ""
+	case len(who) > 0:
+		return fmt.Sprintf("%s can still end this round. %s", s.nameList(who), s.withoutCustodians(who))
+	}
+	return "Nobody is left who can send: the next charter ends this round. " + s.stuck(nil)
 }
 
 // patience is how many rounds are abandoned in a row before a reason says what to do.

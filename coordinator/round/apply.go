@@ -63,7 +63,7 @@ func applyPlan(s State, e Entry) (State, error) {
 	}
 	s.Plan, s.Schedule, s.Rule = e.Blob, *e.Schedule, e.Rule
 	s.Trained, s.Evaluated, s.Converged, s.Finished = 0, 0, false, ""
-	s.Scored, s.Took = Scored{}, nil
+	s.Scored, s.Took, s.Withheld = Scored{}, nil, nil
 	return s, nil
 }
 
@@ -133,7 +133,7 @@ func applyUpdate(s State, e Entry) (State, error) {
 		return s, fmt.Errorf("%s is not in the cohort or has submitted", e.Hospital)
 	}
 	s.Round.Updates = append(slices.Clone(s.Round.Updates), Held{e.Hospital, e.Blob})
-	return s.tookUpdate(e), nil
+	return s.tookUpdate(e).gives(e.Hospital), nil
 }
 
 func applyDiscard(s State, e Entry) (State, error) {
@@ -152,7 +152,7 @@ func applyDecline(s State, e Entry) (State, error) {
 	if s.Round.Phase == Gathering && e.Role == federation.RoleUpdate && s.draw().On() {
 		s.Round.Declines = append(slices.Clone(s.Round.Declines), Held{e.Hospital, e.Blob})
 	}
-	return s, nil
+	return s.withhold(e), nil
 }
 
 // without returns the list without what is of id; nil where nothing is left.

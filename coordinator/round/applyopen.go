@@ -27,6 +27,7 @@ func applyCandidate(s State, e Entry) (State, error) {
 	s = s.closes(e)
 	s.Round.Phase, s.Round.Candidate, s.Round.S, s.Round.Deadline = Opening, e.Blob, set, e.Deadline
 	s.Round.Tried++
+	s.Round.Dropped = append(slices.Clip(s.Round.Dropped), e.Hospitals...)
 	s.Round.Vouching = e.Bytes > federation.AddBytes
 	s.Round.Readies, s.Round.Vouches = nil, nil
 	return s, nil

@@ -210,7 +210,7 @@ func defeat(s State, w When) string {
 	var waited []federation.HospitalID // custodians whose word is outstanding
 	switch {
 	case s.Round.Phase == Gathering:
-		reason = s.gatheringDefeat()
+		reason = s.gatheringDefeat(w)
 	case s.Round.Phase == Collecting:
 		reason = s.collectingDefeat(w)
 	case s.Round.Phase == Opening && !s.Stands():
@@ -226,7 +226,10 @@ func defeat(s State, w When) string {
 
 // gatheringDefeat: those who declined keep the round from ever collecting. The next
 // round asks them again.
-func (s State) gatheringDefeat() string {
+func (s State) gatheringDefeat(w When) string {
+	if s.whole() {
+		return s.wholeDefeat(w)
+	}
 	pin := gathered(s).pin
 	groups, custodians := s.couldJoin(), s.mayBeReady()
 	for _, id := range s.Charter.Custodians {
@@ -268,10 +271,13 @@ func (s State) collectingDefeat(w When) string {
 	reachable := make([][]federation.HospitalID, len(s.Round.Cohort))
 	for g, group := range s.Round.Cohort {
 		for _, id := range group {
-			if _, ok := s.Round.Update(id); ok || slices.Contains(c.waiting, id) {
+			if _, ok := s.Round.Update(id); ok || slices.Contains(c.waiting, id) && !(s.whole() && w.gone(id)) {
 				reachable[g] = append(reachable[g], id)
 			}
 		}
+	}
+	if s.whole() {
+		return s.wholeMissing(c, reachable, w)
 	}
 	short := fmt.Sprintf("%d updates: %s", len(s.Round.Updates), s.tooFewGroups("reaches"))
 	if s.Round.Pinned != nil {
@@ -301,7 +307,7 @@ func (s State) readyDefeat(w When) string {
 		reason += ": " + c.problem
 	}
 	switch {
-	case clean+may < s.Charter.Threshold:
+	case clean+may < s.Charter.Threshold, clean >= s.Charter.Threshold && len(c.dropped) > 0:
 		return reason
 	case w.past(s.Round.Deadline):
 		return reason + " before the deadline"

@@ -235,7 +235,8 @@ func (ev RoundDefeated) decide(s State, w When) ([]Entry, error) {
 }
 
 // abandon ends the round and sets the earliest time of the next: at once after the
-// first failure in a row, then 1, 2, 4 … up to 64 seconds later.
+// first failure in a row, then 1, 2, 4 … up to 64 seconds later; later where it would ask
+// again who declined.
 func (s State) abandon(reason string, w When) Entry {
 	e := s.entry(Abandon, w)
 	e.Reason = clip(reason)
@@ -246,7 +247,7 @@ func (s State) abandon(reason string, w When) Entry {
 	if s.Failures > 0 {
 		delay = min(time.Second<<min(s.Failures-1, 6), MaxDelay)
 	}
-	e.Deadline = federation.FormatTime(w.clock().Add(delay))
+	e.Deadline = federation.FormatTime(w.clock().Add(max(delay, s.askAgain())))
 	return e
 }
 

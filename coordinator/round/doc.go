@@ -20,9 +20,25 @@
 //
 //	Gathering -> Collecting -> Opening -> Publishing -> Done
 //
-// and each of the first four may end in Abandoned, always with a reason. When the epoch of
-// the charter ends, so does its last round, and questions that were answered in it stay
-// bound to their S.
+// and each of the first four may end in Abandoned, always with a reason. In Opening a
+// candidate fixes who is summed and C; custodians are ready for it or complain, and where
+// there are many bytes each submitter vouches. Another candidate leaves out whom it must. Once
+// t are ready and all vouched it stands: custodians send, and the round ends by t sends or by
+// a certificate of burns, never by a deadline. With t sends the sum is tried; a group, or all,
+// counts as one that does not hold only with min(m, t+f).
+//
+// A question is opened once. What was sent under a manifest that stood is remembered
+// (Attempt): a burn certificate frees the question, a failure of all groups lets exactly the
+// same hospitals be asked once more, an opened sum ends a plan that asks again. What custodians
+// derive from the last opened candidate (Outcome) is taken whenever it comes; no step waits.
+//
+// Where the charter sums all of a group or none of it, hospitals are waited for: who is
+// absent by name while a round gathers, without a deadline; who declines by name and reason,
+// asked again ever more seldom, and past the plan's patience the plan counts as paused
+// (Paused). Who is lost after its Join ends the round, and the next begins at once.
+//
+// When the epoch of the charter ends, so does its last round, and what closing statements name
+// as sent stays answered.
 //
 // Values may be shared between goroutines; nothing here is modified in place.
 package round

@@ -61,7 +61,7 @@ func applyCharter(s State, e Entry) (State, error) {
 	s.Outcome.Owing = nil // the custodians of the epoch that ended
 	running := s.Round.Phase.Running()
 	s.Epoch, s.Charter, s.Coming = e.Epoch, next.Charter, nil
-	s.Latest, s.Failures, s.NotBefore = nil, 0, ""
+	s.Latest, s.Withheld, s.Failures, s.NotBefore = nil, nil, 0, ""
 	if s.Round.Number > 0 {
 		s.Round = Round{Number: s.Round.Number, Kind: s.Round.Kind, Phase: Closed, Header: s.Round.Header, Opened: s.Round.Opened, Reason: e.Reason}
 	}

@@ -105,6 +105,7 @@ type SumOpened struct {
 	Snapshot   federation.Digest // zero for evaluate
 	Parameters federation.Digest
 	Sends      int                     // of custodians that were there
+	Final      bool                    // more share sums would open the same
 	Groups     []int                   // groups that are part of the aggregate
 	Used       []federation.HospitalID // custodians whose share sums were used
 	Wrong      []federation.HospitalID // custodians whose share sums disagreed
@@ -116,6 +117,7 @@ type SumOpened struct {
 type OpeningFailed struct {
 	Round  uint64
 	Sends  int
+	Final  bool // more share sums would open the same
 	Reason string
 }
 

@@ -46,6 +46,11 @@ func gathered(s State) gathering {
 		g.waiting = fmt.Sprintf("%s must be there again: the sum that failed was of exactly these hospitals", s.nameList(missing))
 		return g
 	}
+	if s.whole() {
+		if g.waiting = s.wholeWaits(); g.waiting != "" {
+			return g
+		}
+	}
 	if n := len(s.mayBeReady()); n < s.Charter.Threshold {
 		g.waiting = fmt.Sprintf("%d of %d custodians joined, not %s", n, s.Charter.Threshold, s.nameList(s.absentCustodians()))
 		return g
@@ -109,8 +114,8 @@ func (s State) leastGroups() int {
 
 func (s State) enoughGroups(groups [][]federation.HospitalID) bool {
 	n := 0
-	for _, g := range groups {
-		if len(g) >= s.Charter.MinCohort {
+	for g, group := range groups {
+		if s.Charter.MaySum(g, len(group)) {
 			n++
 		}
 	}
@@ -121,6 +126,9 @@ func (s State) enoughGroups(groups [][]federation.HospitalID) bool {
 func (s State) tooFewGroups(reaches string) string {
 	if n := s.leastGroups(); n > 1 {
 		return fmt.Sprintf("fewer than %d groups, which rule %s needs, %s the minimum cohort %d", n, s.Rule.Rule, strings.TrimSuffix(reaches, "es"), s.Charter.MinCohort)
+	}
+	if s.whole() {
+		return "no group is whole, and the charter sums all of a group or none"
 	}
 	return fmt.Sprintf("no group %s the minimum cohort %d", reaches, s.Charter.MinCohort)
 }
@@ -172,7 +180,7 @@ func collected(s State) collecting {
 
 func (s State) dropSmall(groups [][]federation.HospitalID) {
 	for g := range groups {
-		if len(groups[g]) < s.Charter.MinCohort {
+		if !s.Charter.MaySum(g, len(groups[g])) {
 			groups[g] = []federation.HospitalID{}
 		}
 	}

@@ -15,7 +15,7 @@ var ErrInvariant = errors.New("state contradicts itself")
 // it after every Apply; an auditor may call it while it replays.
 func Invariants(s State) error {
 	for _, check := range []func(State) error{invariantPlan, invariantScored, invariantDeadline, invariantPhase, invariantJoins, invariantUpdates,
-		invariantOpening, invariantAttempts, invariantExpired} {
+		invariantOpening, invariantAttempts, invariantExpired, invariantWithheld} {
 		if err := check(s); err != nil {
 			return fmt.Errorf("%w: round %d: %w", ErrInvariant, s.Round.Number, err)
 		}
@@ -113,7 +113,7 @@ func invariantUpdates(s State) error {
 		}
 	}
 	for g, group := range s.Round.S {
-		if len(group) > 0 && len(group) < s.Charter.MinCohort {
+		if len(group) > 0 && !s.Charter.MaySum(g, len(group)) {
 			return fmt.Errorf("S has %d hospitals in group %d", len(group), g)
 		}
 		for _, id := range group {

@@ -14,6 +14,9 @@ const (
 	MaxJoins = 64
 	// MaxDelay is the longest pause between an abandoned round and the next.
 	MaxDelay = 64 * time.Second
+	// MaxAskAgain is the longest pause before hospitals that declined are asked again, where
+	// sums are over all of a group or none.
+	MaxAskAgain = time.Hour
 	// MaxEntryBytes is the largest encoded entry.
 	MaxEntryBytes = 16 << 10
 	// MaxMemoBytes is the largest encoded Memo: charter, round and, for each attempt that

@@ -113,7 +113,7 @@ func (ev SumOpened) decide(s State, w When) ([]Entry, error) {
 	if ev.Round != s.Round.Number || s.Round.Phase != Publishing {
 		return nil, fmt.Errorf("publish round %d: %w", ev.Round, ErrStale)
 	}
-	if ev.Sends < len(s.Round.Sends) || (len(ev.Groups) < kept(s.Round.S) && !s.settled(ev.Sends)) {
+	if ev.Sends < len(s.Round.Sends) || (len(ev.Groups) < kept(s.Round.S) && !ev.Final && !s.settled(ev.Sends)) {
 		return nil, nil // more share sums may help the group that is missing
 	}
 	e := s.entry(Publish, w)
@@ -130,7 +130,7 @@ func (ev OpeningFailed) decide(s State, w When) ([]Entry, error) {
 	switch {
 	case ev.Round != s.Round.Number || s.Round.Phase != Publishing:
 		return nil, fmt.Errorf("open sum of round %d: %w", ev.Round, ErrStale)
-	case ev.Sends < len(s.Round.Sends) || !s.settled(ev.Sends):
+	case !ev.Final && (ev.Sends < len(s.Round.Sends) || !s.settled(ev.Sends)):
 		return nil, nil // more share sums may help
 	}
 	e := s.abandon(s.advise(ev.Reason, nil), w)

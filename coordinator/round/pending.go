@@ -206,23 +206,21 @@ func TasksFor(s State, id federation.HospitalID, incarnation federation.Digest) 
 	add := func(kind TaskKind, subject federation.Digest) {
 		tasks = append(tasks, Task{ID: fmt.Sprintf("%s/%s/%s", kind, id, subject), Kind: kind, Hospital: id, Round: s.Round.Number})
 	}
-	switch r := s.Round; r.Phase {
-	case Gathering:
-		j, joined := r.Join(id)
-		if (!joined || j.Instance != incarnation) && !r.HasDeclined(id, federation.RoleUpdate) {
-			add(TaskJoin, r.Header)
-		}
+	r := s.Round
+	if j, joined := r.Join(id); r.Phase == Gathering && (!joined || j.Instance != incarnation) && !r.HasDeclined(id, federation.RoleUpdate) {
+		add(TaskJoin, r.Header)
+	}
+	if slices.Contains(s.Outcome.Owing, id) { // after the Join, which waits for nothing; before what needs the version
+		add(TaskDerive, s.Outcome.Manifest)
+		tasks[len(tasks)-1].Round = s.Outcome.Round
+	}
+	switch r.Phase {
 	case Collecting:
-		_, done := r.Update(id)
-		if r.InCohort(id) && !done && !r.HasDeclined(id, federation.RoleUpdate) {
+		if _, done := r.Update(id); r.InCohort(id) && !done && !r.HasDeclined(id, federation.RoleUpdate) {
 			add(TaskUpdate, r.Manifest)
 		}
 	case Opening, Publishing:
 		tasks = append(tasks, s.openingTasks(id)...)
-	}
-	if slices.Contains(s.Outcome.Owing, id) { // after the Join, which waits for nothing
-		add(TaskDerive, s.Outcome.Manifest)
-		tasks[len(tasks)-1].Round = s.Outcome.Round
 	}
 	return tasks
 }

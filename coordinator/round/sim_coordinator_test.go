@@ -306,7 +306,10 @@ func (c *coordinator) open(t round.Task, s round.State) round.Event {
 			used = append(used, held.Hospital)
 		}
 	}
-	if len(used) < c.w.charter.Threshold {
+	broken := slices.ContainsFunc(slices.Concat(c.w.blobs[s.Round.Candidate].(federation.Candidate).Groups...), func(m federation.Submitter) bool {
+		return c.w.blobs[m.Submission].(update).broken
+	})
+	if broken || len(used) < c.w.charter.Threshold {
 		return round.OpeningFailed{Round: t.Round, Sends: len(s.Round.Sends), Reason: "share sums are inconsistent"}
 	}
 	sum := map[federation.HospitalID]int{}

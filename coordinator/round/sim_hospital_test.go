@@ -16,7 +16,7 @@ type hospital struct {
 	w       *world
 	id      federation.HospitalID
 	name    string
-	hostile bool // its share sums are wrong
+	hostile bool // its share sums are wrong, its updates broken, its complaints made up, now and then
 
 	journal [][]byte
 	readied map[federation.Digest]round.ReadyVerified // stored readies by candidate
@@ -44,6 +44,7 @@ type update struct {
 	blob    federation.Digest
 	oneHot  federation.HospitalID
 	garbled []federation.HospitalID
+	broken  bool                                        // no sum with it opens
 	sealed  map[federation.HospitalID]federation.Digest // custodian -> one-round key
 }
 
@@ -266,6 +267,7 @@ func (h *hospital) submit(r reply) error {
 			u.garbled = append(u.garbled, c)
 		}
 	}
+	u.broken = h.hostile && h.w.faulty(0.25)
 	u.blob = federation.Sum(federation.Encode(u.Submission))
 	h.w.blobs[u.blob] = u
 	h.updates[r.manifest.Digest] = u

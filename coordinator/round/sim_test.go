@@ -33,7 +33,11 @@ func TestRandomFederations(t *testing.T) {
 		w.run(w.between(60_000, 200_000), func() bool { return false })
 		stays := seed%4 == 0 && len(w.hospitals) > 3
 		w.heal(stays)
-		ok := w.run(w.now+1500*time.Second, func() bool { return w.coord.up && w.coord.state.Finished != "" })
+		patient := 1500 * time.Second
+		if w.charter.Cohort == federation.CohortAll { // who declined is asked again up to an hour later
+			patient += 2 * time.Hour
+		}
+		ok := w.run(w.now+patient, func() bool { return w.coord.up && w.coord.state.Finished != "" })
 		w.check()
 		if reason := w.coord.state.Finished; strings.Contains(reason, "answered") {
 			w.fail("the plan ends because %s", reason)
@@ -69,6 +73,9 @@ func (w *world) heal(stays bool) {
 func (w *world) stuckByRule() bool {
 	s, r := w.coord.state, w.coord.state.Round
 	gone := func(id federation.HospitalID) bool { return w.forever != nil && w.forever.id == id }
+	if r.Phase == round.Gathering && s.Charter.Cohort == federation.CohortAll {
+		return w.forever != nil && strings.Contains(round.Waiting(s), string(w.forever.id)+" did not join")
+	}
 	if r.Phase == round.Gathering {
 		return slices.ContainsFunc(s.Attempts, func(a round.Attempt) bool {
 			return a.Failed && slices.ContainsFunc(a.S, func(g []federation.HospitalID) bool { return slices.ContainsFunc(g, gone) })

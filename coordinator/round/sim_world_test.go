@@ -143,6 +143,9 @@ func newWorld(t testing.TB, seed uint64) *world {
 	if seed%3 == 0 {
 		w.bytes = federation.AddBytes + 1
 	}
+	if seed%7 == 6 {
+		w.charter.Cohort, w.charter.Guard, w.plan.Schedule.Cohort = federation.CohortAll, 0, federation.Cohort{}
+	}
 	if seed%4 == 1 {
 		w.reluctant = 0.5
 	}

@@ -69,10 +69,11 @@ type State struct {
 	Expired   uint64     `json:"expired,omitempty"`    // the ciphertexts of rounds up to it may be retired
 	Ended     []DayEnd   `json:"ended,omitempty"`      // rounds that did not expire yet, where the charter counts days
 	Attempts  []Attempt  `json:"attempts,omitempty"`
-	Outcome   Outcome    `json:"outcome,omitzero"` // of the candidate that was opened last
-	Signed    []Held     `json:"signed,omitempty"` // custodians that derived Model themselves
-	Coming    *NextEpoch `json:"-"`                // the charter that may follow; nil when none was verified
-	Latest    []Joined   `json:"latest,omitempty"` // the latest Join of each hospital in any round, in the charter's order; nil before the first
+	Outcome   Outcome    `json:"outcome,omitzero"`   // of the candidate that was opened last
+	Signed    []Held     `json:"signed,omitempty"`   // custodians that derived Model themselves
+	Coming    *NextEpoch `json:"-"`                  // the charter that may follow; nil when none was verified
+	Withheld  []Withheld `json:"withheld,omitempty"` // who declines where all of a group are summed, oldest word last
+	Latest    []Joined   `json:"latest,omitempty"`   // the latest Join of each hospital in any round, in the charter's order; nil before the first
 }
 
 // Version is a published model version.
@@ -105,6 +106,7 @@ type Round struct {
 	Candidate federation.Digest         `json:"candidate,omitzero"`
 	Tried     int                       `json:"tried,omitempty"`    // candidates so far
 	S         [][]federation.HospitalID `json:"s,omitempty"`        // of the candidate
+	Dropped   []federation.HospitalID   `json:"dropped,omitempty"`  // whom candidates left out: unreadable, or without a vouch
 	Vouching  bool                      `json:"vouching,omitempty"` // each of S is to vouch for its ciphertext
 	Readies   []Answer                  `json:"readies,omitempty"`  // of custodians, on this candidate
 	Vouches   []Held                    `json:"vouches,omitempty"`

@@ -4,12 +4,14 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"atrium/coordinator"
 	"atrium/coordinator/federation"
 	"atrium/coordinator/planfile"
 	"atrium/coordinator/round"
+	"atrium/coordinator/setup"
 	"atrium/storage"
 )
 
@@ -141,7 +143,9 @@ func (w *world) setPlan(p federation.Plan) {
 	for _, name := range w.names {
 		dir := filepath.Join(w.dir, "hospitals", name)
 		w.must(os.WriteFile(filepath.Join(dir, "plan.yaml"), planfile.WritePlan(p), 0o600))
+		rules, err := setup.LoadPolicy(filepath.Join(dir, "policy.yaml"))
+		w.must(err)
 		w.must(os.WriteFile(filepath.Join(dir, "policy.yaml"),
-			fmt.Appendf(nil, "plans: [%q]\nkinds: [statistics, train, evaluate]\n", p.Digest()), 0o600))
+			fmt.Appendf(nil, "plans: [%q]\nkinds: [statistics, train, evaluate]\npeers: [\"%s\"]\n", p.Digest(), strings.Join(rules.Peers, `", "`)), 0o600))
 	}
 }

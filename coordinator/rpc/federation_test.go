@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"math"
 	"net"
 	"os"
 	"path/filepath"
@@ -244,8 +245,17 @@ func TestFederationFinishesAndEveryHospitalReports(t *testing.T) {
 	if s.Version != 5 || s.Trained != 4 || s.Round != 8 {
 		t.Errorf("version %d after %d train rounds in %d rounds: want 5, 4, 8", s.Version, s.Trained, s.Round)
 	}
+	shares := 0.0
 	for _, name := range w.names {
 		w.report(name, s.Version)
+		own, err := client.ReadStatus(filepath.Join(w.dir, "hospitals", name, "state"))
+		if err != nil || own.Joined < 7 || own.LeftOut != 0 { // of round 8 it may not know yet
+			t.Errorf("%s: of %d rounds left out of %d: %v", name, own.Joined, own.LeftOut, err)
+		}
+		shares += own.Share
+	}
+	if math.Abs(shares-1) > 1e-9 {
+		t.Errorf("shares of the weight add up to %v", shares)
 	}
 }
 

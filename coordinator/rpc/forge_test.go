@@ -65,8 +65,15 @@ func (p *puppet) forge(ctx context.Context, w *atriumpb.Work, l lies) (*forged, 
 	group, _ := p.manifest.Cohort(p.id)
 	fields := make([]uint32, p.header.Format.Count())
 	vector := make([]float64, len(fields))
-	if p.header.Kind == federation.Train { // no change, of some weight
+	switch p.header.Kind { // no change, of some weight
+	case federation.Train:
 		vector[p.w.plan.TrainTail()] = 50
+	case federation.Evaluate: // all of them true negatives
+		vector[2], vector[4+federation.HistogramBins] = 50, 50
+	default:
+		for i := range p.w.plan.Features {
+			vector[3*i] = 50
+		}
 	}
 	if _, err := p.header.Format.Quantise(fields, vector, fixedpoint.NewRounding([32]byte{1})); err != nil {
 		return nil, err

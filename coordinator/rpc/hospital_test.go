@@ -134,6 +134,10 @@ func hospitalAttacks() []attack {
 				f[i] = 60_000
 			}
 		}}), show: []string{"group 1       left out: open: coefficient 0, field 0: field out of range"}},
+		{name: "a sum of encryptions beyond the clip", lost: true, do: told(lies{copies: 2, fields: func(f []uint32) { f[0] = 50_000 }}),
+			show: []string{"group 1       left out: gate mean: a coordinate of model/weight is "}},
+		{name: "a band where weights are records", lost: true, do: told(lies{submission: func(s *federation.Submission) { s.Band = 64 }}),
+			refused: "submission of %s: message refused: band 64, want none"},
 		{name: "a ciphertext under another seed", lost: true, do: told(lies{seed: func(s [32]byte) [32]byte { s[0] ^= 1; return s }}),
 			show: []string{"group 1       left out: open: coefficient", "noise out of range"}},
 		{name: "a ciphertext of random residues", lost: true, do: told(lies{cipher: func(segments [][]byte) {

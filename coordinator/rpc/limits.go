@@ -6,6 +6,20 @@ import (
 	"atrium/privacy/envelope"
 )
 
+// Bounds on who may connect.
+const (
+	handshakeTime       = 10 * time.Second // from the first packet of a connection to its last before calls
+	reservedDescriptors = 256              // for the store, the lease, the log and the runtime
+	mostDescriptors     = 1 << 20          // that are counted on
+	strangersShare      = 4                // one of so many connections may be a stranger's
+	leastStrangers      = 16               // connections that are not authenticated yet
+	mostStrangers       = 1024             // the same; each takes a few KiB for at most handshakeTime
+	hospitalConnections = 4                // of one hospital
+	ipv6Network         = 64               // bits that name one subscriber
+	floodNotice         = 10 * time.Second // between log lines about one
+	fetches             = 64               // objects that are read for hospitals at one time
+)
+
 const (
 	pollTime     = 25 * time.Second                            // a poll without work answers after this
 	chunkBytes   = 1 << 20                                     // of a streamed object

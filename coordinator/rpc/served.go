@@ -5,6 +5,7 @@ import (
 	"sync"
 
 	"atrium/coordinator"
+	"atrium/coordinator/federation"
 )
 
 // served are the federations of a Server, by name. It is safe for concurrent use.
@@ -29,6 +30,17 @@ func (s *served) list() []*coordinator.Coordinator {
 		all = append(all, c)
 	}
 	return all
+}
+
+// hospitals counts the keys that are admitted.
+func (s *served) hospitals() int {
+	keys := map[federation.Digest]bool{}
+	for _, c := range s.list() {
+		for _, m := range c.Charter().Members {
+			keys[m.TLSKey] = true
+		}
+	}
+	return len(keys)
 }
 
 // Add serves one more federation, also while others are served.

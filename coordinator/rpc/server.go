@@ -30,15 +30,28 @@ type Server struct {
 	atriumpb.UnimplementedCoordinatorServer
 	federations *served
 	logger      *slog.Logger
+	room        room
+	fetches     chan struct{} // has an element for each object that is being read
 }
 
 // New returns a Server for these coordinators.
 func New(logger *slog.Logger, coordinators ...*coordinator.Coordinator) *Server {
-	s := &Server{federations: &served{all: map[string]*coordinator.Coordinator{}}, logger: logger}
+	s := &Server{federations: &served{all: map[string]*coordinator.Coordinator{}}, logger: logger, fetches: make(chan struct{}, fetches)}
 	for _, c := range coordinators {
 		s.federations.all[c.Charter().Federation] = c
 	}
 	return s
+}
+
+// Reserve divides this process's file descriptors between connections, of so many
+// hospitals, and everything else; ErrDescriptors. It is called before Serve, which
+// otherwise reserves for the hospitals that it serves by then.
+func (s *Server) Reserve(hospitals int) error {
+	limit, err := descriptorLimit()
+	if err == nil {
+		s.room, err = roomFor(limit, hospitals)
+	}
+	return err
 }
 
 // Serve answers on a listener until ctx ends.
@@ -47,8 +60,14 @@ func (s *Server) Serve(ctx context.Context, listener net.Listener, config *tls.C
 }
 
 func (s *Server) serve(ctx context.Context, listener net.Listener, config *tls.Config, more ...grpc.ServerOption) error {
+	if s.room == (room{}) {
+		if err := s.Reserve(s.federations.hospitals()); err != nil {
+			return err
+		}
+	}
+	door := newDoor(listener, s.room, s.logger)
 	server := grpc.NewServer(append(more,
-		grpc.Creds(admission{credentials.NewTLS(config), s.federations, s.logger}),
+		grpc.Creds(admission{credentials.NewTLS(config), s.federations, s.logger, door}), grpc.ConnectionTimeout(handshakeTime),
 		grpc.ForceServerCodecV2(wire.NewCodec()), experimental.BufferPool(new(wire.Pool)),
 		grpc.MaxRecvMsgSize(maxMessage), grpc.MaxConcurrentStreams(maxStreams),
 		grpc.InitialWindowSize(windowBytes), grpc.InitialConnWindowSize(windowBytes),
@@ -59,7 +78,7 @@ func (s *Server) serve(ctx context.Context, listener net.Listener, config *tls.C
 		<-ctx.Done()
 		server.Stop()
 	}()
-	if err := server.Serve(listener); err != nil && !errors.Is(err, grpc.ErrServerStopped) {
+	if err := server.Serve(door); err != nil && !errors.Is(err, grpc.ErrServerStopped) {
 		return err
 	}
 	return nil
@@ -327,7 +346,7 @@ func (s *Server) stream(c *coordinator.Coordinator, name string, from int64, str
 		return s.wire(err)
 	}
 	for offset := from; offset < info.Size; offset += chunkBytes {
-		data, err := c.Bucket().Get(stream.Context(), name, offset, chunkBytes)
+		data, err := s.read(stream.Context(), c.Bucket(), name, offset)
 		if err != nil {
 			return s.wire(err)
 		}
@@ -336,6 +355,18 @@ func (s *Server) stream(c *coordinator.Coordinator, name string, from int64, str
 		}
 	}
 	return nil
+}
+
+// read reads a chunk of an object. Only so many are read at one time, because each read
+// has a file or a connection open.
+func (s *Server) read(ctx context.Context, bucket storage.Bucket, name string, offset int64) ([]byte, error) {
+	select {
+	case s.fetches <- struct{}{}:
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+	defer func() { <-s.fetches }()
+	return bucket.Get(ctx, name, offset, chunkBytes)
 }
 
 // Recall implements what a hospital whose journal is older than the log asks for.
@@ -349,12 +380,12 @@ func (s *Server) Recall(req *atriumpb.RecallRequest, stream grpc.ServerStreaming
 	}))
 }
 
-// Status implements the status display.
+// Status tells a hospital where the federation stands, and its own part.
 func (s *Server) Status(ctx context.Context, req *atriumpb.StatusRequest) (*atriumpb.StatusReply, error) {
-	c, _, err := s.identify(ctx, req.GetFederation())
+	c, id, err := s.identify(ctx, req.GetFederation())
 	if err != nil {
 		return nil, err
 	}
-	out, err := json.Marshal(c.Status())
+	out, err := json.Marshal(c.StatusFor(id))
 	return &atriumpb.StatusReply{Json: out}, err
 }

@@ -37,6 +37,7 @@ type admission struct {
 	credentials.TransportCredentials
 	federations *served
 	logger      *slog.Logger
+	door        *door
 }
 
 // noteClock tells the operator of a hospital that is kept out by a date: it only hears
@@ -52,7 +53,9 @@ func (a admission) noteClock(err error) {
 
 // ServerHandshake implements credentials.TransportCredentials.
 func (a admission) ServerHandshake(raw net.Conn) (net.Conn, credentials.AuthInfo, error) {
-	conn, info, err := a.TransportCredentials.ServerHandshake(raw)
+	stranger := a.door.knocking(raw)
+	defer a.door.gone(stranger) // an error closes it
+	conn, info, err := a.TransportCredentials.ServerHandshake(stranger)
 	if err != nil {
 		a.noteClock(err)
 		return nil, nil, err
@@ -74,6 +77,7 @@ func (a admission) ServerHandshake(raw net.Conn) (net.Conn, credentials.AuthInfo
 	if len(leave) == 0 {
 		return nil, nil, errors.Join(fmt.Errorf("%w: %s", ErrStranger, key.Short()), conn.Close())
 	}
+	leave = append(leave, a.door.inside(stranger, key))
 	return &countedConn{Conn: conn, closed: func() {
 		for _, f := range leave {
 			f()
@@ -83,7 +87,7 @@ func (a admission) ServerHandshake(raw net.Conn) (net.Conn, credentials.AuthInfo
 
 // Clone implements credentials.TransportCredentials.
 func (a admission) Clone() credentials.TransportCredentials {
-	return admission{a.TransportCredentials.Clone(), a.federations, a.logger}
+	return admission{a.TransportCredentials.Clone(), a.federations, a.logger, a.door}
 }
 
 // ClientHandshake is not used by a server.

@@ -3,67 +3,31 @@ package setup
 import (
 	"crypto/sha256"
 	"encoding/hex"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
+	"atrium/coordinator/federation"
 	"atrium/storage/local"
 )
 
-// A backup is a folder: backup.json, which says what is in it, the configured files below
-// files/, and what changes below state/. It holds secret keys: its folders have mode 0700,
-// its files 0600.
-const (
-	inventoryFile = "backup.json"
-	filesFolder   = "files"
-	// BackupState is the folder of what changes: a hospital's state, a coordinator's
-	// storage.
-	BackupState = "state"
-	elsewhere   = ".elsewhere" // below files: what lay outside the folder, by absolute path
-)
-
-// Inventory says what a backup holds.
-type Inventory struct {
-	V          int        `json:"v"`    // 1
-	Kind       string     `json:"kind"` // "coordinator" or "hospital"
-	Federation string     `json:"federation"`
-	Time       string     `json:"time"`  // RFC 3339, UTC; when it was begun
-	State      string     `json:"state"` // where state/ belongs: relative to the folder, absolute, or s3://
-	Files      []BackedUp `json:"files"`
-}
-
-// BackedUp is one file of a backup.
-type BackedUp struct {
-	Path   string      `json:"path"` // relative to the folder, or absolute
-	Mode   fs.FileMode `json:"mode"`
-	SHA256 string      `json:"sha256"`
-}
-
-// ErrBackup: a folder is no whole backup, or a place is not free for what is in it.
-var ErrBackup = errors.New("backup does not hold")
-
-// slot is where a backup keeps a file.
-func slot(path string) string {
-	if filepath.IsAbs(path) {
-		return filepath.Join(filesFolder, elsewhere, path)
-	}
-	return filepath.Join(filesFolder, path)
-}
-
 // NewBackup makes dest, which must be absent or empty, the beginning of a backup: the files
-// named, each of which lies in folder or elsewhere. What changes is the caller's to add
+// named, each of which lies in folder or outside. What changes is the caller's to add
 // below state/; a backup without its inventory, which Finish writes, is none.
-func NewBackup(dest, folder, kind, federation, state string, files []string, now time.Time) (Inventory, error) {
-	inv := Inventory{V: 1, Kind: kind, Federation: federation, Time: now.UTC().Format(time.RFC3339)}
+func NewBackup(dest, folder, kind, name, state string, files []string, now time.Time) (Inventory, error) {
+	inv := Inventory{V: 1, Kind: kind, Federation: name, Time: federation.FormatTime(now)}
 	var err error
 	if inv.State, err = within(folder, state); err != nil {
 		return inv, err
+	}
+	if inside, err := within(state, dest); err != nil || !filepath.IsAbs(inside) && !strings.Contains(state, "://") {
+		return inv, errors.Join(err, fmt.Errorf("%s: %w: it lies in %s, which is to be backed up", dest, ErrBackup, state))
 	}
 	if err := free(dest); err != nil {
 		return inv, err
@@ -72,172 +36,166 @@ func NewBackup(dest, folder, kind, federation, state string, files []string, now
 		return inv, err
 	}
 	for _, file := range files {
-		b := BackedUp{}
-		if b.Path, err = within(folder, file); err != nil {
-			return inv, err
-		}
-		if b.SHA256, b.Mode, err = CopyFile(file, filepath.Join(dest, slot(b.Path))); err != nil {
+		if err := inv.addFile(dest, folder, file); err != nil {
 			return inv, fmt.Errorf("back up %s: %w", file, err)
 		}
-		inv.Files = append(inv.Files, b)
 	}
 	return inv, nil
 }
 
-// Finish writes the inventory of a backup.
-func (inv Inventory) Finish(dest string) error {
-	b, err := json.MarshalIndent(inv, "", "  ")
+// addFile copies a configured file; one that two settings name is in the backup once.
+func (inv *Inventory) addFile(dest, base, file string) error {
+	path, err := within(base, file)
 	if err != nil {
 		return err
 	}
-	return folder(dest).secret(inventoryFile, append(b, '\n'))
-}
-
-// OpenBackup reads the inventory of a backup and compares every file with it.
-func OpenBackup(dir, kind string) (Inventory, error) {
-	fail := func(err error) (Inventory, error) { return Inventory{}, fmt.Errorf("backup %s: %w", dir, err) }
-	b, err := read(filepath.Join(dir, inventoryFile), maxInventory)
+	list, slot := &inv.Files, filepath.Join(filesFolder, path)
+	if filepath.IsAbs(path) {
+		list, slot = &inv.Outside, filepath.Join(outsideFolder, path)
+	}
+	at, there := slices.BinarySearchFunc(*list, path, byPath)
+	if there {
+		return nil
+	}
+	b, err := read(file, maxConfigured)
 	if err != nil {
-		return fail(fmt.Errorf("%w: %w", ErrBackup, err))
+		return err
 	}
-	var inv Inventory
-	if err := json.Unmarshal(b, &inv); err != nil {
-		return fail(fmt.Errorf("%w: %s: %w", ErrBackup, inventoryFile, err))
-	}
-	if inv.V != 1 || inv.Kind != kind {
-		return fail(fmt.Errorf("%w: format %d of a %q, want 1 of a %q", ErrBackup, inv.V, inv.Kind, kind))
-	}
-	for _, f := range inv.Files {
-		if !filepath.IsAbs(f.Path) && !filepath.IsLocal(f.Path) {
-			return fail(fmt.Errorf("%w: %s leaves the folder", ErrBackup, f.Path))
-		}
-		sum, err := digestFile(filepath.Join(dir, slot(f.Path)))
-		if err == nil && sum != f.SHA256 {
-			err = fmt.Errorf("%w: %s is damaged", ErrBackup, slot(f.Path))
-		}
-		if err != nil {
-			return fail(err)
-		}
-	}
-	return inv, nil
+	*list = slices.Insert(*list, at, BackedUp{path, sumOf(b)})
+	to := filepath.Join(dest, slot)
+	return folder(filepath.Dir(to)).secret(filepath.Base(to), b)
 }
 
-// Restore puts the files of a backup into folder, or where they came from. A file that is
-// there with the same bytes stays; with other bytes nothing is restored at all.
-func (inv Inventory) Restore(dir, into string) error {
-	for _, f := range inv.Files {
-		target := inv.Place(f.Path, into)
-		sum, err := digestFile(target)
-		if err == nil && sum != f.SHA256 {
-			return fmt.Errorf("restore %s: %w: it is there with other bytes: move it away first", target, ErrBackup)
-		}
-		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+// AddState takes a hospital's state up into the inventory, as it lies in the backup.
+func (inv *Inventory) AddState(dest string) error {
+	root, err := os.OpenRoot(filepath.Join(dest, BackupState))
+	if err != nil {
+		return err
+	}
+	defer root.Close()
+	filled := map[string]bool{".": true}
+	err = fs.WalkDir(root.FS(), ".", func(path string, d fs.DirEntry, err error) error {
+		if err != nil || path == "." {
 			return err
 		}
-	}
-	for _, f := range inv.Files {
-		target := inv.Place(f.Path, into)
-		if _, err := os.Stat(target); err == nil {
-			continue
+		filled[filepath.Dir(path)] = true
+		if d.IsDir() {
+			inv.Folders = append(inv.Folders, path)
+			return nil
 		}
-		if _, _, err := CopyFile(filepath.Join(dir, slot(f.Path)), target); err != nil {
-			return fmt.Errorf("restore %s: %w", target, err)
+		b := BackedUp{Path: path}
+		if b.SHA256, err = digestFile(root, path); err == nil {
+			inv.Contents = append(inv.Contents, b)
 		}
-		if err := os.Chmod(target, f.Mode.Perm()); err != nil {
-			return err
-		}
-	}
-	return nil
+		return err
+	})
+	inv.Folders = slices.DeleteFunc(inv.Folders, func(path string) bool { return filled[path] })
+	slices.Sort(inv.Folders)
+	slices.SortFunc(inv.Contents, func(a, b BackedUp) int { return byPath(a, b.Path) })
+	return err
 }
 
-// Place is where a path of the inventory lies when the folder is into.
-func (inv Inventory) Place(path, into string) string {
-	if filepath.IsAbs(path) || strings.Contains(path, "://") {
-		return path
+// Finish writes the inventory of a backup, unless it could not be read again.
+func (inv Inventory) Finish(dest string) error {
+	b := federation.Encode(inv)
+	if _, err := decodeInventory(b, inv.Kind); err != nil {
+		return err
 	}
-	return filepath.Join(into, path)
+	return folder(dest).secret(inventoryFile, b)
 }
 
 // CopyTree copies the regular files below from to below to, where none of them may be: first
-// comes before all others, and skip is left out, as are the driver's temporary files. A
-// file that vanishes meanwhile is passed over.
+// comes before all others, and skip is left out, as is what the driver or a trainer is just
+// writing. A file that vanishes meanwhile is passed over, a link is refused: [ErrBackup].
 func CopyTree(from, to, first, skip string) error {
-	done := map[string]bool{skip: true}
-	one := func(path string) error {
-		if done[path] {
-			return nil
-		}
-		done[path] = true
-		_, _, err := CopyFile(filepath.Join(from, path), filepath.Join(to, path))
-		if errors.Is(err, fs.ErrNotExist) {
-			return nil
-		}
-		return err
-	}
 	if err := local.MakeFolders(to); err != nil {
 		return err
 	}
+	source, err := os.OpenRoot(from)
+	if err != nil {
+		return err
+	}
+	defer source.Close()
 	if first != "" {
-		if err := one(first); err != nil {
+		if _, err := copyFile(source, first, filepath.Join(to, first)); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return err
 		}
 	}
-	return filepath.WalkDir(from, func(path string, d fs.DirEntry, err error) error {
-		if errors.Is(err, fs.ErrNotExist) && path != from {
+	return fs.WalkDir(source.FS(), ".", func(path string, d fs.DirEntry, err error) error {
+		if errors.Is(err, fs.ErrNotExist) && path != "." {
 			return nil
 		}
 		if err != nil {
 			return err
 		}
-		rel, err := filepath.Rel(from, path)
 		switch {
-		case err != nil:
-			return err
 		case d.IsDir():
-			return local.MakeFolders(filepath.Join(to, rel))
-		case !d.Type().IsRegular(), strings.HasSuffix(rel, ".tmp"), strings.Contains(rel, "/.tmp/"):
+			err = local.MakeFolders(filepath.Join(to, path))
+			if d.Name() == ".tmp" && err == nil {
+				return fs.SkipDir
+			}
+			return err
+		case path == first, path == skip, strings.HasSuffix(path, ".tmp"):
+			return nil
+		case !d.Type().IsRegular():
+			return fmt.Errorf("%s: %w: a link or no regular file", filepath.Join(from, path), ErrBackup)
+		}
+		if _, err = copyFile(source, path, filepath.Join(to, path)); errors.Is(err, fs.ErrNotExist) {
 			return nil
 		}
-		return one(rel)
+		return err
 	})
 }
 
-// CopyFile copies a file into a new one of mode 0600, below folders of mode 0700, and makes
-// it durable.
-func CopyFile(from, to string) (sum string, mode fs.FileMode, err error) {
-	in, err := os.Open(from)
-	if err != nil {
-		return "", 0, err
-	}
-	defer in.Close()
-	info, err := in.Stat()
-	if err != nil {
-		return "", 0, err
-	}
-	if err := local.MakeFolders(filepath.Dir(to)); err != nil {
-		return "", 0, err
-	}
-	out, err := os.OpenFile(to, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
-	if err != nil {
-		return "", 0, err
-	}
-	hash := sha256.New()
-	_, err = io.Copy(io.MultiWriter(out, hash), in)
-	if err = errors.Join(err, out.Sync(), out.Close()); err != nil {
-		return "", 0, err
-	}
-	return hex.EncodeToString(hash.Sum(nil)), info.Mode().Perm(), syncFolder(filepath.Dir(to))
-}
-
-func digestFile(path string) (string, error) {
-	f, err := os.Open(path)
+// copyFile copies a file of a folder into a new one of mode 0600, below folders of mode
+// 0700, makes it durable and returns its SHA-256.
+func copyFile(from *os.Root, path, to string) (sum string, err error) {
+	in, err := openRegular(from, path)
 	if err != nil {
 		return "", err
 	}
-	defer f.Close()
+	defer in.Close()
+	if err := local.MakeFolders(filepath.Dir(to)); err != nil {
+		return "", err
+	}
+	out, err := os.OpenFile(to, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
+	if err != nil {
+		return "", err
+	}
+	sum, err = copySum(out, in)
+	if err = errors.Join(err, out.Sync(), out.Close()); err != nil {
+		return "", err
+	}
+	return sum, syncFolder(filepath.Dir(to))
+}
+
+// copySum copies and returns the SHA-256 of what it copied.
+func copySum(out io.Writer, in io.Reader) (string, error) {
 	hash := sha256.New()
-	_, err = io.Copy(hash, f)
+	_, err := io.Copy(io.MultiWriter(out, hash), in)
 	return hex.EncodeToString(hash.Sum(nil)), err
+}
+
+// digestFile is the SHA-256 of a file of a folder.
+func digestFile(from *os.Root, path string) (string, error) {
+	in, err := openRegular(from, path)
+	if err != nil {
+		return "", err
+	}
+	defer in.Close()
+	return copySum(io.Discard, in)
+}
+
+// openRegular opens a file of a folder, no link, and nothing that lies elsewhere.
+func openRegular(from *os.Root, path string) (*os.File, error) {
+	info, err := from.Lstat(path)
+	if err != nil {
+		return nil, err
+	}
+	if !info.Mode().IsRegular() { // opening a pipe would wait
+		return nil, fmt.Errorf("%s: %w: a link or no regular file", filepath.Join(from.Name(), path), ErrBackup)
+	}
+	return from.Open(path)
 }
 
 // within is path relative to folder if it lies in it, else absolute; a URL stays.
@@ -258,10 +216,7 @@ func within(folder, path string) (string, error) {
 	return path, nil
 }
 
-// CheckFree refuses a folder that has something in it: [ErrNotEmpty].
-func CheckFree(dir string) error { return free(dir) }
-
-// free refuses a folder that has something in it.
+// free refuses a folder that has something in it: [ErrNotEmpty].
 func free(dir string) error {
 	entries, err := os.ReadDir(dir)
 	if errors.Is(err, fs.ErrNotExist) {

@@ -78,9 +78,10 @@ log:
 	return w.Bytes()
 }
 
-// policyFile approves one plan and every kind of round.
-func policyFile(plan federation.Plan) []byte {
-	return fmt.Appendf(nil, `# What this hospital allows. The daemon reads it when it starts; what is not allowed
+// policyFile approves one plan and every kind of round, and counts every member of the
+// charter: whoever makes the keys of all hospitals has compared them.
+func policyFile(plan federation.Plan, charter federation.Charter) []byte {
+	w := bytes.NewBuffer(fmt.Appendf(nil, `# What this hospital allows. The daemon reads it when it starts; what is not allowed
 # here is refused, and the refusal names the rule.
 plans: # approved plans, by digest
   - "%s" # %s
@@ -90,12 +91,15 @@ min_records: 0 # fewest own records that are used; 0: the plan's number
 min_bits: 0 # coarsest precision of an update in bits; 0: any
 paused: false # true: nothing leaves
 capability: true # say, in powers of two, how long training takes, how fast the link is and how much memory there is
-# Hospitals that this one knows, by pseudonym (h-...) or by fingerprint, the SHA-256 of
-# the identity key in hexadecimal, both as a person there read them out. With such a list
-# a sum needs as many known hospitals, this one included, as the charter's number, and
-# others do not count; without it every hospital of the charter counts.
-# peers: ["h-..."]
-`, plan.Digest(), plan.Name)
+# Hospitals whose keys people here compared, by fingerprint, the SHA-256 of the identity
+# key in hexadecimal, or by pseudonym (h-...), as a person there read it out. A sum needs
+# as many of them, this hospital included, as the charter's number; nobody else counts.
+peers:
+`, plan.Digest(), plan.Name))
+	for _, m := range charter.Members {
+		fmt.Fprintf(w, "  - %s # %s\n", quote(m.Fingerprint().String()), m.ID)
+	}
+	return w.Bytes()
 }
 
 // quote writes text as a YAML double-quoted scalar.

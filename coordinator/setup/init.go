@@ -153,7 +153,7 @@ func buildHospital(o Options, f folder, ca authority, m member, charter federati
 	return errors.Join(
 		f.write("charter.json", federation.Encode(charter)),
 		f.write("plan.yaml", planfile.WritePlan(o.Plan)),
-		f.write("policy.yaml", policyFile(o.Plan)),
+		f.write("policy.yaml", policyFile(o.Plan, charter)),
 		f.secret("identity.key", m.identityPEM),
 		f.secret("tls.key", m.cert.key),
 		f.write("tls.crt", m.cert.PEM()),

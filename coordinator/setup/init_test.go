@@ -143,6 +143,9 @@ func TestInitHospitalsAreTheCharters(t *testing.T) {
 		if err != nil || !cmp.Equal(p.Plans, []federation.Digest{r.Plan.Digest()}) || len(p.Kinds) != 3 {
 			t.Errorf("%s: policy %+v, %v", h.Name, p, err)
 		}
+		if err := p.JudgeGroup(r.Charter, h.ID, r.Charter.Groups[0]); err != nil || len(p.Peers) != 4 {
+			t.Errorf("%s: peers %q: %v", h.Name, p.Peers, err)
+		}
 	}
 }
 

@@ -99,6 +99,11 @@ func LoadIdentity(file string) (ed25519.PrivateKey, error) {
 	if err != nil {
 		return nil, fmt.Errorf("identity key: %w", err)
 	}
+	return parseIdentity(file, b)
+}
+
+// parseIdentity reads what a file of that name holds.
+func parseIdentity(file string, b []byte) (ed25519.PrivateKey, error) {
 	block, rest := pem.Decode(b)
 	if block == nil || block.Type != keyBlock || len(rest) > 0 {
 		return nil, fmt.Errorf("identity key %s: %w: want one PEM block %q", file, ErrFile, keyBlock)
@@ -192,9 +197,14 @@ func readChecked(file string, limit int64, check func(os.FileInfo) error) ([]byt
 	if err := check(info); err != nil {
 		return nil, err
 	}
+	return readAll(f, limit)
+}
+
+// readAll reads a file of at most limit bytes.
+func readAll(f *os.File, limit int64) ([]byte, error) {
 	b, err := io.ReadAll(io.LimitReader(f, limit+1))
 	if err == nil && int64(len(b)) > limit {
-		err = fmt.Errorf("%s: %w: over %d bytes", file, ErrFile, limit)
+		err = fmt.Errorf("%s: %w: over %d bytes", f.Name(), ErrFile, limit)
 	}
 	return b, err
 }

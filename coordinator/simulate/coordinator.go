@@ -297,9 +297,9 @@ func (w *world) publish(s round.State) (round.Event, error) {
 		}
 	}
 	h := w.blobs[s.Round.Header].(federation.Header)
-	outcome, err := w.conclude(opening.Round{Charter: w.charter, Plan: w.plan, Header: h, Manifest: s.Round.Manifest, Candidate: list})
+	outcome, err := w.conclude(opening.Round{Charter: w.charter, Plan: w.plan, Header: h, Manifest: s.Round.Manifest, Candidate: list, Submissions: w.submissions(list)})
 	if errors.Is(err, errRule) {
-		return round.OpeningFailed{Round: s.Round.Number, Sends: len(w.charter.Custodians), Reason: err.Error()}, nil
+		return round.OpeningFailed{Round: s.Round.Number, Sends: len(used), Final: true, Reason: err.Error()}, nil
 	}
 	if err != nil {
 		return nil, err
@@ -307,4 +307,15 @@ func (w *world) publish(s round.State) (round.Event, error) {
 	ev.Metric = outcome.Stop
 	ev.Result, ev.Snapshot, ev.Parameters = outcome.Result, outcome.Snapshot, outcome.Parameters
 	return ev, nil
+}
+
+// submissions are those of S.
+func (w *world) submissions(list federation.Candidate) map[federation.HospitalID]federation.Submission {
+	out := map[federation.HospitalID]federation.Submission{}
+	for _, group := range list.Groups {
+		for _, m := range group {
+			out[m.Hospital] = w.blobs[m.Submission].(federation.Submission)
+		}
+	}
+	return out
 }

@@ -69,8 +69,9 @@ func (v fakeVersion) Contribute(ctx context.Context, hospital int, h federation.
 		}
 		values[v.plan.TrainTail()] = weight
 	case federation.Evaluate:
-		values[0], values[2] = weight/2, weight/2
-		values[4+900], values[4+federation.HistogramBins+100] = weight/2, weight/2
+		ill := math.Floor(weight / 2)
+		values[0], values[2] = ill, weight-ill
+		values[4+900], values[4+federation.HistogramBins+100] = ill, weight-ill
 	}
 	return values, ctx.Err()
 }

@@ -421,6 +421,8 @@ func (h *host) submit(t round.Task, m federation.VerifiedManifest) {
 	cost, group := h.w.coord.cost, 0
 	group, _ = m.Cohort(h.id)
 	s := federation.Submission{V: 1, Manifest: m.Digest, Hospital: h.id, Group: group}
+	kind := h.w.coord.state.Round.Kind
+	s.Band = h.w.plan.Band(kind, h.w.cfg.Encrypted.Rows(h.index, kind))
 	name := federation.Sum(fmt.Appendf(nil, "update of %s under %s", h.id, m.Digest))
 	for range cost.segments {
 		s.Segments = append(s.Segments, name)
@@ -469,7 +471,8 @@ func (h *host) ready(t round.Task, header federation.Header) {
 			h.decline(t, m.Header, reasonOf(err), federation.RoleCustodian)
 			return
 		}
-		a := federation.Ready{V: 1, Manifest: m.Digest, Candidate: list.Digest(), Custodian: h.id, Unreadable: []federation.HospitalID{}}
+		a := federation.Ready{V: 1, Manifest: m.Digest, Candidate: list.Digest(), Custodian: h.id,
+			Asks: federation.AsksDigest(header.Questions, federation.SetDigest(list.Set())), Unreadable: []federation.HospitalID{}}
 		h.send(t, size(h.id, a), round.ReadyVerified{Ready: a, Blob: federation.Sum(federation.Encode(a))})
 	})
 }

@@ -99,11 +99,17 @@ func (w *world) contribute(h federation.Header, by *host) (out contribution, err
 	seed := binary.LittleEndian.Uint64(order[:8])
 	values, err := w.lines.encrypted.version.Contribute(w.ctx, hospital, h, steps, seed)
 	if err == nil {
+		err = opening.CheckOwn(w.plan, h, w.plan.Band(h.Kind, w.cfg.Encrypted.Rows(hospital, h.Kind)), func(dst []float64, from int) { copy(dst, values[from:]) })
+	}
+	if err == nil {
 		out.fields = make([]uint32, len(values))
 		_, err = h.Format.Quantise(out.fields, values, fixedpoint.NewRounding(w.secret("rounding", h, hospital)))
 	}
 	if w.ctx.Err() != nil {
 		return out, w.ctx.Err()
+	}
+	if gate := (*aggregation.GateError)(nil); errors.As(err, &gate) {
+		return contribution{failed: "gate " + gate.Gate}, nil
 	}
 	if err != nil {
 		return contribution{failed: "the update could not be computed here"}, nil
@@ -202,11 +208,11 @@ func (w *world) learn(r opening.Round) (record, error) {
 		}
 		return *l.snapshot
 	}
-	sum, err := opening.Plain(r, func(id federation.HospitalID) ([]uint32, error) { return fields[id], nil })
-	if err != nil {
-		return out, err
+	sum, err := opening.Plain(r, func(id federation.HospitalID) ([]int64, error) { return opening.Wide(fields[id]), nil })
+	var outcome opening.Outcome
+	if err == nil {
+		outcome, err = opening.Conclude(r, sum, base(w.lines.encrypted))
 	}
-	outcome, err := opening.Conclude(r, sum, base(w.lines.encrypted))
 	if err != nil {
 		w.lines.refused = err.Error()
 		return out, fmt.Errorf("%w: %w", errRule, err)

@@ -7,6 +7,7 @@ import (
 	"fmt"
 
 	"atrium/coordinator/federation"
+	"atrium/privacy/secrecy"
 )
 
 // ErrOpen: the envelope is not one that was sealed to this key with this
@@ -74,11 +75,13 @@ func seal(public []byte, ad AssociatedData, plaintext []byte) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	enc, sender, err := hpke.NewSender(pk, kdf, aead, []byte(adLabel))
-	if err != nil {
-		return nil, err
-	}
-	ciphertext, err := sender.Seal(context, plaintext)
+	var enc, ciphertext []byte
+	secrecy.Do(func() {
+		var sender *hpke.Sender
+		if enc, sender, err = hpke.NewSender(pk, kdf, aead, []byte(adLabel)); err == nil {
+			ciphertext, err = sender.Seal(context, plaintext)
+		}
+	})
 	if err != nil {
 		return nil, err
 	}

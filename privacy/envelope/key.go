@@ -9,6 +9,7 @@ import (
 	"sync"
 
 	"atrium/coordinator/federation"
+	"atrium/privacy/secrecy"
 )
 
 // ErrErased: the one-round key is gone.
@@ -32,7 +33,9 @@ type PrivateKey struct {
 
 // NewKey draws a key from the operating system's randomness.
 func NewKey() (*PrivateKey, error) {
-	k, err := kem.GenerateKey()
+	var k hpke.PrivateKey
+	var err error
+	secrecy.Do(func() { k, err = kem.GenerateKey() })
 	if err != nil {
 		return nil, fmt.Errorf("draw one-round key: %w", err)
 	}
@@ -44,7 +47,7 @@ func (k *PrivateKey) Public() []byte { return append([]byte(nil), k.public...) }
 
 // Erase drops the key; every later Open returns ErrErased. An Open that runs
 // meanwhile ends first. The key's bytes become unreachable; crypto/hpke has no way
-// to overwrite them.
+// to overwrite them, the runtime has where secrecy.Erases.
 func (k *PrivateKey) Erase() {
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -57,11 +60,15 @@ func (k *PrivateKey) open(enc, ad, ciphertext []byte) ([]byte, error) {
 	if k.private == nil {
 		return nil, ErrErased
 	}
-	r, err := hpke.NewRecipient(enc, k.private, kdf, aead, []byte(adLabel))
-	if err != nil {
-		return nil, err
-	}
-	return r.Open(ad, ciphertext)
+	var plaintext []byte
+	var err error
+	secrecy.Do(func() {
+		var r *hpke.Recipient
+		if r, err = hpke.NewRecipient(enc, k.private, kdf, aead, []byte(adLabel)); err == nil {
+			plaintext, err = r.Open(ad, ciphertext)
+		}
+	})
+	return plaintext, err
 }
 
 // String returns the fingerprint of the public key.
@@ -77,10 +84,18 @@ func (k *PrivateKey) LogValue() slog.Value { return slog.StringValue(k.String())
 // its SHA-256.
 func Fingerprint(public []byte) string { return "hpke:" + federation.Sum(public).Short() }
 
-// CheckPublic reports whether Seal can use a public key that came from outside.
+// CheckPublic reports whether Seal can use a public key that came from outside. It tries:
+// an X25519 half of low order is noticed only when a secret is agreed on, and a custodian
+// that brought one would keep everybody from sealing.
 func CheckPublic(public []byte) error {
-	_, err := parsePublic(public)
-	return err
+	pk, err := parsePublic(public)
+	if err != nil {
+		return err
+	}
+	if _, _, err := hpke.NewSender(pk, kdf, aead, nil); err != nil {
+		return fmt.Errorf("public key %s: %w", Fingerprint(public), err)
+	}
+	return nil
 }
 
 func parsePublic(public []byte) (hpke.PublicKey, error) {

@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"atrium/aggregation/fixedpoint"
+	"atrium/privacy/secrecy"
 )
 
 // ErrFields is wrapped when fields do not fit the parameters: their number, or
@@ -31,7 +32,9 @@ func (p *Parameters) EncryptBlocks(dst []byte, first, last int, seed [32]byte, k
 	if err := p.checkFields(first, last, fields); err != nil {
 		return nil, fmt.Errorf("encrypt: %w", err)
 	}
-	secret, err := newSecretSource(rand)
+	var secret secretSource
+	var err error
+	secrecy.Do(func() { secret, err = newSecretSource(rand) })
 	if err != nil {
 		return nil, fmt.Errorf("encrypt: %w", err)
 	}
@@ -53,7 +56,7 @@ func (p *Parameters) EncryptBlocks(dst []byte, first, last int, seed [32]byte, k
 	err = p.split(first, last, func(from, to int) error {
 		begin, end := p.layout.within(first, from, to)
 		low, high := p.fieldsWithin(first, from, to)
-		e.blocks(out[begin:end], from, to, fields[low:high])
+		secrecy.Do(func() { e.blocks(out[begin:end], from, to, fields[low:high]) }) // a goroutine of its own
 		return nil
 	})
 	return dst[:len(dst)+size], err

@@ -8,6 +8,8 @@ import (
 	"io"
 	"log/slog"
 	"sync"
+
+	"atrium/privacy/secrecy"
 )
 
 // ErrKey is wrapped when a one-time key cannot be used: erased, made for other
@@ -31,7 +33,12 @@ type OneTimeKey struct {
 
 // NewKey draws a key of N coefficients from the discrete Gaussian; it reads
 // 48 bytes of rand.
-func (p *Parameters) NewKey(rand io.Reader) (*OneTimeKey, error) {
+func (p *Parameters) NewKey(rand io.Reader) (k *OneTimeKey, err error) {
+	secrecy.Do(func() { k, err = p.newKey(rand) })
+	return k, err
+}
+
+func (p *Parameters) newKey(rand io.Reader) (*OneTimeKey, error) {
 	source, err := newSecretSource(rand)
 	if err != nil {
 		return nil, fmt.Errorf("draw one-time key: %w", err)
@@ -102,7 +109,8 @@ func (k *OneTimeKey) claim(t *tables, seed [32]byte, first, last int) error {
 // fingerprint names a key by the first four bytes of a hash of its many
 // unpredictable coefficients.
 func fingerprint(coefficients []int16) string {
-	buf := []byte("atrium one-time key fingerprint v1\x00")
+	const label = "atrium one-time key fingerprint v1\x00"
+	buf := append(make([]byte, 0, len(label)+2*len(coefficients)), label...) // growing would leave copies
 	for _, c := range coefficients {
 		buf = binary.LittleEndian.AppendUint16(buf, uint16(c))
 	}

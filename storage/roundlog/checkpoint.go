@@ -35,7 +35,7 @@ func parseText(text string) (Checkpoint, error) {
 		return Checkpoint{}, fmt.Errorf("%w: checkpoint root: %w", ErrEncoding, err)
 	}
 	c := Checkpoint{Origin: lines[0], Size: size, Root: root}
-	if size < 0 || !ValidOrigin(c.Origin) || c.text() != text {
+	if size < 0 || size > maxSize || !ValidOrigin(c.Origin) || c.text() != text {
 		return Checkpoint{}, fmt.Errorf("%w: checkpoint does not re-encode to itself", ErrEncoding)
 	}
 	return c, nil

@@ -73,6 +73,7 @@ func TestCheckpointRefused(t *testing.T) {
 		"short":        {signed("heart\n1\n", key), ErrEncoding},
 		"leading zero": {signed("heart\n01\n"+root+"\n", key), ErrEncoding},
 		"negative":     {signed("heart\n-1\n"+root+"\n", key), ErrEncoding},
+		"endless":      {signed("heart\n4611686018427387943\n"+root+"\n", key), ErrEncoding},
 		"root":         {signed("heart\n1\n"+root[1:]+"\n", key), ErrEncoding},
 		"spare bits":   {signed("heart\n1\n"+root[:42]+string(root[42]+1)+"=\n", key), ErrEncoding},
 		"other origin": {signed("liver\n1\n"+root+"\n", key), ErrEncoding},
@@ -162,6 +163,7 @@ func FuzzCheckpoint(f *testing.F) {
 	f.Add(data)
 	f.Add([]byte(c.text()))
 	f.Add(bytes.Replace(data, []byte("345"), []byte("+345"), 1))
+	f.Add([]byte("heart\n9007199254740993\n" + c.Root.String() + "\n"))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		if c, err := parseText(string(data)); err == nil && c.text() != string(data) {
 			t.Errorf("%q re-encodes as %q", data, c.text())

@@ -50,14 +50,19 @@ func VerifyCosignature(checkpoint, line []byte, name string, key ed25519.PublicK
 	if err != nil {
 		return time.Time{}, err
 	}
-	seconds := binary.BigEndian.Uint64(raw[4:])
+	seconds := uint64(cosignedAt(raw).Unix())
 	if signer != name || binary.BigEndian.Uint32(raw) != keyID(name, algCosignature, key) {
 		return time.Time{}, fmt.Errorf("%w: cosignature of %s is by %s or another key", ErrSignature, name, signer)
 	}
 	if !ed25519.Verify(key, cosigned(seconds, body), raw[12:]) {
 		return time.Time{}, fmt.Errorf("%w: cosignature of %s", ErrSignature, name)
 	}
-	return time.Unix(int64(seconds), 0).UTC(), nil
+	return cosignedAt(raw), nil
+}
+
+// cosignedAt is the time in the bytes of a line, which parseCosignature bounded.
+func cosignedAt(raw []byte) time.Time {
+	return time.Unix(int64(binary.BigEndian.Uint64(raw[4:])), 0).UTC()
 }
 
 // parseCosignature splits a line into its name and its 76 bytes.

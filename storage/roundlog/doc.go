@@ -17,7 +17,8 @@
 //
 // The coordinator's shell writes through a [Log], having decided what to append; hospitals
 // check proofs and cosign what [ParseCheckpoint] verified; the auditor calls [Read],
-// [VerifyTiles] and [VerifyCosignature] with the verifier key of the pinned charter.
+// [VerifyTiles] and [VerifyCosignature] with the verifier key of the pinned charter, and
+// [Tree.CheckKept] with the checkpoints that hospitals kept.
 //
 // A [Log] and its [Tree] belong to one goroutine. A [Key] and all functions are safe to
 // share; several Logs, in several processes too, may write to one Bucket: at most one

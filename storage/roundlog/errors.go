@@ -28,6 +28,8 @@ var (
 	ErrBehind = errors.New("checkpoint is beyond the log")
 	// ErrFork: two roots for one size.
 	ErrFork = errors.New("root does not match the log")
+	// ErrOtherLog: a checkpoint is of another log.
+	ErrOtherLog = errors.New("checkpoint of another log")
 	// ErrProof: a proof does not hold, or nothing can be proven for those numbers.
 	ErrProof = errors.New("proof does not hold")
 	// ErrTile: a tile or an entry bundle is not what the entries give.

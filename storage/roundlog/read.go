@@ -201,18 +201,26 @@ func readCheckpoint(ctx context.Context, bucket storage.Bucket, v note.Verifier)
 	return c, data, nil
 }
 
-// CheckCheckpoint checks that c is a prefix of the tree: [ErrBehind] when it is larger,
-// [ErrFork] when its root is another.
+// CheckCheckpoint is [Tree.CheckPrefix] for the published checkpoint, which errors name.
 func (t *Tree) CheckCheckpoint(c Checkpoint) error {
+	if err := t.CheckPrefix(c); err != nil {
+		return fmt.Errorf("%s: %w", storage.Checkpoint, err)
+	}
+	return nil
+}
+
+// CheckPrefix checks that c is a prefix of the tree: [ErrBehind] when it is larger,
+// [ErrFork] when its root is another.
+func (t *Tree) CheckPrefix(c Checkpoint) error {
 	if c.Size > t.size {
-		return fmt.Errorf("%s: %w: size %d, the log has %d", storage.Checkpoint, ErrBehind, c.Size, t.size)
+		return fmt.Errorf("%w: size %d, the log has %d", ErrBehind, c.Size, t.size)
 	}
 	root, err := t.RootAt(c.Size)
 	if err != nil {
 		return err
 	}
 	if root != c.Root {
-		return fmt.Errorf("%s: %w: %s at size %d, the log has %s", storage.Checkpoint, ErrFork, c.Root, c.Size, root)
+		return fmt.Errorf("%w: %s at size %d, the log has %s", ErrFork, c.Root, c.Size, root)
 	}
 	return nil
 }

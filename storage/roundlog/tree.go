@@ -146,6 +146,9 @@ func proveConsistency(r tlog.HashReader, have, older, newer int64) (ConsistencyP
 // CheckInclusion checks that the entry with this leaf hash is number index in the tree
 // of that size and root. [ErrProof].
 func CheckInclusion(proof InclusionProof, size int64, root Hash, index int64, leaf Hash) error {
+	if size > maxSize {
+		return fmt.Errorf("%w: entry %d at size %d", ErrProof, index, size)
+	}
 	if err := tlog.CheckRecord(proof, size, root, index, leaf); err != nil {
 		return fmt.Errorf("%w: entry %d at size %d: %w", ErrProof, index, size, err)
 	}
@@ -155,6 +158,9 @@ func CheckInclusion(proof InclusionProof, size int64, root Hash, index int64, le
 // CheckConsistency checks that the older tree is a prefix of the newer one. Every tree
 // continues the empty one, whose root must be that of RFC 6962. [ErrProof].
 func CheckConsistency(proof ConsistencyProof, newSize int64, newRoot Hash, oldSize int64, oldRoot Hash) error {
+	if newSize > maxSize {
+		return fmt.Errorf("%w: size %d to %d", ErrProof, oldSize, newSize)
+	}
 	if oldSize == 0 || newSize == 0 {
 		empty, _ := tlog.TreeHash(0, nil)
 		if oldSize != 0 || newSize < 0 || len(proof) != 0 || oldRoot != empty || newSize == 0 && newRoot != empty {

@@ -112,7 +112,7 @@ func spawn(cfg config, files []*os.File) (*process, error) {
 func (p *process) watch(cmd *exec.Cmd, stderr *os.File, memory int64, started chan<- error) {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
-	if err := cmd.Start(); err != nil {
+	if err := startMapped(cmd); err != nil {
 		started <- notStarted(err)
 		return
 	}
@@ -130,6 +130,29 @@ func (p *process) watch(cmd *exec.Cmd, stderr *os.File, memory int64, started ch
 	_ = stderr.Close()
 	p.state = cmd.ProcessState.String()
 	close(p.ended)
+}
+
+// starting keeps two programs from changing dumpability at one time.
+var starting sync.Mutex
+
+// startMapped starts a program in a user namespace of its own. Who the program is there
+// can only be written while its process, until then a copy of the daemon, may be dumped: a
+// daemon that may not be is one that may for this moment, its limit of core images, which
+// is nothing, stays.
+func startMapped(cmd *exec.Cmd) error {
+	starting.Lock()
+	defer starting.Unlock()
+	was, err := unix.PrctlRetInt(unix.PR_GET_DUMPABLE, 0, 0, 0, 0)
+	if err != nil {
+		return err
+	}
+	if was != 1 {
+		if err := unix.Prctl(unix.PR_SET_DUMPABLE, 1, 0, 0, 0); err != nil {
+			return err
+		}
+		defer unix.Prctl(unix.PR_SET_DUMPABLE, uintptr(was), 0, 0, 0)
+	}
+	return cmd.Start()
 }
 
 // notStarted tells a file that does not run from a kernel that refuses.
