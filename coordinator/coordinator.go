@@ -235,16 +235,16 @@ func (c *Coordinator) noteWait(v View, ev round.Event, decided []round.Entry) {
 	if len(decided) > 0 {
 		return
 	}
-	reason := ""
+	sends, reason := 0, "" // no reason: more were sent while it was opened, and it is opened anew
 	switch ev := ev.(type) {
 	case round.OpeningFailed:
-		reason = ev.Reason
+		sends, reason = ev.Sends, ev.Reason
 	case round.SumOpened:
-		reason = ev.Note
-	default:
-		return
+		sends, reason = ev.Sends, ev.Note
 	}
-	c.cfg.Logger.Warn("sum waits for more share sums", "round", v.State.Round.Number, "sends", len(v.State.Round.Sends), "reason", reason)
+	if reason != "" {
+		c.cfg.Logger.Warn("sum waits for more share sums", "round", v.State.Round.Number, "sends", sends, "reason", reason)
+	}
 }
 
 // after is follow for an entry that the machine just decided: one that it cannot apply

@@ -189,7 +189,8 @@ func (c *Coordinator) publishCheckpoint(ctx context.Context) error {
 func (c *Coordinator) settle(ctx context.Context, entries []round.Entry, first int64) error {
 	needed := false
 	for i, e := range entries {
-		needed = needed || published(e.Kind) || c.current.Stood(first+int64(i))
+		last := e.Kind == round.Derived && c.current.State.Finished != "" // no round follows that would bring one
+		needed = needed || published(e.Kind) || last || c.current.Stood(first+int64(i))
 		switch {
 		case e.Kind == round.Open:
 			clear(c.failed)

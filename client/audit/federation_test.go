@@ -27,10 +27,10 @@ import (
 //
 //	1 statistics  version 1
 //	2 train       abandoned: two hospitals decline to send an update
-//	3 train       abandoned after S: two custodians decline, three burn
+//	3 train       abandoned after the candidate stood: two custodians decline, three burn
 //	4 train       version 2, with burn certificate; the update of delta is late
 //	5 evaluate    of version 2
-//	6 train       version 3; alpha's share sums are wrong
+//	6 train       version 3; alpha's share sums are wrong, gamma says that it derived another
 //	7 evaluate    of version 3
 //
 // and then the stop rule ends the plan. By the charter the ciphertexts of rounds 1 to 5 expired.
@@ -176,7 +176,7 @@ func (w *world) play(ctx context.Context) error {
 func (w *world) loop(ctx context.Context, ran chan error) error {
 	for {
 		v := w.c.View()
-		if v != nil && v.State.Finished != "" && v.State.Expired == 5 {
+		if v != nil && v.State.Finished != "" && v.State.Expired == 5 && len(v.State.Outcome.Owing) == 0 {
 			return w.settled(ctx)
 		}
 		worked := false

@@ -86,7 +86,7 @@ func TestForgedCosignature(t *testing.T) {
 	for what, change := range map[string]func(*federation.Send){
 		"size":  func(a *federation.Send) { a.Checkpoint.Size-- },
 		"root":  func(a *federation.Send) { a.Checkpoint.Root[3] ^= 1 },
-		"S":     func(a *federation.Send) { a.Submitters[3] ^= 1 },
+		"S":     func(a *federation.Send) { a.Candidate[3] ^= 1 },
 		"share": func(a *federation.Send) { a.ShareSums = []federation.Digest{{}} },
 	} {
 		lie := answer

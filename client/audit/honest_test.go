@@ -28,10 +28,13 @@ func TestVerifyHonest(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := Report{Log: report.Log, Done: 5, Abandoned: 2, Version: 3, Segments: 26, Expired: 5, Leader: 1, Finished: "accuracy did not rise by more than 0.9, evaluations in a row: 1; the best is 0.7143 of version 2, after 2 of 2 train rounds",
-		Published: total, Notes: []string{}, // the rest depends on timing and keys
+		Published: total, Notes: report.Notes, // the rest depends on timing and keys
 		Objects: report.Objects, Bytes: report.Bytes, Snapshot: report.Snapshot}
 	if diff := cmp.Diff(want, report); diff != "" {
 		t.Errorf("report (-want +got):\n%s", diff)
+	}
+	if len(report.Notes) != 1 || !strings.HasPrefix(report.Notes[0], "gamma derived something else from round 6: it derived version 3 as snapshot ") {
+		t.Errorf("notes: %q", report.Notes)
 	}
 	if l := report.Log; l.Federation != "test" || l.Charter != fx.charter.Digest() || l.Epoch != 1 || l.LogKey != fx.key.Verifier() || l.Members != 4 || l.Entries != done {
 		t.Errorf("log: %+v", l)
@@ -101,10 +104,10 @@ func TestShow(t *testing.T) {
 			"round 2, train on version 1: abandoned after", "round 4, train on version 1: done in", "too late: delta", "the plan ended: accuracy did not rise by more than 0.9, evaluations in a row: 1; the best is 0.7143 of version 2, after 2 of 2 train rounds", "the ciphertexts of the rounds up to 5 may be retired: the charter keeps them for 2 later rounds"},
 		1: {"how often is each of 3 features measured", "joined        alpha, beta, gamma, delta", "result        version 1"},
 		2: {"submitted     alpha, beta (2 of 4)", `declined      gamma, as update: "fewer than 10 eligible records"`, "abandoned     2 updates: no group reaches"},
-		3: {`declined      delta, as custodian: "the daemon restarted"`, "answered      alpha", "burned        beta, gamma, delta: will never answer", "abandoned     2 of 3 custodians can still answer"},
+		3: {`declined      delta, as custodian: "the daemon restarted"`, "ready         alpha, beta, gamma, delta (4 custodians, 3 must send)", "sent          alpha", "burned        beta, gamma, delta: will never send", "abandoned     3 of 4 custodians sent nothing and never will"},
 		4: {"burnt         ", "submitted     alpha, beta, gamma (3 of 4)", "discarded     delta", "S             alpha, beta, gamma (3)", "version 2, weight 93, 0 coordinates clipped"},
 		5: {`how well does version 2 predict "disease"`, "true positives", "AUC 0."},
-		6: {"wrong         alpha: share sums disagree", "snapshot      "},
+		6: {"wrong         alpha: share sums disagree", "snapshot      ", "disputed      gamma: computed something else"},
 	} {
 		h, err := Show(t.Context(), fx.objects, number, Options{})
 		if err != nil {

@@ -91,8 +91,8 @@ func (w *world) script(h *hospital, t round.Task) act {
 	case t.Kind == round.TaskSend && number != 6 && h.index == 3: // three are enough; a fourth would race with the end
 		return nil
 	}
-	return map[round.TaskKind]act{round.TaskJoin: w.join, round.TaskUpdate: w.update, round.TaskReady: w.acknowledge,
-		round.TaskSend: w.answer, round.TaskBurn: w.burn}[t.Kind]
+	return map[round.TaskKind]act{round.TaskJoin: w.join, round.TaskUpdate: w.update, round.TaskReady: w.ready,
+		round.TaskSend: w.send, round.TaskBurn: w.burn, round.TaskDerive: w.derive}[t.Kind]
 }
 
 func (w *world) join(ctx context.Context, h *hospital, v *coordinator.View, _ round.Task) (err error) {
@@ -114,8 +114,8 @@ func (w *world) decline(role, reason string) act {
 	}
 }
 
-func (w *world) burn(ctx context.Context, h *hospital, _ *coordinator.View, t round.Task) error {
-	return w.c.Burn(ctx, h.id, message(h, federation.Burn{V: 1, Manifest: t.Manifest, Custodian: h.id}))
+func (w *world) burn(ctx context.Context, h *hospital, v *coordinator.View, _ round.Task) error {
+	return w.c.Burn(ctx, h.id, message(h, federation.Burn{V: 1, Manifest: v.State.Round.Manifest, Custodian: h.id}))
 }
 
 func (w *world) update(ctx context.Context, h *hospital, v *coordinator.View, _ round.Task) error {
@@ -217,7 +217,7 @@ func (w *world) seal(ctx context.Context, h *hospital, v *coordinator.View) (*se
 	return out, nil
 }
 
-func (w *world) acknowledge(ctx context.Context, h *hospital, v *coordinator.View, _ round.Task) error {
+func (w *world) ready(ctx context.Context, h *hospital, v *coordinator.View, _ round.Task) error {
 	header, err := federation.DecodeHeader(v.Header)
 	if err != nil {
 		return err
@@ -238,13 +238,39 @@ func (w *world) acknowledge(ctx context.Context, h *hospital, v *coordinator.Vie
 	if err != nil {
 		return err
 	}
-	return w.c.Acknowledge(ctx, h.id, message(h, federation.Ready{V: 1, Manifest: v.State.Round.Manifest,
-		Candidate: v.State.Round.Candidate, Custodian: h.id, Unreadable: []federation.HospitalID{}}))
+	head, line, err := h.cosign(v.CandidateCheckpoint)
+	if err != nil {
+		return err
+	}
+	return w.c.Ready(ctx, h.id, message(h, federation.Ready{V: 1, Manifest: v.State.Round.Manifest, Candidate: v.State.Round.Candidate, Custodian: h.id,
+		Asks: federation.AsksDigest(header.Questions, federation.SetDigest(v.State.Round.S)), Unreadable: []federation.HospitalID{},
+		Checkpoint: head, Cosignature: line}))
 }
 
-func (w *world) answer(ctx context.Context, h *hospital, v *coordinator.View, _ round.Task) error {
+// cosign signs a published checkpoint.
+func (h *hospital) cosign(note []byte) (federation.TreeHead, string, error) {
+	line, err := roundlog.Cosign(note, string(h.id), h.key, start)
+	if err != nil {
+		return federation.TreeHead{}, "", err
+	}
+	kept, err := roundlog.ParseKept(note)
+	return federation.TreeHead{Size: kept.Size, Root: federation.Digest(kept.Root)}, string(line), err
+}
+
+// derive takes the coordinator's word; gamma says of version 3 that it derived another.
+func (w *world) derive(ctx context.Context, h *hospital, v *coordinator.View, _ round.Task) error {
+	o := v.State.Outcome
+	d := federation.Derived{V: 1, Round: o.Round, Manifest: o.Manifest, Candidate: o.Candidate, Custodian: h.id,
+		Result: o.Result, Version: o.Version, Snapshot: o.Snapshot, Parameters: o.Parameters}
+	if o.Round == 6 && h.name == "gamma" {
+		d.Snapshot[7] ^= 1
+	}
+	return w.c.Derived(ctx, h.id, message(h, d))
+}
+
+func (w *world) send(ctx context.Context, h *hospital, v *coordinator.View, _ round.Task) error {
 	r := v.State.Round
-	raw, err := storage.GetBlob(ctx, w.c.Bucket(), r.Selected, federation.MaxManifestBytes)
+	raw, err := storage.GetBlob(ctx, w.c.Bucket(), r.Candidate, federation.MaxManifestBytes)
 	if err != nil {
 		return err
 	}
@@ -268,11 +294,11 @@ func (w *world) answer(ctx context.Context, h *hospital, v *coordinator.View, _ 
 	if r.Number == 6 && h.index == 0 {
 		sum[17] ^= 1
 	}
-	line, err := roundlog.Cosign(v.Checkpoint, string(h.id), h.key, start)
+	head, line, err := h.cosign(v.Checkpoint)
 	if err != nil {
 		return err
 	}
 	wire := shamir.Marshal(sum)
-	return w.c.Answer(ctx, h.id, message(h, federation.Send{V: 1, Manifest: r.Manifest, Submitters: r.Selected, Custodian: h.id,
-		ShareSums: []federation.Digest{federation.Sum(wire)}, Checkpoint: v.Head, Cosignature: string(line)}), [][]byte{wire})
+	return w.c.SendShares(ctx, h.id, message(h, federation.Send{V: 1, Manifest: r.Manifest, Candidate: r.Candidate, Custodian: h.id,
+		ShareSums: []federation.Digest{federation.Sum(wire)}, Checkpoint: head, Cosignature: line}), [][]byte{wire})
 }

@@ -87,6 +87,10 @@ func TestAnotherResult(t *testing.T) {
 	result.Evaluation.AUC = &better
 	digest := fx.put(t, result)
 	store := fx.rewrite(t, edit(fx.batches(t), isPublish(7), func(e *round.Entry) { e.Blob = digest }))
+	if _, err := Verify(t.Context(), store, Options{}); err == nil || !strings.Contains(err.Error(), "the entry says otherwise whether it is what the log says") {
+		t.Errorf("verify beside the word of custodians: %v", err)
+	}
+	store = fx.rewrite(t, upTo(edit(fx.batches(t), isPublish(7), func(e *round.Entry) { e.Blob = digest }), isPublish(7)))
 	if _, err := Verify(t.Context(), store, Options{}); err != nil {
 		t.Errorf("verify a lie that is in order: %v", err)
 	}
@@ -116,25 +120,23 @@ func TestHiddenWrongShares(t *testing.T) {
 func TestDroppedUpdate(t *testing.T) {
 	t.Parallel()
 	fx := honest(t)
-	for _, kind := range []round.EntryKind{round.Candidate, round.Select} {
-		e, _ := fx.find(t, is(kind, 7))
-		list, err := federation.DecodeCandidate(fx.blob(t, e.Blob))
-		if err != nil {
-			t.Fatal(err)
-		}
-		dropped := list.Groups[0][2].Hospital
-		list.Groups[0] = slices.Delete(slices.Clone(list.Groups[0]), 2, 3)
-		digest := fx.put(t, list)
-		store := fx.rewrite(t, edit(fx.batches(t), is(kind, 7), func(e *round.Entry) { e.Blob = digest }))
-		for name, run := range map[string]func() error{
-			"verify": func() error { _, err := Verify(t.Context(), store, Options{}); return err },
-			"replay": func() error { _, err := Replay(t.Context(), store, Options{}); return err },
-		} {
-			err := run()
-			checkProblem(t, err, storage.Blob(digest))
-			if !errors.Is(err, ErrContent) || !strings.Contains(err.Error(), "leaves out "+string(dropped)) {
-				t.Errorf("%s, %s: %v", kind, name, err)
-			}
+	e, _ := fx.find(t, is(round.Candidate, 7))
+	list, err := federation.DecodeCandidate(fx.blob(t, e.Blob))
+	if err != nil {
+		t.Fatal(err)
+	}
+	dropped := list.Groups[0][2].Hospital
+	list.Groups[0] = slices.Delete(slices.Clone(list.Groups[0]), 2, 3)
+	digest := fx.put(t, list)
+	store := fx.rewrite(t, edit(fx.batches(t), is(round.Candidate, 7), func(e *round.Entry) { e.Blob = digest }))
+	for name, run := range map[string]func() error{
+		"verify": func() error { _, err := Verify(t.Context(), store, Options{}); return err },
+		"replay": func() error { _, err := Replay(t.Context(), store, Options{}); return err },
+	} {
+		err := run()
+		checkProblem(t, err, storage.Blob(digest))
+		if !errors.Is(err, ErrContent) || !strings.Contains(err.Error(), "leaves out "+string(dropped)) {
+			t.Errorf("%s: %v", name, err)
 		}
 	}
 }
@@ -155,8 +157,11 @@ func TestEditedEntries(t *testing.T) {
 		{"reason of a decline", is(round.Declined, 2), func(e *round.Entry) { e.Reason = "it overslept" }, "another role or reason"},
 		{"hospital of an update", is(round.Update, 7), func(e *round.Entry) { e.Hospital = fx.hospitals[0].id }, ""},
 		{"complaints", is(round.Ready, 7), func(e *round.Entry) { e.Hospitals = []federation.HospitalID{fx.hospitals[0].id} }, "other complaints"},
-		{"manifest of an answer", is(round.Send, 7), func(e *round.Entry) { e.Manifest = another }, ""},
-		{"manifest of a burn", is(round.Burn, 3), func(e *round.Entry) { e.Manifest = another }, "it names manifest"},
+		{"manifest of a derivation", is(round.Derived, 6), func(e *round.Entry) { e.Manifest = another }, "is not to derive anything"},
+		{"a dispute made away with", is(round.Derived, 6), func(e *round.Entry) { e.Reason = "" }, "the entry says otherwise"},
+		{"a dispute made up", is(round.Derived, 7), func(e *round.Entry) { e.Reason = "another" }, "the entry says otherwise"},
+		{"bytes of a candidate", is(round.Candidate, 7), func(e *round.Entry) { e.Bytes++ }, "bytes, the entry says"},
+		{"who is left out of a candidate", is(round.Candidate, 7), func(e *round.Entry) { e.Hospitals = []federation.HospitalID{fx.hospitals[0].id} }, "the first candidate leaves out"},
 		{"schedule", func(e round.Entry) bool { return e.Kind == round.PlanSet }, func(e *round.Entry) { s := *e.Schedule; s.Rounds++; e.Schedule = &s }, "another schedule"},
 		{"time for updates", is(round.Open, 6), func(e *round.Entry) { e.Seconds = 3000 }, "it gives updates 1800 seconds, the entry 3000"},
 		{"capability", is(round.Join, 7), func(e *round.Entry) { e.Capability.MemoryMiB = 1024 }, "another incarnation, counter or capability"},

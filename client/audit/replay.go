@@ -74,7 +74,7 @@ func (r *replayer) publish(ctx context.Context, s step) error {
 	if v.Status, err = r.addUp(ctx, s, record.Round); err != nil {
 		return err
 	}
-	sum, err := opening.Open(ctx, bucket, record.Round, record.Sends)
+	sum, err := r.openSum(ctx, bucket, record)
 	if errors.Is(err, storage.ErrNotFound) {
 		return r.missing(ctx, s, v)
 	}

@@ -98,8 +98,7 @@ func TestRetire(t *testing.T) {
 func TestRetireNeedsSums(t *testing.T) {
 	t.Parallel()
 	fx := honest(t)
-	_, sum := fx.ciphertextSum(t, 4)
-	fx.objects.Set(sum, nil)
+	fx.objects.Set(fx.ciphertextSum(t, 4), nil)
 	b := &readOnly{Memory: fx.objects, t: t, left: 1000}
 	r, err := coordinator.Retire(t.Context(), b, federation.Digest{}, false, silent)
 	if !errors.Is(err, coordinator.ErrNotWhole) || !strings.HasPrefix(err.Error(), "round 4: ") || r.Rounds != 4 {

@@ -153,13 +153,27 @@ func (fx fixture) signCard(t testing.TB, e round.Entry, index int64) {
 	fx.objects.Set(storage.Card(e.Version), federation.Encode(signed))
 }
 
-// ciphertextSum returns the result of a round and the object of its group's sum.
-func (fx fixture) ciphertextSum(t testing.TB, number uint64) (opening.Result, string) {
+// ciphertextSum returns the object that lists C of the group of a round.
+func (fx fixture) ciphertextSum(t testing.TB, number uint64) string {
 	t.Helper()
-	e, _ := fx.find(t, isPublish(number))
-	result, err := opening.DecodeResult(fx.blob(t, e.Blob))
+	list, _ := fx.lastCandidate(t, number)
+	return storage.Blob(list.Sums[0])
+}
+
+// lastCandidate returns the candidate that stood in a round, and its entry.
+func (fx fixture) lastCandidate(t testing.TB, number uint64) (federation.Candidate, round.Entry) {
+	t.Helper()
+	var last round.Entry
+	for _, g := range fx.batches(t) {
+		for _, e := range g.entries {
+			if e.Kind == round.Candidate && e.Round == number {
+				last = e
+			}
+		}
+	}
+	list, err := federation.DecodeCandidate(fx.blob(t, last.Blob))
 	if err != nil {
 		t.Fatal(err)
 	}
-	return result, storage.Blob(result.Groups[0].Ciphertext)
+	return list, last
 }

@@ -74,7 +74,7 @@ func (w *world) warned(words string) string {
 	}
 }
 
-// TestLyingCustodian: four custodians, three must answer, one lies; one lie a round.
+// TestLyingCustodian: four custodians, three must send, one lies; one lie a round.
 func TestLyingCustodian(t *testing.T) {
 	t.Parallel()
 	w := newWorldOf(t, 4, 1, func(p *federation.Plan) { p.Schedule.Rounds, p.Schedule.EvaluateEvery = 5, 0 })
@@ -84,14 +84,14 @@ func TestLyingCustodian(t *testing.T) {
 		defer w.hospital(name)()
 	}
 	honest, evil := w.puppet(w.names[2]), w.puppet(w.names[3])
-	waits := make(chan struct{})    // closed once three answers were not enough
+	waits := make(chan struct{})    // closed once three share sums were not enough
 	abused := make(chan struct{})   // closed once everything was tried
-	prepared := make(chan struct{}) // closed once the late answer is there
+	prepared := make(chan struct{}) // closed once the late send is there
 	var once sync.Once
-	var lateAnswer *atriumpb.AnswerRequest
+	var lateSend *atriumpb.SharesRequest
 	honest.script = func(work *atriumpb.Work) act {
 		until := map[uint64]chan struct{}{2: waits, 5: prepared, 6: abused}[work.GetRound()]
-		if until == nil || work.GetKind() != "answer" {
+		if until == nil || work.GetKind() != "send" {
 			return nil
 		}
 		return func(ctx context.Context, work *atriumpb.Work) error {
@@ -99,33 +99,33 @@ func TestLyingCustodian(t *testing.T) {
 			case <-until:
 			case <-ctx.Done():
 			}
-			return honest.answer(ctx, work)
+			return honest.give(ctx, work)
 		}
 	}
 	evil.script = func(work *atriumpb.Work) act {
 		switch kind := work.GetKind(); {
-		case work.GetRound() == 2 && kind == "answer": // one of exactly three
-			return func(ctx context.Context, work *atriumpb.Work) error { return evil.answerWith(ctx, work, noise) }
-		case work.GetRound() == 3 && kind == "acknowledge":
+		case work.GetRound() == 2 && kind == "send": // one of exactly three
+			return func(ctx context.Context, work *atriumpb.Work) error { return evil.giveWith(ctx, work, noise) }
+		case work.GetRound() == 3 && kind == "ready":
 			return func(ctx context.Context, work *atriumpb.Work) error {
 				all := append([]federation.HospitalID{}, w.charter.Groups[0]...)
 				return evil.complain(ctx, work, all)
 			}
-		case work.GetRound() == 4 && kind == "answer":
+		case work.GetRound() == 4 && kind == "send":
 			return later
-		case work.GetRound() == 5 && kind == "answer": // too late: see the join of round 6
+		case work.GetRound() == 5 && kind == "send": // too late: see the join of round 6
 			return func(ctx context.Context, work *atriumpb.Work) (err error) {
-				lateAnswer, err = evil.answerRequest(work, func(*federation.Send, [][]byte) {})
+				lateSend, err = evil.sharesRequest(work, func(*federation.Send, [][]byte) {})
 				once.Do(func() { close(prepared) })
 				return errors.Join(err, errLater)
 			}
-		case work.GetRound() == 6 && kind == "join" && lateAnswer != nil:
+		case work.GetRound() == 6 && kind == "join" && lateSend != nil:
 			return func(ctx context.Context, work *atriumpb.Work) error {
-				_, err := evil.api.SendAnswer(ctx, lateAnswer)
-				evil.refused("late answer", err)
+				_, err := evil.api.SendShares(ctx, lateSend)
+				evil.refused("late send", err)
 				return evil.join(ctx, work)
 			}
-		case work.GetRound() == 6 && kind == "answer":
+		case work.GetRound() == 6 && kind == "send":
 			return func(ctx context.Context, work *atriumpb.Work) error {
 				defer close(abused)
 				return evil.abuse(ctx, work)
@@ -135,8 +135,8 @@ func TestLyingCustodian(t *testing.T) {
 	}
 	defer honest.start()()
 	defer evil.start()()
-	line := w.warned("sum waits for more answers")
-	if !strings.Contains(line, "round=2 answers=3 reason=the sum could not be opened: group 0: recover from 3 answers, threshold 3: no consistent subset of answers") {
+	line := w.warned("sum waits for more share sums")
+	if !strings.Contains(line, "round=2 sends=3 reason=the sum could not be opened: group 0: recover from 3 answers, threshold 3: no consistent subset of answers") {
 		t.Errorf("the coordinator warns: %s", line)
 	}
 	if s := c.View().State.Round; s.Phase != round.Publishing {
@@ -148,20 +148,20 @@ func TestLyingCustodian(t *testing.T) {
 		t.Errorf("%d train rounds in %d rounds: want 5 in 6", s.Trained, s.Round)
 	}
 	w.says(c, 2, "wrong         "+evil.name+": share sums disagree with the sum, or a dealer in S gave wrong shares", "with 4 hospitals")
-	w.says(c, 3, "excused       "+evil.name+": could not read a submitter who stayed", "with 4 hospitals")
+	w.says(c, 3, "complained    "+evil.name+": could not read a submitter", "with 4 hospitals")
 	w.says(c, 4, "with 4 hospitals")
 	w.says(c, 5, "with 4 hospitals")
 	w.says(c, 6, "refused       "+evil.name+", as custodian:", "with 4 hospitals")
-	if _, story := w.show(c, 4); strings.Contains(strings.Join(story.Answered, " "), evil.name) || len(story.Answered) != 3 {
-		t.Errorf("round 4 was answered by %v, %s was silent", story.Answered, evil.name)
+	if _, story := w.show(c, 4); strings.Contains(strings.Join(story.Sent, " "), evil.name) || len(story.Sent) != 3 {
+		t.Errorf("round 4 was sent by %v, %s was silent", story.Sent, evil.name)
 	}
 	wanted := []string{
-		"late answer: FailedPrecondition: answer of", "of another round",
-		"S of another round: FailedPrecondition", "a checkpoint from before S: InvalidArgument", "which names S: content is not what was signed",
+		"late send: FailedPrecondition: send of", "of another round",
+		"another candidate: FailedPrecondition", "a checkpoint from before the readies: InvalidArgument", "with which custodians were ready: content is not what was signed",
 		"a checkpoint that never was: InvalidArgument", "two share sums: InvalidArgument", "no share sum: InvalidArgument", "there is one for each group of S",
 		"a share sum that is short: InvalidArgument", "a share sum beyond the field: InvalidArgument", "another share sum than signed: InvalidArgument",
-		"not the one that was signed", "another's signature: Unauthenticated", "another's answer: PermissionDenied", "format 2: InvalidArgument",
-		"a second answer: AlreadyExists",
+		"not the one that was signed", "another's signature: Unauthenticated", "another's share sums: PermissionDenied", "format 2: InvalidArgument",
+		"a second send: AlreadyExists",
 	}
 	all := strings.Join(evil.told(), "\n")
 	for _, words := range wanted {
@@ -173,13 +173,13 @@ func TestLyingCustodian(t *testing.T) {
 	w.audited(c)
 }
 
-// abuse sends answers that must all be refused, then the honest one.
+// abuse sends share sums that must all be refused, then the honest one.
 func (p *puppet) abuse(ctx context.Context, work *atriumpb.Work) error {
 	try := func(what string, change func(*federation.Send, [][]byte)) {
-		p.refused(what, p.answerWith(ctx, work, change))
+		p.refused(what, p.giveWith(ctx, work, change))
 	}
-	try("S of another round", func(a *federation.Send, _ [][]byte) { a.Submitters = federation.Sum([]byte("S")) })
-	try("a checkpoint from before S", func(a *federation.Send, _ [][]byte) { a.Checkpoint = p.header.Checkpoint })
+	try("another candidate", func(a *federation.Send, _ [][]byte) { a.Candidate = federation.Sum([]byte("S")) })
+	try("a checkpoint from before the readies", func(a *federation.Send, _ [][]byte) { a.Checkpoint = p.header.Checkpoint })
 	try("a checkpoint that never was", func(a *federation.Send, _ [][]byte) { a.Checkpoint.Size += 1000 })
 	try("two share sums", func(a *federation.Send, sums [][]byte) { a.ShareSums = append(a.ShareSums, federation.Sum(sums[0])) })
 	try("no share sum", func(a *federation.Send, sums [][]byte) { a.ShareSums[0], sums[0] = federation.Digest{}, nil })
@@ -187,7 +187,7 @@ func (p *puppet) abuse(ctx context.Context, work *atriumpb.Work) error {
 	try("a share sum beyond the field", func(_ *federation.Send, sums [][]byte) { sums[0][1], sums[0][2] = 0xff, 0xff })
 	try("another share sum than signed", func(a *federation.Send, _ [][]byte) { a.ShareSums[0][0] ^= 1 })
 	try("format 2", func(a *federation.Send, _ [][]byte) { a.V = 2 })
-	req, err := p.answerRequest(work, func(*federation.Send, [][]byte) {})
+	req, err := p.sharesRequest(work, func(*federation.Send, [][]byte) {})
 	if err != nil {
 		return err
 	}
@@ -196,25 +196,25 @@ func (p *puppet) abuse(ctx context.Context, work *atriumpb.Work) error {
 		return err
 	}
 	forged.Signature = flip(forged.Signature)
-	_, err = p.api.SendAnswer(ctx, &atriumpb.AnswerRequest{Federation: "cardiology", Signed: federation.Encode(forged), ShareSums: req.GetShareSums()})
+	_, err = p.api.SendShares(ctx, &atriumpb.SharesRequest{Federation: "cardiology", Signed: federation.Encode(forged), ShareSums: req.GetShareSums()})
 	p.refused("another's signature", err)
 	other := p.w.puppet(p.w.names[2])
-	_, err = other.api.SendAnswer(ctx, req)
-	p.refused("another's answer", err)
-	if _, err := p.api.SendAnswer(ctx, req); err != nil {
+	_, err = other.api.SendShares(ctx, req)
+	p.refused("another's share sums", err)
+	if _, err := p.api.SendShares(ctx, req); err != nil {
 		return err
 	}
-	again, err := p.answerRequest(work, offByOne(0))
+	again, err := p.sharesRequest(work, offByOne(0))
 	if err != nil {
 		return err
 	}
-	_, err = p.api.SendAnswer(ctx, again)
-	p.refused("a second answer", err)
+	_, err = p.api.SendShares(ctx, again)
+	p.refused("a second send", err)
 	return nil
 }
 
-// TestWrongShareSumOfOneGroup: among exactly t answers, a share sum that is wrong for one
-// group only must not cost that group its place: another answer corrects it.
+// TestWrongShareSumOfOneGroup: among exactly t sends, a share sum that is wrong for one
+// group only must not cost that group its place: another send corrects it.
 func TestWrongShareSumOfOneGroup(t *testing.T) {
 	t.Parallel()
 	w := newWorldOf(t, 7, 2, func(p *federation.Plan) { p.Schedule.Rounds, p.Schedule.EvaluateEvery = 1, 0 })
@@ -229,7 +229,7 @@ func TestWrongShareSumOfOneGroup(t *testing.T) {
 		p := w.puppet(w.names[4+i])
 		slow[i] = p
 		p.script = func(work *atriumpb.Work) act {
-			if work.GetRound() != 2 || work.GetKind() != "answer" {
+			if work.GetRound() != 2 || work.GetKind() != "send" {
 				return nil
 			}
 			return func(ctx context.Context, work *atriumpb.Work) error {
@@ -237,20 +237,20 @@ func TestWrongShareSumOfOneGroup(t *testing.T) {
 				case <-waits:
 				case <-ctx.Done():
 				}
-				return p.answer(ctx, work)
+				return p.give(ctx, work)
 			}
 		}
 		defer p.start()()
 	}
 	evil := w.puppet(w.names[6])
 	evil.script = func(work *atriumpb.Work) act {
-		if work.GetRound() != 2 || work.GetKind() != "answer" {
+		if work.GetRound() != 2 || work.GetKind() != "send" {
 			return nil
 		}
-		return func(ctx context.Context, work *atriumpb.Work) error { return evil.answerWith(ctx, work, offByOne(1)) }
+		return func(ctx context.Context, work *atriumpb.Work) error { return evil.giveWith(ctx, work, offByOne(1)) }
 	}
 	defer evil.start()()
-	if line := w.warned("sum waits for more answers"); !strings.Contains(line, "answers=5 reason=group 1: ") {
+	if line := w.warned("sum waits for more share sums"); !strings.Contains(line, "sends=5 reason=group 1: ") {
 		t.Errorf("the coordinator warns: %s", line)
 	}
 	if s := c.View().State.Round; s.Phase != round.Publishing {
@@ -276,9 +276,9 @@ func TestSilentCustodians(t *testing.T) {
 		p := w.puppet(name)
 		p.script = func(work *atriumpb.Work) act {
 			switch kind := work.GetKind(); {
-			case work.GetRound() == 2 && kind == "acknowledge" && i == 0:
+			case work.GetRound() == 2 && kind == "ready" && i == 0:
 				return func(context.Context, *atriumpb.Work) error { return p.conn.Close() }
-			case work.GetRound() == 2 && kind == "answer":
+			case work.GetRound() == 2 && kind == "send":
 				return later
 			}
 			return nil
@@ -289,8 +289,8 @@ func TestSilentCustodians(t *testing.T) {
 	if s.Round != 2 {
 		t.Errorf("%d rounds: want 2, none abandoned", s.Round)
 	}
-	if _, story := w.show(c, 2); len(story.Answered) != 5 || story.Result.Submitters != 7 {
-		t.Errorf("answered by %v, %d hospitals in the sum: want 5 and 7", story.Answered, story.Result.Submitters)
+	if _, story := w.show(c, 2); len(story.Sent) != 5 || story.Result.Submitters != 7 {
+		t.Errorf("sent by %v, %d hospitals in the sum: want 5 and 7", story.Sent, story.Result.Submitters)
 	}
 	w.audited(c)
 }

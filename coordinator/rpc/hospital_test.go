@@ -119,14 +119,14 @@ func hospitalAttacks() []attack {
 			for i := range e {
 				e[i] = flip(e[i])
 			}
-		}}), show: []string{"dropped", "more custodians than the charter allows for could not read it", tooSmall}},
+		}}), show: []string{"dropped", "custodians could not read it, or it did not vouch", tooSmall}},
 		{name: "shares that are no field elements", lost: true,
 			do:   told(lies{plain: func(_ int, share []byte) []byte { return bytes.Repeat([]byte{0xff}, len(share)) }}),
 			show: []string{"dropped", tooSmall}},
 		{name: "shares of another length", lost: true, do: told(lies{plain: func(_ int, share []byte) []byte { return share[:33] }}),
 			show: []string{"dropped", tooSmall}},
 		{name: "envelopes that f custodians cannot read", do: told(lies{sealed: func(e [][]byte) { e[1], e[2] = flip(e[1]), flip(e[2]) }}),
-			show: []string{"excused", "could not read a submitter who stayed", "group 1       3 hospitals in the sum"}},
+			show: []string{"complained", "could not read a submitter", "group 1       3 hospitals in the sum"}},
 		{name: "three envelopes exchanged", lost: true, do: told(lies{sealed: func(e [][]byte) { e[0], e[1], e[2] = e[1], e[2], e[0] }}),
 			show: []string{"dropped", tooSmall}},
 		{name: "values outside the range", lost: true, do: told(lies{copies: 3, fields: func(f []uint32) { // 3·60,000 and two of about 2^15 are above 3·(2^16−1)

@@ -153,10 +153,12 @@ func (p *puppet) honest(ctx context.Context, w *atriumpb.Work) error {
 		return p.join(ctx, w)
 	case "update":
 		return p.update(ctx, w)
-	case "acknowledge":
-		return p.acknowledge(ctx, w)
-	case "answer":
-		return p.answer(ctx, w)
+	case "ready":
+		return p.ready(ctx, w)
+	case "send":
+		return p.give(ctx, w)
+	case "derive":
+		return p.derive(ctx, w)
 	case "burn":
 		return p.burn(ctx, w)
 	}
@@ -232,7 +234,7 @@ func (p *puppet) loadManifest(ctx context.Context, w *atriumpb.Work) error {
 
 // open opens the envelopes of a candidate and lists those that it cannot read.
 func (p *puppet) open(ctx context.Context, w *atriumpb.Work) (unreadable []federation.HospitalID, err error) {
-	candidate := federation.Sum(w.GetSubmitters())
+	candidate := federation.Sum(w.GetCandidate())
 	stream, err := p.api.Envelopes(ctx, &atriumpb.EnvelopesRequest{Federation: "cardiology", Candidate: candidate[:]})
 	if err != nil {
 		return nil, err
@@ -261,7 +263,7 @@ func (p *puppet) open(ctx context.Context, w *atriumpb.Work) (unreadable []feder
 	}
 }
 
-func (p *puppet) acknowledge(ctx context.Context, w *atriumpb.Work) error {
+func (p *puppet) ready(ctx context.Context, w *atriumpb.Work) error {
 	unreadable, err := p.open(ctx, w)
 	if err != nil {
 		return err
@@ -269,41 +271,70 @@ func (p *puppet) acknowledge(ctx context.Context, w *atriumpb.Work) error {
 	return p.complain(ctx, w, unreadable)
 }
 
+// complain is ready but for those that it complains about.
 func (p *puppet) complain(ctx context.Context, w *atriumpb.Work, about []federation.HospitalID) error {
-	return p.send(ctx, "acknowledgement", signed(p, federation.Ready{V: 1, Manifest: federation.Digest(w.GetManifest()),
-		Candidate: federation.Sum(w.GetSubmitters()), Custodian: p.id, Unreadable: about}))
-}
-
-func (p *puppet) answer(ctx context.Context, w *atriumpb.Work) error {
-	return p.answerWith(ctx, w, func(*federation.Send, [][]byte) {})
-}
-
-// answerWith sends the honest answer as the test changes it. A share sum that is changed
-// is signed as it is then; a signed digest that is changed stays as it is.
-func (p *puppet) answerWith(ctx context.Context, w *atriumpb.Work, change func(*federation.Send, [][]byte)) error {
-	req, err := p.answerRequest(w, change)
+	r, err := p.signReady(w, about)
 	if err != nil {
 		return err
 	}
-	_, err = p.api.SendAnswer(ctx, req)
+	return p.send(ctx, "ready", signed(p, r))
+}
+
+func (p *puppet) signReady(w *atriumpb.Work, about []federation.HospitalID) (federation.Ready, error) {
+	candidate, err := federation.DecodeCandidate(w.GetCandidate())
+	if err != nil {
+		return federation.Ready{}, err
+	}
+	head, line, err := p.cosign(w)
+	return federation.Ready{V: 1, Manifest: federation.Digest(w.GetManifest()), Candidate: candidate.Digest(), Custodian: p.id, Unreadable: about,
+		Asks: federation.AsksDigest(p.header.Questions, federation.SetDigest(candidate.Set())), Checkpoint: head, Cosignature: line}, err
+}
+
+// cosign signs the checkpoint that comes with a task.
+func (p *puppet) cosign(w *atriumpb.Work) (federation.TreeHead, string, error) {
+	checkpoint, err := roundlog.ParseCheckpoint(w.GetCheckpoint(), p.w.charter.LogKey)
+	if err != nil {
+		return federation.TreeHead{}, "", err
+	}
+	line, err := roundlog.Cosign(w.GetCheckpoint(), string(p.id), p.key, time.Now())
+	return federation.TreeHead{Size: checkpoint.Size, Root: federation.Digest(checkpoint.Root)}, string(line), err
+}
+
+// derive takes the coordinator's word for what followed: a puppet computes nothing.
+func (p *puppet) derive(ctx context.Context, w *atriumpb.Work) error {
+	candidate, err := federation.DecodeCandidate(w.GetCandidate())
+	if err != nil {
+		return err
+	}
+	return p.send(ctx, "derived", signed(p, federation.Derived{V: 1, Round: w.GetRound(), Manifest: candidate.Manifest, Candidate: candidate.Digest(), Custodian: p.id,
+		Result: federation.Digest(w.GetResult()), Version: w.GetVersion(), Snapshot: federation.Digest(w.GetSnapshot()), Parameters: federation.Digest(w.GetParameters())}))
+}
+
+func (p *puppet) give(ctx context.Context, w *atriumpb.Work) error {
+	return p.giveWith(ctx, w, func(*federation.Send, [][]byte) {})
+}
+
+// giveWith sends the honest share sums as the test changes them. A share sum that is changed
+// is signed as it is then; a signed digest that is changed stays as it is.
+func (p *puppet) giveWith(ctx context.Context, w *atriumpb.Work, change func(*federation.Send, [][]byte)) error {
+	req, err := p.sharesRequest(w, change)
+	if err != nil {
+		return err
+	}
+	_, err = p.api.SendShares(ctx, req)
 	return err
 }
 
-func (p *puppet) answerRequest(w *atriumpb.Work, change func(*federation.Send, [][]byte)) (*atriumpb.AnswerRequest, error) {
-	list, err := federation.DecodeCandidate(w.GetSubmitters())
+func (p *puppet) sharesRequest(w *atriumpb.Work, change func(*federation.Send, [][]byte)) (*atriumpb.SharesRequest, error) {
+	list, err := federation.DecodeCandidate(w.GetCandidate())
 	if err != nil {
 		return nil, err
 	}
-	checkpoint, err := roundlog.ParseCheckpoint(w.GetCheckpoint(), p.w.charter.LogKey)
+	head, line, err := p.cosign(w)
 	if err != nil {
 		return nil, err
 	}
-	line, err := roundlog.Cosign(w.GetCheckpoint(), string(p.id), p.key, time.Now())
-	if err != nil {
-		return nil, err
-	}
-	a := federation.Send{V: 1, Manifest: federation.Digest(w.GetManifest()), Submitters: list.Digest(), Custodian: p.id, Cosignature: string(line),
-		Checkpoint: federation.TreeHead{Size: checkpoint.Size, Root: federation.Digest(checkpoint.Root)}}
+	a := federation.Send{V: 1, Manifest: federation.Digest(w.GetManifest()), Candidate: list.Digest(), Custodian: p.id, Cosignature: line, Checkpoint: head}
 	var sums [][]byte
 	for _, group := range list.Groups {
 		var sum []uint16
@@ -333,7 +364,7 @@ func (p *puppet) answerRequest(w *atriumpb.Work, change func(*federation.Send, [
 			a.ShareSums[g] = federation.Sum(sums[g])
 		}
 	}
-	return &atriumpb.AnswerRequest{Federation: "cardiology", Signed: signed(p, a), ShareSums: sums}, nil
+	return &atriumpb.SharesRequest{Federation: "cardiology", Signed: signed(p, a), ShareSums: sums}, nil
 }
 
 // random fills a share with elements that no polynomial of the others goes through.

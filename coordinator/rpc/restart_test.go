@@ -18,10 +18,10 @@ import (
 	"atrium/coordinator/round"
 )
 
-// TestRestartedCustodianReplaysItsAnswer: three custodians, all must answer. The answers of
+// TestRestartedCustodianSendsAgain: three custodians, all must send. The share sums of
 // one do not come through until it restarted; then it sends the same bytes, for which it
 // no longer has the key.
-func TestRestartedCustodianReplaysItsAnswer(t *testing.T) {
+func TestRestartedCustodianSendsAgain(t *testing.T) {
 	t.Parallel()
 	w := newWorldOf(t, 3, 1, func(p *federation.Plan) { p.Schedule.Rounds, p.Schedule.EvaluateEvery = 1, 0 })
 	slow := w.names[1]
@@ -29,7 +29,7 @@ func TestRestartedCustodianReplaysItsAnswer(t *testing.T) {
 	var tried [][]byte
 	lost, open := make(chan struct{}, 1), false
 	w.between = func(ctx context.Context, req any, _ *grpc.UnaryServerInfo, next grpc.UnaryHandler) (any, error) {
-		a, ok := req.(*atriumpb.AnswerRequest)
+		a, ok := req.(*atriumpb.SharesRequest)
 		if !ok {
 			return next(ctx, req)
 		}
@@ -75,10 +75,10 @@ func TestRestartedCustodianReplaysItsAnswer(t *testing.T) {
 		}
 	}
 	if first == 0 { // round 1 only
-		t.Fatalf("%d answers, all the same", len(tried))
+		t.Fatalf("%d sends, all the same", len(tried))
 	}
 	if first < 2 {
-		t.Errorf("round 1 was answered %d times: want once before and once after the restart", first)
+		t.Errorf("round 1 was sent for %d times: want once before and once after the restart", first)
 	}
 	w.audited(c)
 }

@@ -38,8 +38,8 @@ func TestStandby(t *testing.T) {
 			_, err := p.api.Submit(ctx, &atriumpb.SubmitRequest{Federation: "cardiology"})
 			return err
 		},
-		"answer": func() error {
-			_, err := p.api.SendAnswer(ctx, &atriumpb.AnswerRequest{Federation: "cardiology"})
+		"shares": func() error {
+			_, err := p.api.SendShares(ctx, &atriumpb.SharesRequest{Federation: "cardiology"})
 			return err
 		},
 		"fetch": func() error {
