@@ -68,11 +68,7 @@ func (d *Daemon) adopt(ctx context.Context, w *atriumpb.Work) error {
 
 // checkAdopted refuses a version under a number for which f+1 custodians did not sign.
 func (d *Daemon) checkAdopted(w *atriumpb.Work, snapshot federation.Digest) error {
-	words, err := d.derivedWords(w)
-	if err != nil {
-		return err
-	}
-	for _, m := range words {
+	for _, m := range d.derivedWords(w) {
 		if m.Version == w.GetVersion() && m.Snapshot == snapshot {
 			return d.mustHave(w, participant.Base{Version: m.Version, Snapshot: m.Snapshot, Parameters: m.Parameters})
 		}

@@ -202,12 +202,8 @@ func (d *Daemon) takeSigned(w *atriumpb.Work, b participant.Base) error {
 	if d.state.HasBase(b) {
 		return nil
 	}
-	words, err := d.derivedWords(w)
-	if err != nil {
-		return err
-	}
 	signers := map[federation.HospitalID]bool{}
-	for _, m := range words {
+	for _, m := range d.derivedWords(w) {
 		if m.Version == b.Version && m.Snapshot == b.Snapshot && m.Parameters == b.Parameters {
 			signers[m.Custodian] = true
 		}
@@ -218,25 +214,17 @@ func (d *Daemon) takeSigned(w *atriumpb.Work, b participant.Base) error {
 	return d.persist(participant.TakeBase(d.state, b))
 }
 
-// derivedWords verifies what custodians of the charter signed about a version. Who was one in
-// the epoch before and is gone counts for nothing, and is in nobody's way.
-func (d *Daemon) derivedWords(w *atriumpb.Work) ([]federation.Derived, error) {
+// derivedWords is what custodians of the charter signed about a version. What somebody signed
+// who was removed since, or what is worth nothing, is in nobody's way.
+func (d *Daemon) derivedWords(w *atriumpb.Work) []federation.Derived {
 	var words []federation.Derived
-	for _, raw := range w.GetDerived() {
-		signed, err := federation.DecodeSigned(raw)
-		if err != nil {
-			return nil, err
+	for _, signed := range w.GetDerived() {
+		m, _, err := envelope.DecodeMessage[federation.Derived](d.cfg.Charter, signed)
+		if _, custodian := d.cfg.Charter.Point(m.Custodian); err == nil && custodian {
+			words = append(words, m)
 		}
-		if _, custodian := d.cfg.Charter.Point(signed.Signer); !custodian {
-			continue
-		}
-		m, _, err := envelope.DecodeMessage[federation.Derived](d.cfg.Charter, raw)
-		if err != nil {
-			return nil, err
-		}
-		words = append(words, m)
 	}
-	return words, nil
+	return words
 }
 
 // mustHave refuses a version that this hospital neither derived nor has by the word of f+1
