@@ -35,8 +35,8 @@ func TestNearlyTheSameVersion(t *testing.T) {
 		}
 		p.askReady(all[0], p.of(all...)).sends(t, "ready")
 	})
+	l.restart(l.plan)
 	l.run(t, "restarted", func(t *testing.T) {
-		l.restart(l.plan)
 		p := l.gather(l.train(60.02)).collect()
 		p.askReady(all[1], p.of(less...)).refuses(t, federation.ErrGuard.Error())
 	})
