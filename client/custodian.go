@@ -48,6 +48,9 @@ func (d *Daemon) ready(ctx context.Context, w *atriumpb.Work) error {
 	if err := d.takeSigned(w, d.state.Live.Base); err != nil {
 		return err
 	}
+	if err := d.sketchBase(ctx); err != nil {
+		return err
+	}
 	if err := participant.MayOpen(d.state, d.live.manifest, candidate, d.live.candidate); err != nil {
 		return err
 	}

@@ -112,7 +112,24 @@ func (d *Daemon) conclude(ctx context.Context, w *atriumpb.Work, h federation.He
 		return fatal{err}
 	}
 	derived.Version, derived.Parameters = h.Version+1, models.ParametersDigest(*outcome.Snapshot)
+	if err := d.persist(participant.TakeSketch(d.state, derived.Parameters, outcome.Sketch)); err != nil {
+		return err
+	}
 	return d.persist(participant.TakeBase(d.state, participant.Base{Version: derived.Version, Snapshot: derived.Snapshot, Parameters: derived.Parameters}))
+}
+
+// sketchBase makes sure that this custodian can tell how far the base of the live header is
+// from those on which sums were opened. One that it did not derive is fetched for it.
+func (d *Daemon) sketchBase(ctx context.Context) error {
+	h := d.live.header
+	if !d.cfg.Charter.Guards(h.Kind) || h.Base.IsZero() || d.state.SketchOf(h.Parameters) != nil {
+		return nil
+	}
+	base, err := d.storedBase(ctx, h)
+	if err != nil {
+		return err
+	}
+	return d.persist(participant.TakeSketch(d.state, h.Parameters, opening.Sketch(d.cfg.Charter, base)))
 }
 
 // submissionsOf returns the signed submissions of a candidate, which say what was declared.

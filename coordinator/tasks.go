@@ -245,7 +245,7 @@ func (c *Coordinator) publishSum(ctx context.Context, v View, ev round.SumOpened
 		return err
 	}
 	if outcome.Snapshot != nil {
-		ev.Parameters = models.ParametersDigest(*outcome.Snapshot)
+		ev.Parameters, ev.Sketch = models.ParametersDigest(*outcome.Snapshot), outcome.Sketch
 		if ev.Snapshot, err = models.Store(ctx, c.cfg.Bucket, *outcome.Snapshot); err != nil {
 			return err
 		}

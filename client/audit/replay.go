@@ -153,6 +153,9 @@ func (r *replayer) compare(ctx context.Context, s step, v Version, sum opening.S
 	if got := models.ParametersDigest(*outcome.Snapshot); got != e.Parameters {
 		return differs(s.batch, s.name(), "the parameters are %s, not %s", got, e.Parameters)
 	}
+	if !sameSketch(outcome.Sketch, e.Sketch) {
+		return differs(s.batch, s.name(), "the sketch of its parameters is another")
+	}
 	stored, err := storage.GetAtMost(ctx, r.bucket, object, int64(len(derived)))
 	switch {
 	case errors.Is(err, storage.ErrNotFound):
@@ -166,6 +169,13 @@ func (r *replayer) compare(ctx context.Context, s step, v Version, sum opening.S
 	r.base, r.newest = derived, newest{e.Snapshot, outcome.Snapshot.Metadata}
 	r.out.Versions = append(r.out.Versions, v)
 	return nil
+}
+
+func sameSketch(a, b *federation.Sketch) bool {
+	if a == nil || b == nil {
+		return a == b
+	}
+	return *a == *b
 }
 
 // missing notes a round that can no longer be re-derived.

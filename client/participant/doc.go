@@ -42,6 +42,12 @@
 // manifest on the question, shown beside it, or to an answer of an earlier epoch that is
 // released to its cohort.
 //
+// Two more rules are about sums that are nearly alike, and promise less. Where the charter has
+// a guard a custodian refuses a candidate that differs by fewer than K+h hospitals from one it
+// sent for on nearly the same version; and evaluations under a plan of others than the first
+// that it sent for. It remembers the newest of both for the length of an epoch, and what a
+// burn certificate frees it forgets.
+//
 // A charter epoch ends with closing statements: a custodian sends what it must, erases its
 // key, says what it sent for, and does nothing more in that epoch (CloseEpoch). The next one
 // begins with their union (BeginEpoch, federation.CheckTransition); every custodian, also one

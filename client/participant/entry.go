@@ -15,21 +15,22 @@ type EntryKind string
 const (
 	Started     EntryKind = "started"   // Digest: incarnation
 	Saw         EntryKind = "saw"       // Head: a checkpoint consistent with all before
-	Joined      EntryKind = "joined"    // Digest: header; Counter; Questions; Base
+	Joined      EntryKind = "joined"    // Digest: header; Counter; Questions; Base; Plan, RoundKind
 	Verified    EntryKind = "verified"  // Digest: manifest; Certified: manifests whose certificates it carries
 	Submitted   EntryKind = "submitted" // Digest: manifest; Message: signed submission
-	BecameReady EntryKind = "ready"     // Digest: manifest; Candidate, Set, ShareSums
+	BecameReady EntryKind = "ready"     // Digest: manifest; Candidate, Set, ShareSums, Opens
 	Sent        EntryKind = "sent"      // Digest: manifest; Candidate; Message: signed Send
 	Failed      EntryKind = "failed"    // Digest: manifest
 	Based       EntryKind = "based"     // Base
+	Sketched    EntryKind = "sketched"  // Digest: parameters of a version; Sketch
 	Burned      EntryKind = "burned"    // Digest: manifest
 	Pinned      EntryKind = "pinned"    // Digest: charter; Epoch: its own. The first entry of a journal
 	Closed      EntryKind = "closed"    // Digest: charter; Message: signed closing statement
 	Inherited   EntryKind = "inherited" // Answer: of an earlier epoch; Epoch: the one that begins
 	Began       EntryKind = "began"     // Digest: charter; Epoch: its own
 	Recovered   EntryKind = "recovered" // Counter: of the latest Join that the coordinator has
-	Compacted   EntryKind = "compacted" // what Compact keeps: Digest, Epoch, Counter, Head, Message as of Pinned, Joined, Saw, Closed; Follow, Forgotten, Bases, Recovered
-	Kept        EntryKind = "kept"      // Memory, or Answer with its Epoch
+	Compacted   EntryKind = "compacted" // what Compact keeps: Digest, Epoch, Counter, Head, Message as of Pinned, Joined, Saw, Closed; Follow, Forgotten, Bases, Sketches, Recovered
+	Kept        EntryKind = "kept"      // Memory, Opens, Line, or Answer with its Epoch
 	Recalled    EntryKind = "recalled"  // Digest: manifest; Round, Questions, Candidate, Set, Message of a Send that the journal lacked
 )
 
@@ -52,6 +53,12 @@ type Entry struct {
 	Answer    *federation.Answered `json:"answer,omitempty"`
 	Memory    *Memory              `json:"memory,omitempty"`
 	Bases     []Base               `json:"bases,omitempty"`
+	Plan      federation.Digest    `json:"plan,omitzero"`
+	RoundKind federation.RoundKind `json:"round_kind,omitempty"`
+	Opens     *federation.Opened   `json:"opens,omitempty"`
+	Line      *Line                `json:"line,omitempty"`
+	Sketch    *federation.Sketch   `json:"sketch,omitempty"`
+	Sketches  []BaseSketch         `json:"sketches,omitempty"`
 	Recovered uint64               `json:"recovered,omitempty"`
 	Forgotten int                  `json:"forgotten,omitempty"`
 	Follow    int                  `json:"follow,omitempty"` // entries that belong to this one
@@ -91,7 +98,7 @@ func Apply(s State, e Entry) (State, error) {
 			return s, fmt.Errorf("%w: join %d after %d", ErrEntry, e.Counter, s.Counter)
 		}
 		s.Counter = e.Counter
-		s.Live = Live{Incarnation: s.Live.Incarnation, Header: e.Digest, Questions: e.Questions, Base: e.Base}
+		s.Live = Live{Incarnation: s.Live.Incarnation, Header: e.Digest, Questions: e.Questions, Base: e.Base, Plan: e.Plan, Kind: e.RoundKind}
 	case Verified:
 		return applyVerified(s, e), nil
 	case Submitted:
@@ -103,6 +110,8 @@ func Apply(s State, e Entry) (State, error) {
 		return applyOpening(s, e)
 	case Based:
 		return s.withBase(e.Base), nil
+	case Sketched:
+		return s.withSketch(e)
 	case Pinned, Closed, Inherited, Began:
 		return applyEpoch(s, e)
 	case Compacted, Kept:
@@ -140,9 +149,10 @@ func applyOpening(s State, e Entry) (State, error) {
 			s.Live.Candidate = e.Candidate
 		}
 		return s.change(e.Digest, func(m *Memory) {
-			m.Readies = append(slices.Clip(m.Readies), ReadyFor{e.Candidate, e.Set, e.ShareSums})
+			m.Readies = append(slices.Clip(m.Readies), ReadyFor{e.Candidate, e.Set, e.ShareSums, e.Opens})
 		})
 	case Sent:
+		s = s.noted(ready.Opens)
 		return s.change(e.Digest, func(m *Memory) { m.Sent, m.Candidate, m.Set, m.Readies = e.Message, e.Candidate, ready.Set, nil })
 	case Failed:
 		return s.change(e.Digest, func(m *Memory) { m.Failed = true })
@@ -168,6 +178,7 @@ func applyVerified(s State, e Entry) State {
 		// Unknown: nothing of ours depends on it. Of an earlier epoch: burns by the
 		// custodians of this one say nothing about it.
 		s, _ = s.change(d, func(m *Memory) { m.Certified = !m.Past })
+		s = s.unopened(d)
 	}
 	return s
 }

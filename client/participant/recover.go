@@ -61,6 +61,10 @@ func applyRecovery(s State, e Entry) (State, error) {
 		return s, fmt.Errorf("%w: manifest %s was sent under or burned", ErrEntry, e.Digest.Short())
 	}
 	s = s.remember(Memory{Manifest: e.Digest, Round: e.Round, Questions: e.Questions})
+	if m, _ := s.Recall(e.Digest); len(m.Readies) > 0 { // the guard knows what the journal was ready for
+		ready, _ := m.Ready(e.Candidate)
+		s = s.noted(ready.Opens)
+	}
 	return s.change(e.Digest, func(m *Memory) { m.Sent, m.Candidate, m.Set, m.Silent = e.Message, e.Candidate, e.Set, false })
 }
 

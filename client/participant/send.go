@@ -11,7 +11,8 @@ import (
 // candidate: it verified the manifest in this run, gave nothing under it and did not burn
 // it, the candidate holds for the charter and lies within before, the one of that manifest
 // that it was ready for last, if there is one; the base is one that it derived or that f+1
-// custodians signed; and the question was not answered.
+// custodians signed; the question was not answered; and neither the guard nor the line of
+// evaluations is met.
 func MayOpen(s State, m federation.VerifiedManifest, c federation.Candidate, before *federation.Candidate) error {
 	fail := func(err error) error { return fmt.Errorf("open under manifest %s: %w", m.Digest.Short(), err) }
 	memory, _ := s.Recall(m.Digest)
@@ -38,7 +39,10 @@ func MayOpen(s State, m federation.VerifiedManifest, c federation.Candidate, bef
 	if err := federation.CheckCandidate(s.Charter, m, c); err != nil {
 		return err
 	}
-	return s.unanswered(m.Digest, s.Live.Questions, federation.SetDigest(c.Set()))
+	if err := s.unanswered(m.Digest, s.Live.Questions, federation.SetDigest(c.Set())); err != nil {
+		return err
+	}
+	return s.guarded(s.opens(m.Digest, c))
 }
 
 // unanswered reports whether nothing was sent, nor may have been before the journal was lost,
@@ -81,7 +85,7 @@ func BeReady(s State, m federation.VerifiedManifest, c federation.Candidate, bef
 		return nil, fmt.Errorf("ready under manifest %s: %d share sums for %d groups", m.Digest.Short(), len(shareSums), len(c.Groups))
 	}
 	e := entry(BecameReady, m.Digest)
-	e.Candidate, e.Set, e.ShareSums = c.Digest(), federation.SetDigest(c.Set()), shareSums
+	e.Candidate, e.Set, e.ShareSums, e.Opens = c.Digest(), federation.SetDigest(c.Set()), shareSums, s.opens(m.Digest, c)
 	return []Entry{e}, nil
 }
 
@@ -108,7 +112,10 @@ func MaySend(s State, manifest, candidate federation.Digest) error {
 	case !s.Closed.IsZero():
 		return fail(ErrClosed)
 	}
-	return s.unanswered(manifest, memory.Questions, ready.Set)
+	if err := s.unanswered(manifest, memory.Questions, ready.Set); err != nil {
+		return err
+	}
+	return s.guarded(ready.Opens)
 }
 
 // SendFor fixes what this custodian sends under a manifest, for ever; the signed Send is on

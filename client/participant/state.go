@@ -16,6 +16,10 @@ type State struct {
 	Memory  []Memory // one a manifest, oldest first
 	Bases   []Base   // versions that it may be ready on, newest last, at most keptBases
 
+	Sketches []BaseSketch        // of versions, newest last, at most keptBases; none without a guard
+	Opened   []federation.Opened // what it sent for in this epoch, as the guard remembers it; newest last
+	Lines    []Line              // whom it helped to evaluate in this epoch, by plan
+
 	Pinned    federation.Digest // charter of the epoch that this memory belongs to
 	Epoch     uint64
 	Closed    federation.Digest // signed closing statement of that epoch; zero while it is open
@@ -44,7 +48,9 @@ type Live struct {
 	Incarnation federation.Digest
 	Header      federation.Digest // joined last
 	Questions   []string
-	Base        Base              // that the header names
+	Base        Base // that the header names
+	Plan        federation.Digest
+	Kind        federation.RoundKind
 	Manifest    federation.Digest // verified last, for that header
 	Candidate   federation.Digest // of that manifest, ready for last
 }
@@ -69,8 +75,9 @@ type Memory struct {
 // ReadyFor is a candidate for which a custodian holds its share sums.
 type ReadyFor struct {
 	Candidate federation.Digest   `json:"candidate"`
-	Set       federation.Digest   `json:"set"`        // SetDigest
-	ShareSums []federation.Digest `json:"share_sums"` // by group, zero for a dropped group
+	Set       federation.Digest   `json:"set"`             // SetDigest
+	ShareSums []federation.Digest `json:"share_sums"`      // by group, zero for a dropped group
+	Opens     *federation.Opened  `json:"opens,omitempty"` // what the guard and the line of evaluations would remember
 }
 
 // HasSent reports whether share sums were given under this manifest.

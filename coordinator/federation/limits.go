@@ -28,6 +28,7 @@ const (
 	MaxClosingBytes   = 16 << 20            // a closing statement lists every answer of its custodian
 	MaxConsentBytes   = 3 * MaxClosingBytes // a consent with its closing statement, in base64
 	MaxReleases       = 64                  // released questions in one charter
+	MaxOpened         = 64                  // sums that the guard remembers
 	MaxIterations     = 1000                // Weiszfeld steps of a geometric median
 	MaxPatterns       = 64                  // patterns of tensors that are trained, or stay in the hospitals
 	MaxDeclared       = 4096                // tensors that a plan declares

@@ -126,6 +126,7 @@ func DecodeResult(b []byte) (Result, error) {
 type Outcome struct {
 	Result   Result
 	Snapshot *models.Snapshot
+	Sketch   *federation.Sketch // of the snapshot, where the charter has a guard
 }
 
 // ErrNothing: no version and no result follows from an opened sum.
@@ -147,6 +148,9 @@ func Conclude(r Round, sum Sum, base models.Snapshot) (Outcome, error) {
 	}
 	if err != nil {
 		return Outcome{}, fmt.Errorf("conclude round %d: %w: %w", r.Header.Round, ErrNothing, err)
+	}
+	if out.Snapshot != nil {
+		out.Sketch = Sketch(r.Charter, *out.Snapshot)
 	}
 	return out, nil
 }

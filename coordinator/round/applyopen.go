@@ -82,27 +82,30 @@ func applyPublish(s State, e Entry) (State, error) {
 	if e.Version != 0 && e.Version != s.Model.Number+1 {
 		return s, fmt.Errorf("version %d after %d", e.Version, s.Model.Number)
 	}
+	if e.Sketch != nil && (e.Version == 0 || s.Charter.Guard == 0) {
+		return s, fmt.Errorf("version %d has a sketch, and nothing is guarded", e.Version)
+	}
 	s.Round.Phase, s.Round.Deadline = Done, ""
 	s = s.over(e.Time)
 	s.Failures, s.NotBefore = 0, ""
-	s = s.remember(Attempt{}).opened(e)
+	s = s.remember(Attempt{}).noted().opened(e)
+	same := e.Parameters == s.Model.Parameters
 	switch s.Round.Kind {
 	case federation.Evaluate:
 		s.Evaluated = s.Trained
 		s.Scored = s.Scored.with(s.Schedule.Stop, s.Model.Number, e.Metric)
 	case federation.Train:
 		s.Trained++
-		s.Converged = e.Parameters == s.Model.Parameters
-		if s.Converged && s.Evaluated > 0 && s.Evaluated == s.Trained-1 { // what was asked of the same parameters is not asked again
+		s.Converged = same || s.Charter.Near(e.Sketch, s.Sketch)
+		if same && s.Evaluated > 0 && s.Evaluated == s.Trained-1 { // what was asked of the same parameters is not asked again
 			s.Evaluated = s.Trained
 		}
 	}
 	if e.Version == 0 {
 		return s, nil
 	}
-	changed := e.Parameters != s.Model.Parameters
-	s.Model, s.Signed = Version{e.Version, e.Snapshot, e.Parameters, e.Round}, nil
-	if changed { // no one asks about the parameters of an old version again
+	s.Model, s.Sketch, s.Signed = Version{e.Version, e.Snapshot, e.Parameters, e.Round}, e.Sketch, nil
+	if !same { // no one asks about the parameters of an old version again
 		s.Attempts = slices.DeleteFunc(slices.Clone(s.Attempts), func(a Attempt) bool { return a.Kind != federation.Statistics })
 	}
 	return s, nil
@@ -135,12 +138,21 @@ func applyAbandon(s State, e Entry) (State, error) {
 	if e.Reason == "" || (e.Failed && s.Round.Phase != Publishing) {
 		return s, fmt.Errorf("round %d: no reason, or nothing is open", e.Round)
 	}
+	if e.Skipped != s.skips() {
+		return s, fmt.Errorf("round %d: a %s round while %s, skipped: %v", e.Round, s.Round.Kind, s.Round.Phase, e.Skipped)
+	}
 	stands := s.Stands()
+	if stands && len(s.Round.Burns) < s.Charter.BurnQuorum() { // it was opened, or may be
+		s = s.noted()
+	}
 	s = s.closes(e)
 	s.Round.Phase, s.Round.Reason, s.Round.Deadline = Abandoned, e.Reason, ""
 	s = s.over(e.Time)
 	s.Failures++
 	s.NotBefore = e.Deadline
+	if e.Skipped {
+		s = s.skipped()
+	}
 	if stands { // custodians were asked to send
 		s = s.remember(Attempt{Failed: e.Failed})
 	}

@@ -227,6 +227,9 @@ func defeat(s State, w When) string {
 // gatheringDefeat: those who declined keep the round from ever collecting. The next
 // round asks them again.
 func (s State) gatheringDefeat(w When) string {
+	if reason := s.evaluationDefeat(w); reason != "" {
+		return reason
+	}
 	if s.whole() {
 		return s.wholeDefeat(w)
 	}
@@ -284,6 +287,9 @@ func (s State) collectingDefeat(w When) string {
 		short = fmt.Sprintf("%d updates: exactly the hospitals of an earlier S are needed", len(s.Round.Updates))
 	}
 	s.dropSmall(reachable)
+	if _, met := s.meets(c.groups); met {
+		short = fmt.Sprintf("%d updates: %s of nearly the same hospitals", len(s.Round.Updates), guardWords)
+	}
 	switch {
 	case !s.enough(reachable):
 		return short + ", and too few can still submit"

@@ -236,13 +236,17 @@ func (ev RoundDefeated) decide(s State, w When) ([]Entry, error) {
 
 // abandon ends the round and sets the earliest time of the next: at once after the
 // first failure in a row, then 1, 2, 4 … up to 64 seconds later; later where it would ask
-// again who declined.
+// again who declined. An evaluation that is skipped delays nothing.
 func (s State) abandon(reason string, w When) Entry {
 	e := s.entry(Abandon, w)
-	e.Reason = clip(reason)
-	if e.Reason == "" {
-		e.Reason = "no reason was given"
+	if reason == "" {
+		reason = "no reason was given"
 	}
+	if e.Skipped = s.skips(); e.Skipped {
+		e.Reason = clip(s.skipWords(reason))
+		return e
+	}
+	e.Reason = clip(reason)
 	delay := time.Duration(0)
 	if s.Failures > 0 {
 		delay = min(time.Second<<min(s.Failures-1, 6), MaxDelay)

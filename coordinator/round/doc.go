@@ -37,6 +37,13 @@
 // asked again ever more seldom, and past the plan's patience the plan counts as paused
 // (Paused). Who is lost after its Join ends the round, and the next begins at once.
 //
+// Where the charter has a guard instead, no sum is opened that differs by few hospitals from
+// one on nearly the same version: a round there is pinned to exactly these hospitals, and a
+// plan ends as converged at the same distance. Publish entries carry sketches of versions,
+// from which every reader gets the same distances. Evaluations under one plan are of S of the
+// first (Line); if somebody is missing the round ends as skipped, which the schedule counts as
+// evaluated and the stop rule as no evaluation.
+//
 // When the epoch of the charter ends, so does its last round, and what closing statements name
 // as sent stays answered.
 //

@@ -58,6 +58,7 @@ type Entry struct {
 	Bytes      int64                   `json:"bytes,omitempty"`      // candidate: of the ciphertexts that it sums
 	Pinned     bool                    `json:"pinned,omitempty"`     // collect: S is fixed by an earlier round on the same question
 	Failed     bool                    `json:"failed,omitempty"`     // abandon: the sum is open and no group of it holds
+	Skipped    bool                    `json:"skipped,omitempty"`    // abandon: an evaluation that the schedule counts as done
 	Hospitals  []federation.HospitalID `json:"hospitals,omitempty"`  // candidate: left out; ready: unreadable; publish: custodians whose share sums were used
 	Custodians []federation.HospitalID `json:"custodians,omitempty"` // publish: custodians whose share sums were wrong
 	Groups     []int                   `json:"groups,omitempty"`     // publish: groups that are part of the aggregate
@@ -66,6 +67,7 @@ type Entry struct {
 	Version    uint64                  `json:"version,omitempty"`
 	Snapshot   federation.Digest       `json:"snapshot,omitzero"`
 	Parameters federation.Digest       `json:"parameters,omitzero"`
+	Sketch     *federation.Sketch      `json:"sketch,omitempty"` // publish: of the version, where the charter has a guard
 	Metric     *float64                `json:"metric,omitempty"` // publish: the stop rule's, of an evaluation
 	Reason     string                  `json:"reason,omitempty"`
 }

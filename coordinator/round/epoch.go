@@ -61,6 +61,10 @@ func applyCharter(s State, e Entry) (State, error) {
 	s.Outcome.Owing = nil // the custodians of the epoch that ended
 	running := s.Round.Phase.Running()
 	s.Epoch, s.Charter, s.Coming = e.Epoch, next.Charter, nil
+	s.Opened, s.Lines = nil, nil // what its approvals say that they disclose
+	if next.Charter.Guard == 0 {
+		s.Sketch = nil
+	}
 	s.Latest, s.Withheld, s.Failures, s.NotBefore = nil, nil, 0, ""
 	if s.Round.Number > 0 {
 		s.Round = Round{Number: s.Round.Number, Kind: s.Round.Kind, Phase: Closed, Header: s.Round.Header, Opened: s.Round.Opened, Reason: e.Reason}

@@ -104,6 +104,7 @@ type SumOpened struct {
 	Result     federation.Digest
 	Snapshot   federation.Digest // zero for evaluate
 	Parameters federation.Digest
+	Sketch     *federation.Sketch      // of the snapshot, where the charter has a guard
 	Sends      int                     // of custodians that were there
 	Final      bool                    // more share sums would open the same
 	Groups     []int                   // groups that are part of the aggregate

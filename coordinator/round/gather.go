@@ -12,6 +12,7 @@ import (
 type gathering struct {
 	waiting string // why it cannot collect yet; empty when it can
 	pin     [][]federation.HospitalID
+	because string // of the pin
 	cohort  [][]federation.HospitalID
 	burnt   []Attempt // attempts whose burn certificates the manifest carries
 
@@ -25,12 +26,12 @@ type gathering struct {
 // certificate; where no group of it holds, or the hospitals released it, exactly its S is
 // asked; else the question was answered and the round is not opened (AnsweredBefore).
 func gathered(s State) gathering {
-	g := gathering{}
+	g := gathering{pin: s.line(), because: "evaluations under this plan are of exactly these hospitals"}
 	for _, a := range s.Attempts {
 		switch {
 		case !a.sameQuestion(s.Round):
 		case s.open(a):
-			g.pin = a.S
+			g.pin, g.because = a.S, "the sum that failed was of exactly these hospitals"
 			if s.draw().On() {
 				g.pinnedTo = a.drawn()
 			}
@@ -42,8 +43,17 @@ func gathered(s State) gathering {
 	if g.pin == nil && s.draw().On() {
 		g.cohort, g.declines = s.draw().Pick(g.cohort, s.asked()), s.joinedDeclines()
 	}
+	if g.pin == nil {
+		if g = s.guarded(g); g.waiting != "" {
+			return g
+		}
+	}
 	if missing := missingFrom(g.pin, g.cohort); len(missing) > 0 {
-		g.waiting = fmt.Sprintf("%s must be there again: the sum that failed was of exactly these hospitals", s.nameList(missing))
+		g.waiting = fmt.Sprintf("%s must be there again: %s", s.nameList(missing), g.because)
+		return g
+	}
+	if _, met := s.meets(g.cohort); met {
+		g.waiting = "exactly these hospitals cannot be asked: " + guardWords + " of nearly the same"
 		return g
 	}
 	if s.whole() {
@@ -186,13 +196,14 @@ func (s State) dropSmall(groups [][]federation.HospitalID) {
 	}
 }
 
-// enough reports whether these submitters can be opened: enough groups are left, and a
-// pinned S is exactly reached.
+// enough reports whether these submitters can be opened: enough groups are left, a pinned S
+// is exactly reached, and the guard is not met.
 func (s State) enough(groups [][]federation.HospitalID) bool {
 	if s.Round.Pinned != nil {
 		return slices.EqualFunc(groups, s.Round.Pinned, slices.Equal)
 	}
-	return s.enoughGroups(groups)
+	_, met := s.meets(groups)
+	return !met && s.enoughGroups(groups)
 }
 
 // collectOver reports whether the candidate can be fixed now.

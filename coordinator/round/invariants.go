@@ -15,7 +15,7 @@ var ErrInvariant = errors.New("state contradicts itself")
 // it after every Apply; an auditor may call it while it replays.
 func Invariants(s State) error {
 	for _, check := range []func(State) error{invariantPlan, invariantScored, invariantDeadline, invariantPhase, invariantJoins, invariantUpdates,
-		invariantOpening, invariantAttempts, invariantExpired, invariantWithheld} {
+		invariantOpening, invariantAttempts, invariantExpired, invariantWithheld, invariantOpened} {
 		if err := check(s); err != nil {
 			return fmt.Errorf("%w: round %d: %w", ErrInvariant, s.Round.Number, err)
 		}

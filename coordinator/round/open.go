@@ -119,7 +119,7 @@ func (ev SumOpened) decide(s State, w When) ([]Entry, error) {
 	e := s.entry(Publish, w)
 	e.Blob, e.Groups, e.Hospitals, e.Custodians, e.Reason = ev.Result, ev.Groups, ev.Used, ev.Wrong, clip(ev.Note)
 	if s.Round.Kind != federation.Evaluate {
-		e.Version, e.Snapshot, e.Parameters = s.Model.Number+1, ev.Snapshot, ev.Parameters
+		e.Version, e.Snapshot, e.Parameters, e.Sketch = s.Model.Number+1, ev.Snapshot, ev.Parameters, ev.Sketch
 	} else if s.Schedule.Stop.On() {
 		e.Metric = ev.Metric
 	}

@@ -56,24 +56,27 @@ type State struct {
 	Schedule federation.Schedule     `json:"schedule,omitzero"`
 	Rule     *federation.Aggregation `json:"rule,omitempty"` // of the plan, where it compares groups
 	Model    Version                 `json:"model,omitzero"`
+	Sketch   *federation.Sketch      `json:"sketch,omitempty"`  // of Model, where the charter has a guard
 	Trained  int                     `json:"trained,omitempty"` // train rounds done under the plan
-	// Evaluated is the value of Trained at the last evaluate round done.
-	Evaluated int        `json:"evaluated,omitempty"`
-	Converged bool       `json:"converged,omitempty"` // the last train round left every parameter as it was
-	Scored    Scored     `json:"scored,omitzero"`     // what the stop rule goes by
-	Finished  string     `json:"finished,omitempty"`
-	Round     Round      `json:"round"`
-	Took      []int      `json:"took,omitempty"`       // milliseconds that the deadline's share of hospitals took, in the last train rounds
-	Failures  int        `json:"failures,omitempty"`   // rounds abandoned since the last one done
-	NotBefore string     `json:"not_before,omitempty"` // earliest opening of the next round
-	Expired   uint64     `json:"expired,omitempty"`    // the ciphertexts of rounds up to it may be retired
-	Ended     []DayEnd   `json:"ended,omitempty"`      // rounds that did not expire yet, where the charter counts days
-	Attempts  []Attempt  `json:"attempts,omitempty"`
-	Outcome   Outcome    `json:"outcome,omitzero"`   // of the candidate that was opened last
-	Signed    []Held     `json:"signed,omitempty"`   // custodians that derived Model themselves
-	Coming    *NextEpoch `json:"-"`                  // the charter that may follow; nil when none was verified
-	Withheld  []Withheld `json:"withheld,omitempty"` // who declines where all of a group are summed, oldest word last
-	Latest    []Joined   `json:"latest,omitempty"`   // the latest Join of each hospital in any round, in the charter's order; nil before the first
+	// Evaluated is the value of Trained at the last evaluate round done or skipped.
+	Evaluated int                 `json:"evaluated,omitempty"`
+	Converged bool                `json:"converged,omitempty"` // the last train round left every parameter as it was, or nearer to that than the guard
+	Scored    Scored              `json:"scored,omitzero"`     // what the stop rule goes by
+	Finished  string              `json:"finished,omitempty"`
+	Round     Round               `json:"round"`
+	Took      []int               `json:"took,omitempty"`       // milliseconds that the deadline's share of hospitals took, in the last train rounds
+	Failures  int                 `json:"failures,omitempty"`   // rounds abandoned since the last one done
+	NotBefore string              `json:"not_before,omitempty"` // earliest opening of the next round
+	Expired   uint64              `json:"expired,omitempty"`    // the ciphertexts of rounds up to it may be retired
+	Ended     []DayEnd            `json:"ended,omitempty"`      // rounds that did not expire yet, where the charter counts days
+	Attempts  []Attempt           `json:"attempts,omitempty"`
+	Outcome   Outcome             `json:"outcome,omitzero"`   // of the candidate that was opened last
+	Signed    []Held              `json:"signed,omitempty"`   // custodians that derived Model themselves
+	Coming    *NextEpoch          `json:"-"`                  // the charter that may follow; nil when none was verified
+	Withheld  []Withheld          `json:"withheld,omitempty"` // who declines where all of a group are summed, oldest word last
+	Opened    []federation.Opened `json:"opened,omitempty"`   // sums that the guard remembers, of this epoch
+	Lines     []Line              `json:"lines,omitempty"`    // whom evaluations are of, by plan, in this epoch
+	Latest    []Joined            `json:"latest,omitempty"`   // the latest Join of each hospital in any round, in the charter's order; nil before the first
 }
 
 // Version is a published model version.

@@ -305,7 +305,7 @@ func (w *world) publish(s round.State) (round.Event, error) {
 		return nil, err
 	}
 	ev.Metric = outcome.Stop
-	ev.Result, ev.Snapshot, ev.Parameters = outcome.Result, outcome.Snapshot, outcome.Parameters
+	ev.Result, ev.Snapshot, ev.Parameters, ev.Sketch = outcome.Result, outcome.Snapshot, outcome.Parameters, outcome.Sketch
 	return ev, nil
 }
 

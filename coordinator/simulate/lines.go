@@ -223,7 +223,7 @@ func (w *world) learn(r opening.Round) (record, error) {
 		w.lines.refused = err.Error()
 		return out, fmt.Errorf("%w: %w", errRule, err)
 	}
-	out.Result, out.encrypted = federation.Sum(federation.Encode(outcome.Result)), outcome.Snapshot
+	out.Result, out.encrypted, out.Sketch = federation.Sum(federation.Encode(outcome.Result)), outcome.Snapshot, outcome.Sketch
 	if e := outcome.Result.Evaluation; e != nil {
 		out.Evaluation = &Scored{AUC: e.AUC, Accuracy: e.Accuracy}
 		out.Stop = e.Metric(w.plan.Schedule.Stop.Metric)

@@ -13,17 +13,18 @@ import (
 
 // record is what one round learned, which is what costs time to compute again.
 type record struct {
-	Round      uint64            `json:"round"`
-	Manifest   federation.Digest `json:"manifest"`
-	Failed     []failed          `json:"failed,omitempty"` // who could not compute
-	Result     federation.Digest `json:"result"`
-	Snapshot   federation.Digest `json:"snapshot,omitzero"`
-	Parameters federation.Digest `json:"parameters,omitzero"`
-	Metric     *Metric           `json:"metric,omitempty"`
-	Evaluation *Scored           `json:"evaluation,omitempty"`
-	Stop       *float64          `json:"stop,omitempty"`    // the stop rule's metric
-	Refused    string            `json:"refused,omitempty"` // why the rule did not take the sum
-	Lost       string            `json:"lost,omitempty"`    // why the line without encryption ended
+	Round      uint64             `json:"round"`
+	Manifest   federation.Digest  `json:"manifest"`
+	Failed     []failed           `json:"failed,omitempty"` // who could not compute
+	Result     federation.Digest  `json:"result"`
+	Snapshot   federation.Digest  `json:"snapshot,omitzero"`
+	Parameters federation.Digest  `json:"parameters,omitzero"`
+	Sketch     *federation.Sketch `json:"sketch,omitempty"`
+	Metric     *Metric            `json:"metric,omitempty"`
+	Evaluation *Scored            `json:"evaluation,omitempty"`
+	Stop       *float64           `json:"stop,omitempty"`    // the stop rule's metric
+	Refused    string             `json:"refused,omitempty"` // why the rule did not take the sum
+	Lost       string             `json:"lost,omitempty"`    // why the line without encryption ended
 
 	encrypted, exact *models.Snapshot
 }

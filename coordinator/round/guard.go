@@ -1,0 +1,111 @@
+package round
+
+import (
+	"fmt"
+	"slices"
+
+	"atrium/coordinator/federation"
+)
+
+// Line is whom the evaluations under a plan are of, version after version: S of the first.
+type Line struct {
+	Plan federation.Digest         `json:"plan"`
+	Set  [][]federation.HospitalID `json:"set"`
+}
+
+// line is whom an evaluation under the plan is of; nil before the first.
+func (s State) line() [][]federation.HospitalID {
+	i := slices.IndexFunc(s.Lines, func(l Line) bool { return l.Plan == s.Plan })
+	if i < 0 || s.Round.Kind != federation.Evaluate {
+		return nil
+	}
+	return s.Lines[i].Set
+}
+
+// opens is what the guard would remember of a set.
+func (s State) opens(set [][]federation.HospitalID) federation.Opened {
+	return federation.Opened{Manifest: s.Round.Manifest, Kind: s.Round.Kind, Plan: s.Plan, Set: set, Sketch: s.Sketch}
+}
+
+// noted remembers whom the round under way summed: custodians were asked to send.
+func (s State) noted() State {
+	r := s.Round
+	if s.Charter.Guards(r.Kind) && s.Sketch != nil {
+		s.Opened = federation.Remember(s.Opened, s.opens(r.S))
+	}
+	if r.Kind == federation.Evaluate && s.line() == nil {
+		s.Lines = append(slices.Clip(s.Lines), Line{s.Plan, r.S})
+		s.Lines = slices.Clip(s.Lines[max(0, len(s.Lines)-federation.MaxOpened):])
+	}
+	return s
+}
+
+// meets returns the sum that was opened to which one of these groups would be too like.
+func (s State) meets(groups [][]federation.HospitalID) (federation.Opened, bool) {
+	set := slices.Clone(groups)
+	s.dropSmall(set)
+	return s.Charter.Meets(s.Opened, s.opens(set))
+}
+
+// guarded is the pin of a round that would meet the guard: exactly whom the sum on nearly the
+// same version was of. Whom a draw asks cannot be changed, so such a round waits for others.
+func (s State) guarded(g gathering) gathering {
+	like, met := s.meets(g.cohort)
+	switch {
+	case !met:
+	case s.draw().On():
+		g.waiting = "other hospitals are needed: " + guardWords
+	default:
+		g.pin, g.because = like.Set, guardWords+" of exactly these hospitals"
+		g.cohort = s.joinedGroups(g.pin)
+	}
+	return g
+}
+
+const guardWords = "on nearly the same version a sum was opened"
+
+// skipAfter is how many times in a row an evaluation may be tried.
+const skipAfter = 3
+
+// skips reports whether a round that is abandoned now is an evaluation that is left out: it
+// must be of certain hospitals and somebody is missing, or it came to nothing again. It is
+// never awaited; the schedule goes on as if it were done.
+func (s State) skips() bool {
+	if s.Round.Kind != federation.Evaluate {
+		return false
+	}
+	gathers := s.Round.Phase == Gathering
+	fixed := s.whole() || s.Round.Pinned != nil || gathers && gathered(s).pin != nil
+	return fixed && (gathers || s.Failures > 0) || s.Failures >= skipAfter-1
+}
+
+// evaluationDefeat says who is missing of an evaluation that gathered for its time.
+func (s State) evaluationDefeat(w When) string {
+	if s.Round.Kind != federation.Evaluate || !w.past(s.Round.Deadline) {
+		return ""
+	}
+	if g := gathered(s); s.whole() || g.pin != nil {
+		return g.waiting
+	}
+	return ""
+}
+
+// skipped ends an evaluation as if it were done, without a score.
+func (s State) skipped() State {
+	s.Evaluated, s.Failures, s.NotBefore = s.Trained, 0, ""
+	return s
+}
+
+func (s State) skipWords(reason string) string {
+	return fmt.Sprintf("the evaluation of version %d is skipped: %s", s.Model.Number, reason)
+}
+
+func invariantOpened(s State) error {
+	if n := max(len(s.Opened), len(s.Lines)); n > federation.MaxOpened {
+		return fmt.Errorf("%d sums are remembered", n)
+	}
+	if s.Sketch != nil && s.Charter.Guard == 0 || len(s.Opened) > 0 && s.Charter.Guard == 0 {
+		return fmt.Errorf("sums are remembered and nothing is guarded")
+	}
+	return nil
+}
