@@ -28,7 +28,7 @@ func (d *Daemon) adopt(ctx context.Context, w *atriumpb.Work) error {
 	if err := d.checkAdopted(w, snapshot); err != nil {
 		return err
 	}
-	federated, err := d.score(ctx, snapshot, federation.Digest{})
+	federated, err := d.score(ctx, snapshot, federation.Digest{}, "")
 	if err != nil {
 		return err
 	}
@@ -108,7 +108,7 @@ func (d *Daemon) scoreTuned(ctx context.Context, snapshot federation.Digest) ([]
 	if err := writeFile(filepath.Join(d.cfg.State, TunedFile), models.Encode(s)); err != nil {
 		return nil, fatal{err}
 	}
-	return scoreAll(d.trainer, tuned, norm, d.test)
+	return scoreAll(plan, d.trainer, tuned, norm, d.test)
 }
 
 // measure returns the mean AUC over the labels of a record and the share of right
@@ -131,7 +131,7 @@ func (d *Daemon) scoreAlone(ctx context.Context) ([]float64, error) {
 	if err != nil {
 		return nil, err
 	}
-	return scoreAll(d.trainer, params, norm, d.test)
+	return scoreAll(d.cfg.Plan, d.trainer, params, norm, d.test)
 }
 
 func (d *Daemon) writePredictions(federated, alone []float64) error {

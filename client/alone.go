@@ -44,7 +44,7 @@ func trainAlone(ctx context.Context, p federation.Plan, t train.Trainer, records
 // fineTune trains parameters on with a hospital's own records for the plan's number of
 // steps, and returns others.
 func fineTune(ctx context.Context, p federation.Plan, t train.Trainer, records *dataset.Table, params []float32, norm aggregation.Normalisation, seed uint64) ([]float32, error) {
-	x, y, err := records.Inputs(norm)
+	x, y, err := dataset.View(records, p, norm, "").Inputs(norm)
 	if err != nil {
 		return nil, err
 	}
@@ -61,8 +61,8 @@ func fineTune(ctx context.Context, p federation.Plan, t train.Trainer, records *
 }
 
 // scoreAll returns the probability of each record.
-func scoreAll(t train.Trainer, params []float32, norm aggregation.Normalisation, records *dataset.Table) ([]float64, error) {
-	x, _, err := records.Inputs(norm)
+func scoreAll(p federation.Plan, t train.Trainer, params []float32, norm aggregation.Normalisation, records *dataset.Table) ([]float64, error) {
+	x, _, err := dataset.View(records, p, norm, "").Inputs(norm)
 	if err != nil {
 		return nil, err
 	}

@@ -25,7 +25,7 @@ import (
 func (d *Daemon) compute(ctx context.Context, h federation.Header) (contribution, error) {
 	switch h.Kind {
 	case federation.Statistics:
-		return contribution{values: dataset.Sums(d.train, d.cfg.Plan, d.cfg.Plan.Privacy.WeightCap)}, nil
+		return contribution{values: dataset.Sums(d.train.Mask(d.masked()), d.cfg.Plan, d.cfg.Plan.Privacy.WeightCap)}, nil
 	case federation.Evaluate:
 		values, err := d.computeScores(ctx, h)
 		return contribution{values: values}, err
@@ -197,7 +197,7 @@ func (d *Daemon) computeDelta(ctx context.Context, h federation.Header) (contrib
 	if err != nil {
 		return contribution{}, err
 	}
-	job := training{plan: plan, version: h.Version, clips: clips, records: d.train, params: params, norm: norm, control: d.model.control, own: own,
+	job := training{plan: plan, version: h.Version, clips: clips, records: d.train, params: params, norm: norm, control: d.model.control, own: own, masked: d.masked(),
 		seed: binary.LittleEndian.Uint64(seed[:8])}
 	if job.steps, err = d.stepsInTime(ctx, job, h); err != nil {
 		return contribution{}, err
@@ -229,6 +229,7 @@ type training struct {
 	norm    aggregation.Normalisation
 	control []float32 // the server's control variate, where the rule has one
 	own     kept
+	masked  federation.Columns // by the manifest
 	seed    uint64 // of the order of records
 	steps   int    // of partial work; 0: all
 }
@@ -249,7 +250,7 @@ func (j training) local() (l federation.Local, steps int) {
 
 // run returns the contribution, what the hospital keeps if it is summed, and the loss.
 func (j training) run(ctx context.Context, trainer train.Trainer) (contribution, kept, float64, error) {
-	x, y, err := j.records.Inputs(j.norm)
+	x, y, err := dataset.View(j.records, j.plan, j.norm, j.masked).Inputs(j.norm)
 	if err != nil {
 		return contribution{}, kept{}, 0, err
 	}
@@ -327,7 +328,7 @@ func (c contribution) nextControl(p federation.Plan, own []float32) []float32 {
 // computeScores scores the test records with the base and returns confusion counts and
 // score histograms.
 func (d *Daemon) computeScores(ctx context.Context, h federation.Header) ([]float64, error) {
-	scores, err := d.score(ctx, h.Base, h.Parameters)
+	scores, err := d.score(ctx, h.Base, h.Parameters, d.masked())
 	if err != nil {
 		return nil, err
 	}
@@ -354,8 +355,9 @@ func tally(labels, scores []float64, width int) ([]float64, error) {
 	return slices.Concat(counts, positive, negative), nil
 }
 
-// score returns the probability of each label of each test record under a snapshot.
-func (d *Daemon) score(ctx context.Context, snapshot, parameters federation.Digest) ([]float64, error) {
+// score returns the probability of each label of each test record under a snapshot, as if
+// the masked columns were not measured.
+func (d *Daemon) score(ctx context.Context, snapshot, parameters federation.Digest, masked federation.Columns) ([]float64, error) {
 	params, norm, err := d.base(ctx, snapshot, parameters)
 	if err != nil {
 		return nil, err
@@ -364,7 +366,7 @@ func (d *Daemon) score(ctx context.Context, snapshot, parameters federation.Dige
 	if err != nil {
 		return nil, err
 	}
-	x, _, err := d.test.Inputs(norm)
+	x, _, err := dataset.View(d.test, d.cfg.Plan, norm, masked).Inputs(norm)
 	if err != nil {
 		return nil, err
 	}

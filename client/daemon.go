@@ -35,6 +35,7 @@ type Daemon struct {
 	journal *journal
 	store   bucket // signed messages, ciphertexts and answers until their round is over
 	train   *dataset.Table
+	lacks   federation.Columns // of train
 	test    *dataset.Table
 	trainer train.Trainer
 	link    *link
@@ -83,6 +84,7 @@ func Open(cfg Config) (*Daemon, error) {
 	if d.train, err = dataset.Read(cfg.Train, cfg.Plan, dataset.Options{Columns: cfg.Columns}); err != nil {
 		return nil, err
 	}
+	d.lacks = dataset.Lacks(d.train, cfg.Plan)
 	if d.test, err = dataset.Read(cfg.Test, cfg.Plan, dataset.Options{Columns: cfg.Columns}); err != nil {
 		return nil, err
 	}

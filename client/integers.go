@@ -23,6 +23,8 @@ type integersNote struct {
 	V      int               `json:"v"` // 1
 	Round  uint64            `json:"round"`
 	Format federation.Digest `json:"format"`
+
+	Masked federation.Columns `json:"masked,omitempty"` // what counted as not measured
 }
 
 // integers reads or writes the fields of one round, a segment at a time.
@@ -33,10 +35,10 @@ type integers struct {
 	kept   bool // they are those of an earlier round on the question
 }
 
-func integersOf(h federation.Header, store bucket) integers {
+func integersOf(h federation.Header, masked federation.Columns, store bucket) integers {
 	question := federation.Sum(federation.Encode(h.Questions))
 	return integers{store: store, folder: integersFolder + question.String() + "/",
-		note: integersNote{V: 1, Round: h.Round, Format: federation.Sum(federation.Encode(h.Format))}}
+		note: integersNote{V: 1, Round: h.Round, Format: federation.Sum(federation.Encode(h.Format)), Masked: masked}}
 }
 
 func (k integers) noteName() string { return k.folder + "note" }
@@ -44,9 +46,9 @@ func (k integers) noteName() string { return k.folder + "note" }
 func (k integers) name(segment int) string { return fmt.Sprintf("%s%06d", k.folder, segment) }
 
 // keptIntegers looks for what was encrypted of the round's question before. Integers of
-// another format cannot be used; then this hospital computes anew.
+// another format, or with other columns masked, cannot be used; then this hospital computes anew.
 func (d *Daemon) keptIntegers(ctx context.Context, h federation.Header) (integers, error) {
-	k := integersOf(h, d.store)
+	k := integersOf(h, d.masked(), d.store)
 	raw, err := storage.GetAtMost(ctx, d.store, k.noteName(), federation.MaxMessageBytes)
 	if errors.Is(err, storage.ErrNotFound) {
 		return k, d.forgetIntegers(ctx)
@@ -55,8 +57,8 @@ func (d *Daemon) keptIntegers(ctx context.Context, h federation.Header) (integer
 		return k, fatal{err}
 	}
 	note, err := federation.Decode[integersNote](raw, federation.MaxMessageBytes)
-	if err != nil || note.V != 1 || note.Format != k.note.Format {
-		d.cfg.Logger.Warn("what was computed of this question before is in another format and is computed anew", "round", h.Round, "before", note.Round)
+	if err != nil || note.V != 1 || note.Format != k.note.Format || note.Masked != k.note.Masked {
+		d.cfg.Logger.Warn("what was computed of this question before is in another format or with other columns and is computed anew", "round", h.Round, "before", note.Round)
 		return k, d.forgetIntegers(ctx)
 	}
 	k.note.Round, k.kept = note.Round, true

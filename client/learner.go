@@ -21,11 +21,18 @@ type Learner struct {
 	train, test *dataset.Table
 	kept        map[uint64]kept // by round, until the base says which one was summed
 	steps       int             // of partial work
+	masked      federation.Columns
 }
 
 // Limit has later train rounds take at most so many steps, as a plan with partial work
 // allows; 0 is all of them, as at first. See federation.Local.StepsWithin.
 func (l *Learner) Limit(steps int) { l.steps = steps }
+
+// Mask has later rounds count these columns as measured by nobody, as a manifest does.
+func (l *Learner) Mask(c federation.Columns) { l.masked = c }
+
+// Lacks is what the hospital's Join would say.
+func (l *Learner) Lacks() federation.Columns { return dataset.Lacks(l.train, l.plan) }
 
 // NewLearner returns the Learner of a hospital with records of the plan. If unclipped, it
 // contributes changes as they were computed, as a federation that does not encrypt would.
@@ -67,9 +74,9 @@ func NewBase(plan federation.Plan, s models.Snapshot) (*Base, error) {
 func (l *Learner) Contribute(ctx context.Context, trainer train.Trainer, h federation.Header, base *Base, seed uint64) ([]float64, error) {
 	switch h.Kind {
 	case federation.Statistics:
-		return dataset.Sums(l.train, l.plan, l.plan.Privacy.WeightCap), nil
+		return dataset.Sums(l.train.Mask(l.masked), l.plan, l.plan.Privacy.WeightCap), nil
 	case federation.Evaluate:
-		labels, scores, err := l.Score(trainer, base)
+		labels, scores, err := l.scoreMasked(trainer, base, l.masked)
 		if err != nil {
 			return nil, err
 		}
@@ -84,7 +91,7 @@ func (l *Learner) Contribute(ctx context.Context, trainer train.Trainer, h feder
 		return nil, err
 	}
 	job := training{plan: l.plan, version: h.Version, clips: clips, records: l.train, params: base.params, norm: base.norm,
-		control: base.control, own: own, seed: seed, steps: l.steps}
+		control: base.control, own: own, masked: l.masked, seed: seed, steps: l.steps}
 	c, next, _, err := job.run(ctx, trainer)
 	if err != nil {
 		return nil, err
@@ -131,7 +138,11 @@ func (l *Learner) Restore(round uint64, b []byte) error {
 // Score returns label and score of each test record under a version, with the tensors
 // that are the hospital's own.
 func (l *Learner) Score(trainer train.Trainer, base *Base) (labels, scores []float64, err error) {
-	x, _, err := l.test.Inputs(base.norm)
+	return l.scoreMasked(trainer, base, "")
+}
+
+func (l *Learner) scoreMasked(trainer train.Trainer, base *Base, masked federation.Columns) (labels, scores []float64, err error) {
+	x, _, err := dataset.View(l.test, l.plan, base.norm, masked).Inputs(base.norm)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -155,7 +166,7 @@ func (l *Learner) ScoreTuned(ctx context.Context, trainer train.Trainer, base *B
 	if err != nil {
 		return nil, nil, err
 	}
-	scores, err = scoreAll(trainer, params, base.norm, l.test)
+	scores, err = scoreAll(l.plan, trainer, params, base.norm, l.test)
 	return l.test.Y, scores, err
 }
 
@@ -166,6 +177,6 @@ func (l *Learner) ScoreAlone(ctx context.Context, trainer train.Trainer, seed ui
 	if err != nil {
 		return nil, nil, err
 	}
-	scores, err = scoreAll(trainer, params, norm, l.test)
+	scores, err = scoreAll(l.plan, trainer, params, norm, l.test)
 	return l.test.Y, scores, err
 }

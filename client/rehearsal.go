@@ -176,6 +176,7 @@ func (r *Rehearsal) Round(ctx context.Context, kind federation.RoundKind, cohort
 	if err != nil {
 		return opening.Result{}, fmt.Errorf("%s round %d: %w", kind, h.Round, err)
 	}
+	r.mask(candidate)
 	var base *Base
 	if kind != federation.Statistics {
 		if base, err = NewBase(r.Plan, r.Model); err != nil {
@@ -196,6 +197,16 @@ func (r *Rehearsal) Round(ctx context.Context, kind federation.RoundKind, cohort
 		r.Model, r.Version = *outcome.Snapshot, r.Version+1
 	}
 	return outcome.Result, nil
+}
+
+// mask has those who are summed mask what too few of their group have.
+func (r *Rehearsal) mask(s federation.Candidate) {
+	masks := r.Charter.Masks(s.Set(), func(id federation.HospitalID) federation.Columns { return r.Hospital(id).learner.Lacks() }, nil)
+	for g, group := range s.Groups {
+		for _, m := range group {
+			r.Hospital(m.Hospital).learner.Mask(federation.MaskOf(masks, g))
+		}
+	}
 }
 
 // sum adds what the submitters contribute.
@@ -353,7 +364,7 @@ func (r *Rehearsal) ScoresPooled(ctx context.Context) ([]Scores, error) {
 		return nil, err
 	}
 	return r.each(func(h *Rehearsing) ([]float64, []float64, error) {
-		scores, err := scoreAll(h.trainer, params, norm, h.learner.test)
+		scores, err := scoreAll(r.Plan, h.trainer, params, norm, h.learner.test)
 		return h.learner.test.Y, scores, err
 	})
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"google.golang.org/grpc/codes"
@@ -245,7 +246,7 @@ func (d *Daemon) signJoin(h federation.Header, digest federation.Digest, checkpo
 		return err
 	}
 	join := federation.Join{V: 1, Header: digest, Hospital: d.self, Cosignature: string(line),
-		Counter: d.state.Counter, Incarnation: d.state.Live.Incarnation, Capability: d.capability()}
+		Counter: d.state.Counter, Incarnation: d.state.Live.Incarnation, Capability: d.capability(), Lacks: d.lacks}
 	if d.state.IsCustodian() {
 		if d.live.key, err = envelope.NewKey(); err != nil {
 			return err
@@ -327,7 +328,21 @@ func (d *Daemon) ensureManifest(ctx context.Context, w *atriumpb.Work) error {
 		return err
 	}
 	d.live.manifest, d.live.since = m, time.Now()
+	if names := d.cfg.Plan.ColumnNames(d.masked().But(d.lacks)); len(names) > 0 {
+		d.cfg.Logger.Warn("columns of ours are masked: too few hospitals of the group have them", "round", d.live.header.Round,
+			"columns", strings.Join(names, ", "), "fewest", d.cfg.Charter.MinCohort)
+	}
 	return nil
+}
+
+// masked is what counts as not measured in this hospital's group, by the manifest of the round
+// joined.
+func (d *Daemon) masked() federation.Columns {
+	group, ok := d.live.manifest.Cohort(d.self)
+	if !ok {
+		return ""
+	}
+	return federation.MaskOf(d.live.manifest.Masked, group)
 }
 
 // earlier downloads and verifies the round to which a manifest is pinned; nil where it is

@@ -60,6 +60,9 @@ func (c *Coordinator) Join(ctx context.Context, from federation.HospitalID, blob
 	if _, err := roundlog.VerifyCosignature(v.HeaderCheckpoint, []byte(join.Cosignature), string(from), member.IdentityKey); err != nil {
 		return fmt.Errorf("join of %s: %w: %w", from, ErrContent, err)
 	}
+	if err := v.Plan.CheckLacks(join.Lacks); err != nil {
+		return fmt.Errorf("join of %s: %w: %w", from, ErrContent, err)
+	}
 	if err := c.keep(ctx, blob); err != nil {
 		return err
 	}

@@ -86,7 +86,7 @@ func (c *Coordinator) format(ctx context.Context, t round.Task, v View) (fixedpo
 
 // manifest builds and stores the manifest from the joins and burns in the log.
 func (c *Coordinator) manifest(ctx context.Context, t round.Task, v View) error {
-	m := federation.Manifest{V: 1, Header: v.State.Round.Header, Groups: t.Cohort, Certificates: []federation.BurnCertificate{}, Pin: t.Pin}
+	m := federation.Manifest{V: 1, Header: v.State.Round.Header, Groups: t.Cohort, Masked: t.Masked, Certificates: []federation.BurnCertificate{}, Pin: t.Pin}
 	for _, d := range t.Declines {
 		signed, err := c.signed(ctx, d.Blob)
 		if err != nil {

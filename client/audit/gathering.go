@@ -106,12 +106,15 @@ func (c *checker) checkJoin(ctx context.Context, s step) error {
 	switch {
 	case j.Header != c.now.digest:
 		return s.contrary("it names header %s, not %s", j.Header.Short(), c.now.digest.Short())
-	case j.Incarnation != s.entry.Instance || j.Counter != s.entry.Counter || j.Capability != s.entry.Capability:
-		return s.contrary("the entry has another incarnation, counter or capability")
+	case j.Incarnation != s.entry.Instance || j.Counter != s.entry.Counter || j.Capability != s.entry.Capability || j.Lacks != s.entry.Lacks:
+		return s.contrary("the entry has another incarnation, counter, capability or lacking columns")
 	case again && j.Counter <= known.Counter:
 		return s.contrary("it is join %d after join %d", j.Counter, known.Counter)
 	case custodian != (len(j.Key) > 0):
 		return s.contrary("a custodian brings a key, no one else does")
+	}
+	if err := c.plan.CheckLacks(j.Lacks); err != nil {
+		return s.wrong(err)
 	}
 	if custodian {
 		if err := envelope.CheckPublic(j.Key); err != nil {
@@ -159,6 +162,9 @@ func (c *checker) checkCollect(ctx context.Context, s step) error {
 	}
 	if !slices.EqualFunc(m.Groups, s.after.Round.Cohort, slices.Equal) {
 		return s.contrary("its cohort is not that of the joins")
+	}
+	if !slices.Equal(m.Masked, s.after.Round.Masked) {
+		return s.contrary("it masks columns %q, from the joins and the rounds before follow %q", m.Masked, s.after.Round.Masked)
 	}
 	if err := c.checkExplanation(s, m); err != nil {
 		return err

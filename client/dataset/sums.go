@@ -31,10 +31,10 @@ func Sums(t *Table, plan federation.Plan, weightCap int) []float64 {
 		return scaled(arraySums(t, plan.Features[0]), t.Rows, weightCap)
 	}
 	for i, x := range t.X {
-		if math.IsNaN(x) {
+		j := i % t.Cols
+		if math.IsNaN(x) || t.isMasked(j) {
 			continue
 		}
-		j := i % t.Cols
 		f := plan.Features[j]
 		z := (min(max(x, f.Min), f.Max) - f.Min) / (f.Max - f.Min)
 		sums[3*j]++

@@ -19,6 +19,8 @@ type Table struct {
 	Quality  Quality
 
 	ByRecord bool // each record is normalised by its own mean and deviation
+
+	Masked []bool // by column, what counts as measured by nobody; nil: none
 }
 
 // Quality is what a data team wants to know about a file before it takes part.
@@ -78,6 +80,11 @@ func (t *Table) Inputs(n aggregation.Normalisation) (x, y []float32, err error) 
 	}
 	if t.ByRecord {
 		standardise(wide, t.Cols)
+	}
+	for i := range wide {
+		if t.isMasked(i % t.Cols) {
+			wide[i] = 0
+		}
 	}
 	return narrow(wide), narrow(t.labels()), nil
 }

@@ -66,7 +66,8 @@ func (m VerifiedManifest) Cohort(id HospitalID) (group int, ok bool) {
 // CheckManifest judges a manifest against the pinned charter and the header that
 // this hospital itself joined: every Join names that header, every hospital is a
 // member, distinct and in its own group, custodians brought keys, at least t of them
-// and K hospitals of some group are there, and each burn certificate is complete.
+// and K hospitals of some group are there, columns that fewer than K of a group have are
+// masked there, and each burn certificate is complete.
 func CheckManifest(c Charter, header Digest, m VerifiedManifest) error {
 	if err := checkManifest(c, header, m); err != nil {
 		return fmt.Errorf("manifest %s: %w: %w", m.Digest.Short(), ErrManifest, err)
@@ -96,6 +97,8 @@ func checkManifest(c Charter, header Digest, m VerifiedManifest) error {
 			return fmt.Errorf("join of %s: a custodian brings a key, no one else does", j.Hospital)
 		case !j.Capability.Valid():
 			return fmt.Errorf("join of %s: capability %+v", j.Hospital, j.Capability)
+		case !j.Lacks.Valid():
+			return fmt.Errorf("join of %s: it lacks columns %q", j.Hospital, string(j.Lacks))
 		case custodian:
 			custodians++
 		}
@@ -108,6 +111,9 @@ func checkManifest(c Charter, header Digest, m VerifiedManifest) error {
 		return fmt.Errorf("%d burn certificates, %d of them verified: at most %d allowed", len(m.Certificates), len(m.Burns), MaxCertificates)
 	}
 	if err := checkGroups(c, m.Groups, joined); err != nil {
+		return err
+	}
+	if err := checkMasks(c, m); err != nil {
 		return err
 	}
 	for i, d := range m.Declines {
@@ -184,7 +190,8 @@ func CheckCertificate(c Charter, manifest Digest, burns []VerifiedBurn) error {
 // CheckCandidate judges a candidate against the manifest: hospitals of the
 // cohort, distinct, each in its own group and with a submission that no one else in the
 // list has, and in each group that is not dropped at least K, or with [CohortAll] all of
-// the charter's; one group at least. Whose submission it is only its signature says.
+// the charter's, and at least K that have each column which is not masked there; one group
+// at least. Whose submission it is only its signature says.
 func CheckCandidate(c Charter, m VerifiedManifest, s Candidate) error {
 	if err := checkCandidate(c, m, s); err != nil {
 		return fmt.Errorf("candidate %s: %w: %w", s.Digest().Short(), ErrCandidate, err)
@@ -199,7 +206,7 @@ func checkCandidate(c Charter, m VerifiedManifest, s Candidate) error {
 	if len(s.Groups) != len(m.Groups) || len(s.Sums) != len(m.Groups) {
 		return fmt.Errorf("%d groups and %d sums: the charter has %d groups", len(s.Groups), len(s.Sums), len(m.Groups))
 	}
-	kept, listed := 0, map[Digest]bool{}
+	kept, listed, set := 0, map[Digest]bool{}, s.Set()
 	for g, group := range s.Groups {
 		for i, member := range group {
 			if i > 0 && group[i-1].Hospital >= member.Hospital {
@@ -218,6 +225,9 @@ func checkCandidate(c Charter, m VerifiedManifest, s Candidate) error {
 		}
 		if len(group) > 0 && !c.MaySum(g, len(group)) {
 			return fmt.Errorf("group %d: %d of its %d hospitals, and the charter sums all of a group, or none", g, len(group), len(c.Groups[g]))
+		}
+		if err := m.fewHolders(set[g], MaskOf(m.Masked, g), c.MinCohort); err != nil {
+			return fmt.Errorf("group %d: %w", g, err)
 		}
 		if (len(group) > 0) == s.Sums[g].IsZero() {
 			return fmt.Errorf("group %d: %d submitters with sum %s", g, len(group), s.Sums[g].Short())

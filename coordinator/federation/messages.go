@@ -33,6 +33,7 @@ type Join struct {
 	Incarnation Digest     `json:"incarnation"` // random, fresh with every start of the daemon
 	Key         []byte     `json:"key"`         // HPKE public key of a custodian, else empty
 	Capability  Capability `json:"capability,omitzero"`
+	Lacks       Columns    `json:"lacks,omitempty"` // of which it has fewer measured training records than the plan's min_records
 }
 
 // Manifest is what is fixed when Collecting starts.
@@ -42,6 +43,7 @@ type Manifest struct {
 	Groups       [][]HospitalID    `json:"groups"` // the cohort within each group of the charter, sorted
 	Joins        []Signed          `json:"joins"`  // of everyone who joined, sorted by signer
 	Certificates []BurnCertificate `json:"certificates"`
+	Masked       []Columns         `json:"masked,omitempty"` // by group, what counts there as measured by nobody; none: nothing
 
 	// What explains a cohort that was drawn; see CheckCohort.
 	Declines []Signed `json:"declines,omitempty"` // of hospitals that joined and send no update, sorted by signer

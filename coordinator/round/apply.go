@@ -63,7 +63,7 @@ func applyPlan(s State, e Entry) (State, error) {
 	}
 	s.Plan, s.Schedule, s.Rule = e.Blob, *e.Schedule, e.Rule
 	s.Trained, s.Evaluated, s.Converged, s.Finished = 0, 0, false, ""
-	s.Scored, s.Took, s.Withheld = Scored{}, nil, nil
+	s.Scored, s.Took, s.Withheld, s.Short = Scored{}, nil, nil, nil
 	return s, nil
 }
 
@@ -91,8 +91,11 @@ func applyJoin(s State, e Entry) (State, error) {
 	if err := current(s, e, Gathering); err != nil {
 		return s, err
 	}
+	if !e.Lacks.Valid() {
+		return s, fmt.Errorf("%s lacks columns %q", e.Hospital, string(e.Lacks))
+	}
 	known, _ := s.Round.Join(e.Hospital)
-	j := Joined{e.Hospital, e.Blob, e.Instance, e.Counter, known.Times + 1, e.Capability}
+	j := Joined{e.Hospital, e.Blob, e.Instance, e.Counter, known.Times + 1, e.Capability, e.Lacks}
 	s.Round.Joined = slices.DeleteFunc(slices.Clone(s.Round.Joined), func(j Joined) bool { return j.Hospital == e.Hospital })
 	s.Round.Joined = append(s.Round.Joined, j)
 	if s.Latest == nil {
@@ -118,7 +121,7 @@ func applyCollect(s State, e Entry) (State, error) {
 		return s, fmt.Errorf("round %d is not ready to collect: %s", e.Round, g.waiting)
 	}
 	s.Round.Phase, s.Round.Manifest, s.Round.Deadline = Collecting, e.Blob, e.Deadline
-	s.Round.Pinned, s.Round.Cohort, s.Round.PinnedTo = g.pin, g.cohort, g.pinnedTo
+	s.Round.Pinned, s.Round.Cohort, s.Round.PinnedTo, s.Round.Masked = g.pin, g.cohort, g.pinnedTo, g.masked
 	if s.Round.Seconds > 0 {
 		s.Round.Collected = e.Time
 	}

@@ -12,7 +12,9 @@ func applyCandidate(s State, e Entry) (State, error) {
 		return s, err
 	}
 	set := collected(s).groups
+	left, may := s.submitted()
 	if s.Round.Phase == Opening {
+		left, may = leaveOut(s.Round.S, e.Hospitals), nil
 		c := choose(s, e.Hospitals)
 		if s.Stands() || c.problem != "" || len(c.dropped) == 0 || !slices.Equal(c.dropped, e.Hospitals) {
 			return s, fmt.Errorf("round %d: S does not follow from what custodians could read: %s", e.Round, c.problem)
@@ -24,7 +26,7 @@ func applyCandidate(s State, e Entry) (State, error) {
 	if !s.enough(set) || e.Bytes < 0 {
 		return s, fmt.Errorf("round %d: too few updates for a candidate", e.Round)
 	}
-	s = s.closes(e)
+	s = s.closes(e).fellShort(may).fellShort(left)
 	s.Round.Phase, s.Round.Candidate, s.Round.S, s.Round.Deadline = Opening, e.Blob, set, e.Deadline
 	s.Round.Tried++
 	s.Round.Dropped = append(slices.Clip(s.Round.Dropped), e.Hospitals...)
@@ -140,6 +142,13 @@ func applyAbandon(s State, e Entry) (State, error) {
 	}
 	if e.Skipped != s.skips() {
 		return s, fmt.Errorf("round %d: a %s round while %s, skipped: %v", e.Round, s.Round.Kind, s.Round.Phase, e.Skipped)
+	}
+	if e.Short {
+		set := s.leftShort(e.Hospitals, true)
+		if set == nil {
+			return s, fmt.Errorf("round %d: no column fell short", e.Round)
+		}
+		s = s.fellShort(set)
 	}
 	stands := s.Stands()
 	if stands && len(s.Round.Burns) < s.Charter.BurnQuorum() { // it was opened, or may be

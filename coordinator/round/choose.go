@@ -34,20 +34,21 @@ func choose(s State, silent []federation.HospitalID) choice {
 		}
 	}
 	s.spare(out)
-	c := choice{set: make([][]federation.HospitalID, len(s.Round.S))}
-	for g, group := range s.Round.S {
-		c.set[g] = slices.DeleteFunc(slices.Clone(group), func(id federation.HospitalID) bool { return out[id] })
-	}
+	c := choice{}
 	for id := range out {
 		c.dropped = append(c.dropped, id)
 	}
 	slices.Sort(c.dropped)
-	s.dropSmall(c.set)
+	c.set = leaveOut(s.Round.S, c.dropped)
+	short := s.shortWords(c.set)
+	s.dropShort(c.set)
 	switch {
 	case len(c.dropped) > MaxUnreadable:
 		c.problem = fmt.Sprintf("%d submitters were unreadable or did not vouch, more than %d", len(c.dropped), MaxUnreadable)
 	case s.Round.Tried >= MaxCandidates:
 		c.problem = fmt.Sprintf("%d candidates were tried", s.Round.Tried)
+	case !s.enough(c.set) && short != "":
+		c.problem = fmt.Sprintf("%s cannot be summed and %s", s.nameList(c.dropped), short)
 	case !s.enough(c.set):
 		c.problem = fmt.Sprintf("%s cannot be summed and too few are left", s.nameList(c.dropped))
 	}
@@ -286,13 +287,18 @@ func (s State) collectingDefeat(w When) string {
 	if s.Round.Pinned != nil {
 		short = fmt.Sprintf("%d updates: exactly the hospitals of an earlier S are needed", len(s.Round.Updates))
 	}
-	s.dropSmall(reachable)
+	words := s.shortWords(reachable)
+	s.dropShort(reachable)
 	if _, met := s.meets(c.groups); met {
 		short = fmt.Sprintf("%d updates: %s of nearly the same hospitals", len(s.Round.Updates), guardWords)
 	}
 	switch {
+	case !s.enough(reachable) && words != "":
+		return fmt.Sprintf("%d updates, and of those who can still be summed %s", len(s.Round.Updates), words)
 	case !s.enough(reachable):
 		return short + ", and too few can still submit"
+	case w.past(s.Round.Deadline) && s.shortSent() != "":
+		return fmt.Sprintf("%d updates before the deadline, and %s", len(s.Round.Updates), s.shortSent())
 	case w.past(s.Round.Deadline):
 		return short + " before the deadline"
 	}

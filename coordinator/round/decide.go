@@ -132,11 +132,14 @@ func (ev JoinVerified) decide(s State, w When) ([]Entry, error) {
 	if !ev.Capability.Valid() {
 		return nil, fmt.Errorf("join of %s: capability %+v: %w", ev.Hospital, ev.Capability, ErrMismatch)
 	}
+	if !ev.Lacks.Valid() {
+		return nil, fmt.Errorf("join of %s: it lacks columns %q: %w", ev.Hospital, string(ev.Lacks), ErrMismatch)
+	}
 	if _, custodian := s.Charter.Point(ev.Hospital); custodian != (len(ev.Key) > 0) {
 		return nil, fmt.Errorf("join of %s: a custodian brings a key, no one else does: %w", ev.Hospital, ErrMismatch)
 	}
 	e := s.entry(Join, w)
-	e.Hospital, e.Blob, e.Instance, e.Counter, e.Capability = ev.Hospital, ev.Blob, ev.Incarnation, ev.Counter, ev.Capability
+	e.Hospital, e.Blob, e.Instance, e.Counter, e.Capability, e.Lacks = ev.Hospital, ev.Blob, ev.Incarnation, ev.Counter, ev.Capability, ev.Lacks
 	return one(e)
 }
 
@@ -156,6 +159,9 @@ func (ev ManifestStored) decide(s State, w When) ([]Entry, error) {
 	}
 	if !same {
 		return nil, fmt.Errorf("manifest %s: joins changed meanwhile: %w", m.Digest.Short(), ErrMismatch)
+	}
+	if !slices.Equal(m.Masked, t.Masked) {
+		return nil, fmt.Errorf("manifest %s: masked columns changed meanwhile: %w", m.Digest.Short(), ErrMismatch)
 	}
 	sameDeclines := slices.EqualFunc(m.Declines, t.Declines, func(d federation.VerifiedDecline, h Held) bool { return d.Hospital == h.Hospital && d.Blob == h.Blob })
 	if !sameDeclines || m.Pin != t.Pin {
@@ -231,7 +237,15 @@ func (ev RoundDefeated) decide(s State, w When) ([]Entry, error) {
 	if err != nil || t.Round != ev.Round {
 		return nil, err
 	}
-	return one(s.abandon(t.Reason, w))
+	e := s.abandon(t.Reason, w)
+	var out []federation.HospitalID
+	if s.Round.Phase == Opening {
+		out = choose(s, s.silentVouchers(w)).dropped
+	}
+	if s.leftShort(out, w.past(s.Round.Deadline)) != nil {
+		e.Short, e.Hospitals = true, out
+	}
+	return one(e)
 }
 
 // abandon ends the round and sets the earliest time of the next: at once after the

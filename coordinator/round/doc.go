@@ -44,6 +44,11 @@
 // first (Line); if somebody is missing the round ends as skipped, which the schedule counts as
 // evaluated and the stop rule as no evaluation.
 //
+// Hospitals say in their Joins which columns they lack. A manifest masks by group what fewer
+// than K of its cohort have. A set in which a column that is not masked falls below K is not
+// opened: its group is dropped, or the round abandoned, and the column stays masked there
+// under the plan (State.Short).
+//
 // When the epoch of the charter ends, so does its last round, and what closing statements name
 // as sent stays answered.
 //

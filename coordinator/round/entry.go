@@ -55,11 +55,13 @@ type Entry struct {
 	Deadline   string                  `json:"deadline,omitempty"`
 	Seconds    int                     `json:"seconds,omitempty"`    // open: for updates, where the plan leaves it to the machine
 	Capability federation.Capability   `json:"capability,omitzero"`  // of a join
+	Lacks      federation.Columns      `json:"lacks,omitempty"`      // of a join
 	Bytes      int64                   `json:"bytes,omitempty"`      // candidate: of the ciphertexts that it sums
 	Pinned     bool                    `json:"pinned,omitempty"`     // collect: S is fixed by an earlier round on the same question
 	Failed     bool                    `json:"failed,omitempty"`     // abandon: the sum is open and no group of it holds
 	Skipped    bool                    `json:"skipped,omitempty"`    // abandon: an evaluation that the schedule counts as done
-	Hospitals  []federation.HospitalID `json:"hospitals,omitempty"`  // candidate: left out; ready: unreadable; publish: custodians whose share sums were used
+	Short      bool                    `json:"short,omitempty"`      // abandon: too few that have a column were left, without Hospitals
+	Hospitals  []federation.HospitalID `json:"hospitals,omitempty"`  // candidate, abandon: left out; ready: unreadable; publish: custodians whose share sums were used
 	Custodians []federation.HospitalID `json:"custodians,omitempty"` // publish: custodians whose share sums were wrong
 	Groups     []int                   `json:"groups,omitempty"`     // publish: groups that are part of the aggregate
 	Schedule   *federation.Schedule    `json:"schedule,omitempty"`

@@ -65,7 +65,7 @@ func applyCharter(s State, e Entry) (State, error) {
 	if next.Charter.Guard == 0 {
 		s.Sketch = nil
 	}
-	s.Latest, s.Withheld, s.Failures, s.NotBefore = nil, nil, 0, ""
+	s.Latest, s.Withheld, s.Short, s.Failures, s.NotBefore = nil, nil, nil, 0, ""
 	if s.Round.Number > 0 {
 		s.Round = Round{Number: s.Round.Number, Kind: s.Round.Kind, Phase: Closed, Header: s.Round.Header, Opened: s.Round.Opened, Reason: e.Reason}
 	}

@@ -14,7 +14,8 @@ type gathering struct {
 	pin     [][]federation.HospitalID
 	because string // of the pin
 	cohort  [][]federation.HospitalID
-	burnt   []Attempt // attempts whose burn certificates the manifest carries
+	masked  []federation.Columns // by group
+	burnt   []Attempt            // attempts whose burn certificates the manifest carries
 
 	// What explains a cohort that is drawn.
 	pinnedTo federation.Digest
@@ -48,6 +49,7 @@ func gathered(s State) gathering {
 			return g
 		}
 	}
+	g.masked = s.masks(g.cohort)
 	if missing := missingFrom(g.pin, g.cohort); len(missing) > 0 {
 		g.waiting = fmt.Sprintf("%s must be there again: %s", s.nameList(missing), g.because)
 		return g
@@ -162,13 +164,15 @@ func (s State) gatherOver(g gathering, w When) bool {
 
 // collecting is the state of the updates.
 type collecting struct {
-	groups  [][]federation.HospitalID // who submitted; groups below K are empty
+	groups  [][]federation.HospitalID // who submitted; groups below K, also in a column, are empty
 	waiting []federation.HospitalID   // who may still submit
 	wanted  []federation.HospitalID   // of these, in groups that have too few updates as yet
 }
 
 func collected(s State) collecting {
 	c := collecting{groups: make([][]federation.HospitalID, len(s.Round.Cohort))}
+	sent, _ := s.submitted()
+	short := s.short(sent)
 	for g, group := range s.Round.Cohort {
 		c.groups[g] = []federation.HospitalID{}
 		var waiting []federation.HospitalID
@@ -180,11 +184,11 @@ func collected(s State) collecting {
 			}
 		}
 		c.waiting = append(c.waiting, waiting...)
-		if !s.content(len(c.groups[g])) {
+		if !s.content(len(c.groups[g])) || federation.MaskOf(short, g) != "" {
 			c.wanted = append(c.wanted, waiting...)
 		}
 	}
-	s.dropSmall(c.groups)
+	s.dropShort(c.groups)
 	return c
 }
 

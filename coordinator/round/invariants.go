@@ -116,6 +116,9 @@ func invariantUpdates(s State) error {
 		if len(group) > 0 && !s.Charter.MaySum(g, len(group)) {
 			return fmt.Errorf("S has %d hospitals in group %d", len(group), g)
 		}
+		if short := s.short(s.Round.S); short != nil {
+			return fmt.Errorf("S has too few holders of columns %q", short)
+		}
 		for _, id := range group {
 			if _, ok := s.Round.Update(id); !ok || !slices.Contains(s.Round.Cohort[g], id) {
 				return fmt.Errorf("S has %s without an update", id)

@@ -44,6 +44,7 @@ type Task struct {
 	Set       [][]federation.HospitalID // TaskPropose
 	Burnt     []Attempt                 // TaskManifest: attempts to certify
 	Cohort    [][]federation.HospitalID // TaskManifest
+	Masked    []federation.Columns      // TaskManifest: by group
 	Declines  []Held                    // TaskManifest: to carry, sorted by hospital
 	Pin       federation.Digest         // TaskManifest: to name
 }
@@ -79,7 +80,7 @@ func OwnTasks(s State, w When) []Task {
 	case Gathering:
 		if g := gathered(s); g.waiting == "" && s.gatherOver(g, w) {
 			t := task(TaskManifest)
-			t.Cohort, t.Burnt, t.Declines, t.Pin = g.cohort, g.burnt, g.declines, g.pinnedTo
+			t.Cohort, t.Masked, t.Burnt, t.Declines, t.Pin = g.cohort, g.masked, g.burnt, g.declines, g.pinnedTo
 			return []Task{t}
 		}
 	case Collecting:

@@ -241,7 +241,7 @@ func logRoot(log [][]byte) federation.Digest {
 }
 
 func (c *coordinator) manifest(t round.Task, s round.State) round.Event {
-	m := federation.VerifiedManifest{Manifest: federation.Manifest{V: 1, Header: s.Round.Header, Groups: t.Cohort, Pin: t.Pin}}
+	m := federation.VerifiedManifest{Manifest: federation.Manifest{V: 1, Header: s.Round.Header, Groups: t.Cohort, Masked: t.Masked, Pin: t.Pin}}
 	for _, d := range t.Declines {
 		m.Declines = append(m.Declines, federation.VerifiedDecline{Decline: c.w.blobs[d.Blob].(federation.Decline), Blob: d.Blob})
 		m.Manifest.Declines = append(m.Manifest.Declines, federation.Signed{Signer: d.Hospital, Body: d.Blob[:]})

@@ -77,6 +77,9 @@ type State struct {
 	Opened    []federation.Opened `json:"opened,omitempty"`   // sums that the guard remembers, of this epoch
 	Lines     []Line              `json:"lines,omitempty"`    // whom evaluations are of, by plan, in this epoch
 	Latest    []Joined            `json:"latest,omitempty"`   // the latest Join of each hospital in any round, in the charter's order; nil before the first
+
+	// Short is by group what fell below K holders when hospitals did not answer, under this plan.
+	Short []federation.Columns `json:"short,omitempty"`
 }
 
 // Version is a published model version.
@@ -100,6 +103,7 @@ type Round struct {
 	Pinned    [][]federation.HospitalID `json:"pinned,omitempty"`   // S is fixed, or nil
 	PinnedTo  federation.Digest         `json:"pinned_to,omitzero"` // by the manifest under which a cohort was drawn
 	Cohort    [][]federation.HospitalID `json:"cohort,omitempty"`
+	Masked    []federation.Columns      `json:"masked,omitempty"` // by group; see federation.Manifest
 	Manifest  federation.Digest         `json:"manifest,omitzero"`
 	Updates   []Held                    `json:"updates,omitempty"`   // acknowledged updates
 	Discarded []Held                    `json:"discarded,omitempty"` // updates that came too late
@@ -132,6 +136,7 @@ type Joined struct {
 	Times    int                   `json:"times,omitempty"`   // Joins of the hospital in the round
 
 	Capability federation.Capability `json:"capability,omitzero"`
+	Lacks      federation.Columns    `json:"lacks,omitempty"`
 }
 
 // Held is a hospital's signed message by digest.

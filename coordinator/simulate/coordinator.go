@@ -217,7 +217,7 @@ func (w *world) earlier(m federation.VerifiedManifest) (*federation.Earlier, err
 }
 
 func (c *coordinator) manifest(t round.Task, s round.State) round.Event {
-	m := federation.VerifiedManifest{Manifest: federation.Manifest{V: 1, Header: s.Round.Header, Groups: t.Cohort, Certificates: []federation.BurnCertificate{}, Pin: t.Pin}}
+	m := federation.VerifiedManifest{Manifest: federation.Manifest{V: 1, Header: s.Round.Header, Groups: t.Cohort, Masked: t.Masked, Certificates: []federation.BurnCertificate{}, Pin: t.Pin}}
 	for _, d := range t.Declines {
 		decline := c.w.blobs[d.Blob].(federation.Decline)
 		m.Declines = append(m.Declines, federation.VerifiedDecline{Decline: decline, Blob: d.Blob})
