@@ -230,8 +230,8 @@ type training struct {
 	control []float32 // the server's control variate, where the rule has one
 	own     kept
 	masked  federation.Columns // by the manifest
-	seed    uint64 // of the order of records
-	steps   int    // of partial work; 0: all
+	seed    uint64             // of the order of records
+	steps   int                // of partial work; 0: all
 }
 
 // local is how the round trains, and in how many steps.

@@ -26,6 +26,7 @@ type Status struct {
 	Waiting    string               `json:"waiting,omitempty"`
 	Advice     string               `json:"advice,omitempty"`    // what to do when the round waits for ever
 	Abandoned  string               `json:"abandoned,omitempty"` // why the last round was
+	Masked     []string             `json:"masked,omitempty"`    // columns that too few hospitals have, by group where there are several
 	Version    uint64               `json:"version"`
 	Snapshot   federation.Digest    `json:"snapshot"`
 	LogSize    int64                `json:"log_size"` // of the published checkpoint
@@ -58,6 +59,10 @@ func (c *Coordinator) Status() Status {
 		Round: s.Round.Number, Kind: s.Round.Kind, Phase: s.Round.Phase, Waiting: round.Waiting(s), Advice: round.Advice(s, c.moment(s)), Abandoned: s.Round.Reason,
 		Version: s.Model.Number, Snapshot: s.Model.Snapshot, LogSize: v.Head.Size, LogRoot: v.Head.Root,
 		Summed: s.Charter.Summed(), Warnings: s.Charter.Warnings()}
+	out.Masked = v.Plan.MaskWords(s.Round.Masked)
+	if s.Round.Masked == nil {
+		out.Masked = v.Plan.MaskWords(s.Short)
+	}
 	if s.Schedule.Stop.On() {
 		out.Scored = &s.Scored
 		out.Metric = s.Schedule.Stop.Metric

@@ -143,6 +143,7 @@ func (t *teller) hospital(s step) {
 		add(&story.Joined)
 	case round.Collect:
 		story.Pinned, story.Burnt = e.Pinned, len(burntAttempts(s))
+		story.Masked = t.plan.MaskWords(s.after.Round.Masked)
 		asked := slices.Concat(s.after.Round.Cohort...)
 		story.Cohort = len(asked)
 		if s.after.Round.Kind == federation.Train && s.after.Schedule.Cohort.On() {

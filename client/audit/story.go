@@ -39,6 +39,7 @@ type Story struct {
 	Cohort   int                  `json:"cohort"`
 	Asked    []string             `json:"asked,omitempty"`      // the hospitals of the cohort, where a draw left some out
 	Updates  time.Duration        `json:"updates_ns,omitempty"` // for updates, where the plan leaves it to the machine
+	Masked   []string             `json:"masked,omitempty"`     // columns that count as measured by nobody, by group where there are several
 	Pinned   bool                 `json:"pinned"`               // S was fixed by an earlier round on the same question
 	Burnt    int                  `json:"burnt"`                // earlier rounds on the question that it carries burn certificates for
 

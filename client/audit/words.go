@@ -83,6 +83,7 @@ func (s Story) Text(threshold int) []string {
 		say("burnt", "certificates that fewer than %d custodians can ever send under %d earlier manifests of this question", threshold, s.Burnt)
 	}
 	some("drawn", s.Asked, "")
+	some("masked", s.Masked, ": too few hospitals have it, so it counts as measured by nobody")
 	if s.Updates > 0 {
 		say("deadline", "%s after it began to collect, from what earlier rounds took", s.Updates)
 	}

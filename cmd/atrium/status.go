@@ -130,6 +130,7 @@ func (o *output) inspection(i coordinator.Inspection) {
 		{"round", roundText(i)},
 		{"waiting for", i.Waiting},
 		{"what to do", i.Advice},
+		{"masked", strings.Join(i.Masked, "; ")},
 		{"version", versionText(i)},
 		{"last trained", trainText(i.Train)},
 		{"log", fmt.Sprintf("size %d, root %s", i.LogSize, i.LogRoot)},

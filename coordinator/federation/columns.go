@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"slices"
+	"strings"
 )
 
 // Columns is a set of features of a plan, by their places in it: the hexadecimal digits of a
@@ -83,6 +84,20 @@ func (p Plan) ColumnNames(c Columns) []string {
 		}
 	}
 	return names
+}
+
+// MaskWords names what is masked, by group where there are several.
+func (p Plan) MaskWords(masks []Columns) []string {
+	if len(masks) == 1 {
+		return p.ColumnNames(masks[0])
+	}
+	var words []string
+	for g, mask := range masks {
+		if names := p.ColumnNames(mask); len(names) > 0 {
+			words = append(words, fmt.Sprintf("group %d: %s", g, strings.Join(names, ", ")))
+		}
+	}
+	return words
 }
 
 // CheckLacks reports whether a hospital may say in its Join that it lacks these columns.

@@ -42,11 +42,11 @@ func (s *story) masks(want ...federation.Columns) {
 
 // newColumnsStory is one of hospitals in groups, of which any K = 3 are summed.
 func newColumnsStory(t testing.TB, n, groups int) *story {
-	s := newGroupedStory(t, n, groups, 0)
-	if k := s.w.charter.MinCohort; k != 3 {
-		t.Fatalf("K = %d", k)
+	charter := testCharter(t, n, groups).With(federation.Numbers{MaxHostile: 1, MinCohort: 3, Cohort: federation.CohortAny})
+	if err := charter.Validate(); err != nil {
+		t.Fatal(err)
 	}
-	return s
+	return newStoryOf(t, charter, testPlan(1, 0))
 }
 
 var age = federation.ColumnsOf(0)
