@@ -36,6 +36,7 @@ type Daemon struct {
 	store   bucket // signed messages, ciphertexts and answers until their round is over
 	train   *dataset.Table
 	lacks   federation.Columns // of train
+	warned  federation.Columns // of what is masked, its own
 	test    *dataset.Table
 	trainer train.Trainer
 	link    *link

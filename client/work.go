@@ -328,11 +328,18 @@ func (d *Daemon) ensureManifest(ctx context.Context, w *atriumpb.Work) error {
 		return err
 	}
 	d.live.manifest, d.live.since = m, time.Now()
-	if names := d.cfg.Plan.ColumnNames(d.masked().But(d.lacks)); len(names) > 0 {
-		d.cfg.Logger.Warn("columns of ours are masked: too few hospitals of the group have them", "round", d.live.header.Round,
-			"columns", strings.Join(names, ", "), "fewest", d.cfg.Charter.MinCohort)
-	}
+	d.warnMasked()
 	return nil
+}
+
+// warnMasked says which columns of this hospital are masked, when that changes.
+func (d *Daemon) warnMasked() {
+	ours := d.masked().But(d.lacks)
+	if ours != "" && ours != d.warned {
+		d.cfg.Logger.Warn("columns of ours are masked: too few hospitals of the group have them", "round", d.live.header.Round,
+			"columns", strings.Join(d.cfg.Plan.ColumnNames(ours), ", "), "fewest", d.cfg.Charter.MinCohort)
+	}
+	d.warned = ours
 }
 
 // masked is what counts as not measured in this hospital's group, by the manifest of the round

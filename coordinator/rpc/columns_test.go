@@ -21,10 +21,11 @@ import (
 	"atrium/storage/models"
 )
 
-// hospitalWithout starts a daemon whose files have an empty column.
+// hospitalWithout starts a daemon whose files have an empty column; it warns the world.
 func (w *world) hospitalWithout(name, column string) func() {
 	w.t.Helper()
 	cfg := w.config(name)
+	cfg.Logger = w.logger
 	for _, file := range []string{cfg.Train, cfg.Test} {
 		w.must(emptyColumn(file, column))
 	}
@@ -51,11 +52,10 @@ func emptyColumn(file, column string) error {
 	if err != nil {
 		return err
 	}
-	at := slices.Index(rows[0], column)
 	var out strings.Builder
-	for i := range rows {
-		if i > 0 {
-			rows[i][at] = ""
+	if at := slices.Index(rows[0], column); at >= 0 {
+		for _, row := range rows[1:] {
+			row[at] = ""
 		}
 	}
 	if err := csv.NewWriter(&out).WriteAll(rows); err != nil {
@@ -83,7 +83,7 @@ func TestColumnOfOneHospital(t *testing.T) {
 	w := newWorldOf(t, 4, 1, func(p *federation.Plan) { p.Schedule.Rounds, p.Schedule.EvaluateEvery = 2, 1 })
 	c, stop := w.coordinator()
 	defer stop()
-	defer w.hospital(w.names[0])()
+	defer w.hospitalWithout(w.names[0], "")()
 	for _, name := range w.names[1:] {
 		defer w.hospitalWithout(name, "chol")()
 	}
