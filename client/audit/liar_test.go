@@ -153,7 +153,7 @@ func TestEditedEntries(t *testing.T) {
 		edit  func(*round.Entry)
 		want  string
 	}{
-		{"counter of a join", is(round.Join, 7), func(e *round.Entry) { e.Counter++ }, "another incarnation, counter or capability"},
+		{"counter of a join", is(round.Join, 7), func(e *round.Entry) { e.Counter++ }, "another incarnation, counter, capability or lacking columns"},
 		{"reason of a decline", is(round.Declined, 2), func(e *round.Entry) { e.Reason = "it overslept" }, "another role or reason"},
 		{"hospital of an update", is(round.Update, 7), func(e *round.Entry) { e.Hospital = fx.hospitals[0].id }, ""},
 		{"complaints", is(round.Ready, 7), func(e *round.Entry) { e.Hospitals = []federation.HospitalID{fx.hospitals[0].id} }, "other complaints"},
@@ -164,7 +164,9 @@ func TestEditedEntries(t *testing.T) {
 		{"who is left out of a candidate", is(round.Candidate, 7), func(e *round.Entry) { e.Hospitals = []federation.HospitalID{fx.hospitals[0].id} }, "the first candidate leaves out"},
 		{"schedule", func(e round.Entry) bool { return e.Kind == round.PlanSet }, func(e *round.Entry) { s := *e.Schedule; s.Rounds++; e.Schedule = &s }, "another schedule"},
 		{"time for updates", is(round.Open, 6), func(e *round.Entry) { e.Seconds = 3000 }, "it gives updates 1800 seconds, the entry 3000"},
-		{"capability", is(round.Join, 7), func(e *round.Entry) { e.Capability.MemoryMiB = 1024 }, "another incarnation, counter or capability"},
+		{"capability", is(round.Join, 7), func(e *round.Entry) { e.Capability.MemoryMiB = 1024 }, "another incarnation, counter, capability or lacking columns"},
+		{"lacking columns", is(round.Join, 7), func(e *round.Entry) { e.Lacks = federation.ColumnsOf(0) }, "another incarnation, counter, capability or lacking columns"},
+		{"column that fell short", is(round.Abandon, 2), func(e *round.Entry) { e.Short = true }, "no column fell short"},
 		{"questions", is(round.Open, 7), func(e *round.Entry) { e.Questions = another }, "other questions"},
 		{"kind of a round", is(round.Open, 7), func(e *round.Entry) { e.RoundKind = federation.Train }, "it opens round 7, evaluate"},
 		{"version", isPublish(6), func(e *round.Entry) { e.Version++ }, "version 4 after 2"},
@@ -222,6 +224,7 @@ func TestUnexplainedCohort(t *testing.T) {
 		want   string
 	}{
 		{func(m *federation.Manifest) { m.Groups[0] = m.Groups[0][1:] }, "its cohort is not that of the joins"},
+		{func(m *federation.Manifest) { m.Masked = []federation.Columns{federation.ColumnsOf(0)} }, `it masks columns ["01"]`},
 		{func(m *federation.Manifest) { m.Pin = federation.Sum([]byte("earlier")) }, "it is pinned to manifest"},
 		{func(m *federation.Manifest) {
 			m.Declines = []federation.Signed{envelope.SignMessage(fx.hospitals[0].key, "test", federation.Decline{V: 1, Header: open.Blob,
