@@ -36,6 +36,7 @@ type Daemon struct {
 	store   bucket // signed messages, ciphertexts and answers until their round is over
 	train   *dataset.Table
 	test    *dataset.Table
+	source  *Source
 	trainer train.Trainer
 	link    *link
 	live    live
@@ -101,6 +102,9 @@ func Open(cfg Config) (*Daemon, error) {
 	}
 	d.state.Charter = d.cfg.Charter
 	if err := d.open(); err != nil {
+		return nil, errors.Join(err, d.Close())
+	}
+	if err := d.openSource(cfg.Charter); err != nil {
 		return nil, errors.Join(err, d.Close())
 	}
 	return d, nil
