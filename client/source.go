@@ -106,7 +106,7 @@ func (m sourceMemory) refuse(p sourcePart, own []federation.Digest, things []str
 		if at < 0 {
 			continue
 		}
-		if c, missing := m.missing(a, own[len(own)-1]); missing {
+		if w, c := m.spoken(p.Marks, a, own[len(own)-1]); w == nil {
 			return fmt.Errorf("%w: %s was answered in federation %s, charter %s: the data owner's word for both is missing: atrium hospital source allow %s",
 				ErrElsewhere, a.Things[at], a.Federation, c.Short(), a.Federation)
 		}

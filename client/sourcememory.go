@@ -33,9 +33,10 @@ type SourceAnswer struct {
 	Since      string                `json:"since"`
 }
 
-// SourceWord is the data owner's word that the same may be answered under both of two
-// charters of different federations.
+// SourceWord is the data owner's word that the same may be answered from records under both
+// of two charters of different federations.
 type SourceWord struct {
+	Marks    []string             `json:"marks"`    // of the records
 	Charters [2]federation.Digest `json:"charters"` // the smaller first
 	By       string               `json:"by"`
 	At       string               `json:"at"`
@@ -141,7 +142,8 @@ func (m sourceMemory) check() error {
 		}
 	}
 	for _, w := range m.Words {
-		if _, err := federation.ParseTime(w.At); err != nil || w.By == "" || len(w.By) > maxSourceName || w.pair(w.Charters[0], w.Charters[1]) != w.Charters {
+		if _, err := federation.ParseTime(w.At); err != nil || w.By == "" || len(w.By) > maxSourceName || w.pair(w.Charters[0], w.Charters[1]) != w.Charters ||
+			len(w.Marks) == 0 || len(w.Marks) > maxSourceMarks {
 			return fmt.Errorf("word of %.40q at %.40q over charters %s and %s", w.By, w.At, w.Charters[0].Short(), w.Charters[1].Short())
 		}
 	}
@@ -172,10 +174,10 @@ func (SourceWord) pair(a, b federation.Digest) [2]federation.Digest {
 	return [2]federation.Digest{a, b}
 }
 
-// word returns the newest word over two charters, or nil.
-func (m sourceMemory) word(a, b federation.Digest) *SourceWord {
+// word returns the newest word over records and two charters, or nil.
+func (m sourceMemory) word(marks []string, a, b federation.Digest) *SourceWord {
 	for _, w := range slices.Backward(m.Words) {
-		if w.Charters == w.pair(a, b) {
+		if w.Charters == w.pair(a, b) && overlap(w.Marks, marks) {
 			return &w
 		}
 	}
@@ -194,15 +196,19 @@ func (m sourceMemory) others(marks []string, own []federation.Digest) []SourceAn
 	return list
 }
 
-// missing returns a charter of another federation over which no word was given together
-// with the one in force, if there is one.
-func (m sourceMemory) missing(a SourceAnswer, inForce federation.Digest) (federation.Digest, bool) {
+// spoken is the newest word over records, a charter in force and all charters of another
+// federation; nil, and a charter without one, where one is missing.
+func (m sourceMemory) spoken(marks []string, a SourceAnswer, inForce federation.Digest) (last *SourceWord, missing federation.Digest) {
 	for _, c := range a.Charters {
-		if m.word(inForce, c) == nil {
-			return c, true
+		w := m.word(marks, inForce, c)
+		if w == nil {
+			return nil, c
+		}
+		if last == nil || w.At > last.At {
+			last = w
 		}
 	}
-	return federation.Digest{}, false
+	return last, federation.Digest{}
 }
 
 // add notes an answer beside what the same hospital answered in the same federation

@@ -64,7 +64,8 @@ func viewOf(parts []sourcePart, own []federation.Digest) (SourceView, error) {
 			case a.same(own):
 				v.Things = union(v.Things, a.Things)
 			default:
-				v.add(a, m.spoken(a, own[len(own)-1]))
+				w, _ := m.spoken(p.Marks, a, own[len(own)-1])
+				v.add(a, w)
 			}
 		}
 	}
@@ -85,21 +86,6 @@ func (v *SourceView) add(a SourceAnswer, w *SourceWord) {
 	}
 }
 
-// spoken is the newest word over a charter in force and all charters of another
-// federation; nil where one is missing.
-func (m sourceMemory) spoken(a SourceAnswer, inForce federation.Digest) (last *SourceWord) {
-	for _, c := range a.Charters {
-		w := m.word(inForce, c)
-		if w == nil {
-			return nil
-		}
-		if last == nil || w.At > last.At {
-			last = w
-		}
-	}
-	return last
-}
-
 // Named lists the other federations of a name, or the one with a charter whose digest
 // begins so. [ErrNoOther].
 func (v SourceView) Named(name string) ([]SourceOther, error) {
@@ -115,6 +101,24 @@ func (v SourceView) Named(name string) ([]SourceOther, error) {
 	return list, nil
 }
 
+// Expected is a federation that has no answer yet from these records, for a word that is
+// given before it begins.
+func (s *Source) Expected(c federation.Charter) (SourceOther, error) {
+	own, err := s.charters()
+	if err != nil {
+		return SourceOther{}, err
+	}
+	if slices.Contains(digestsOf(own), c.Digest()) {
+		return SourceOther{}, fmt.Errorf("%w: charter %s is this one's own", ErrNoOther, c.Digest().Short())
+	}
+	for _, p := range s.parts {
+		if err := keepCharters(p.Folder, []federation.Charter{c}); err != nil {
+			return SourceOther{}, err
+		}
+	}
+	return SourceOther{Federation: c.Federation, Charters: []federation.Digest{c.Digest()}}, nil
+}
+
 // Words says what becomes known where this federation answers what another one answered.
 func (s *Source) Words(o SourceOther) ([]string, error) {
 	charters, err := s.charters()
@@ -122,7 +126,10 @@ func (s *Source) Words(o SourceOther) ([]string, error) {
 		return nil, err
 	}
 	here := charters[len(charters)-1]
-	lines := []string{fmt.Sprintf("These records answered in federation %s since %s: %s.", o.Federation, o.Since, strings.Join(o.Things, ", "))}
+	lines := []string{fmt.Sprintf("These records answered nothing yet in federation %s.", o.Federation)}
+	if len(o.Things) > 0 {
+		lines = []string{fmt.Sprintf("These records answered in federation %s since %s: %s.", o.Federation, o.Since, strings.Join(o.Things, ", "))}
+	}
 	for _, digest := range o.Charters {
 		there, err := s.charterOf(digest)
 		if err != nil {
@@ -201,7 +208,7 @@ func (s *Source) Allow(o SourceOther, by string) error {
 		err := changeMemory(p.Folder, func(m *sourceMemory) (bool, error) {
 			for _, here := range digestsOf(charters) {
 				for _, there := range o.Charters {
-					m.Words = append(m.Words, SourceWord{Charters: SourceWord{}.pair(here, there), By: by, At: at})
+					m.Words = append(m.Words, SourceWord{Marks: p.Marks, Charters: SourceWord{}.pair(here, there), By: by, At: at})
 				}
 			}
 			return true, nil

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"errors"
 	"fmt"
+	"os"
 	"os/user"
 	"strings"
 
@@ -66,10 +67,12 @@ time. It holds for both federations under their present charters, and wants to b
 anew when one has another. The daemons may run; the next round counts.
 
 FEDERATION is the other one's name, or 8 or more digits of its charter's digest, as
-"atrium hospital source show" prints them. FOLDER is the folder of an atrium.yaml and
+"atrium hospital source show" prints them; or its charter file, to give the word before
+anything was answered there. FOLDER is the folder of an atrium.yaml and
 stands for --config.`,
-		Example: `  atrium hospital source allow oncology fed/hospitals/a`,
-		Args:    termsAndFolder,
+		Example: `  atrium hospital source allow oncology fed/hospitals/a
+  atrium hospital source allow other/hospitals/a/charter.json fed/hospitals/a`,
+		Args: termsAndFolder,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			source, err := openSource(cmd, args[1:])
 			if err != nil {
@@ -106,11 +109,7 @@ func openSource(cmd *cobra.Command, args []string) (*client.Source, error) {
 }
 
 func allowSource(cmd *cobra.Command, source *client.Source, name string, yes bool) error {
-	v, err := source.View()
-	if err != nil {
-		return err
-	}
-	others, err := v.Named(name)
+	others, err := otherFederations(source, name)
 	if err != nil {
 		return err
 	}
@@ -140,6 +139,23 @@ func allowSource(cmd *cobra.Command, source *client.Source, name string, yes boo
 	}
 	o.line("allowed: the word of %s is beside the records", who.Username)
 	return nil
+}
+
+// otherFederations are those that a name, a digest or a charter file means.
+func otherFederations(source *client.Source, name string) ([]client.SourceOther, error) {
+	if info, err := os.Stat(name); err == nil && info.Mode().IsRegular() {
+		charter, err := setup.LoadCharter(name)
+		if err != nil {
+			return nil, err
+		}
+		other, err := source.Expected(charter)
+		return []client.SourceOther{other}, err
+	}
+	v, err := source.View()
+	if err != nil {
+		return nil, err
+	}
+	return v.Named(name)
 }
 
 // source prints what records answered.
