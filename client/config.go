@@ -31,6 +31,7 @@ type Config struct {
 	State     string           // directory of journal, pending uploads and reports; created if absent
 	Train     string           // CSV, or NPY with labels, of training records
 	Test      string           // the same of records for evaluation
+	Source    string           // directory of what was answered from these records in any federation; empty: beside them
 	Columns   []dataset.Column // how both have the plan's columns, where they differ
 	Program   external.Program // that trains, where the plan's model is external
 	Logger    *slog.Logger

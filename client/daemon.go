@@ -38,6 +38,7 @@ type Daemon struct {
 	lacks   federation.Columns // of train
 	warned  federation.Columns // of what is masked, its own
 	test    *dataset.Table
+	source  *Source
 	trainer train.Trainer
 	link    *link
 	live    live
@@ -104,6 +105,9 @@ func Open(cfg Config) (*Daemon, error) {
 	}
 	d.state.Charter = d.cfg.Charter
 	if err := d.open(); err != nil {
+		return nil, errors.Join(err, d.Close())
+	}
+	if err := d.openSource(cfg.Charter); err != nil {
 		return nil, errors.Join(err, d.Close())
 	}
 	return d, nil

@@ -28,4 +28,12 @@ const (
 	wantedAfter    = 3 * time.Second  // of work before the coordinator is asked whether it is wanted still: most takes less
 	measuredSteps  = 2                // of training, behind a first one, where nothing was measured yet
 	pollSlack      = 15 * time.Second // beyond pollTime before a poll counts as lost
+
+	maxSourceBytes    = 64 << 20 // of the memory of what records answered
+	maxSourceAnswers  = 1024     // hospitals and federations in it
+	maxSourceWords    = 1 << 16  // in it
+	maxSourceCharters = 1024     // epochs of one federation
+	maxSourceMarks    = 4096     // of the records of one federation
+	maxSourceThings   = 1 << 16  // that left of them
+	maxSourceName     = 256      // bytes of a person's or a hospital's name
 )

@@ -125,11 +125,7 @@ func (l *liar) askJoin(s *site, h federation.Header) outcome {
 // gather has hospitals join a header, all of them if none is named.
 func (l *liar) gather(h federation.Header, sites ...*site) *play {
 	l.t.Helper()
-	p := &play{l: l, header: h, joins: map[federation.HospitalID]federation.Signed{}, subs: map[federation.HospitalID]message{},
-		readies: map[federation.Digest][][]byte{}, vouches: map[federation.Digest][][]byte{}, sent: map[federation.HospitalID]message{}}
-	if h.Version > 0 {
-		p.derived = l.signed(h.Version, h.Base, h.Parameters, l.sites[:l.charter.MaxHostile+1]...)
-	}
+	p := newPlay(l, h)
 	if len(sites) == 0 {
 		sites = l.sites
 	}
@@ -137,6 +133,16 @@ func (l *liar) gather(h federation.Header, sites ...*site) *play {
 		p.join(s)
 	}
 	p.manifest = p.honest()
+	return p
+}
+
+func newPlay(l *liar, h federation.Header) *play {
+	l.t.Helper()
+	p := &play{l: l, header: h, joins: map[federation.HospitalID]federation.Signed{}, subs: map[federation.HospitalID]message{},
+		readies: map[federation.Digest][][]byte{}, vouches: map[federation.Digest][][]byte{}, sent: map[federation.HospitalID]message{}}
+	if h.Version > 0 {
+		p.derived = l.signed(h.Version, h.Base, h.Parameters, l.sites[:l.charter.MaxHostile+1]...)
+	}
 	return p
 }
 

@@ -38,6 +38,9 @@ func (d *Daemon) update(ctx context.Context, w *atriumpb.Work) error {
 	if err := d.judge(d.live.header); err != nil {
 		return err
 	}
+	if err := d.answerFrom(d.live.header); err != nil {
+		return err
+	}
 	ints, err := d.keptIntegers(ctx, d.live.header)
 	if err != nil {
 		return err

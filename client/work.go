@@ -152,6 +152,8 @@ func (d *Daemon) reason(err error) (reason string, decline bool) {
 		return "the daemon restarted since it joined", true
 	case errors.Is(err, train.ErrNotFinite), errors.Is(err, fixedpoint.ErrNotFinite):
 		return "the update was not finite", true
+	case errors.Is(err, ErrElsewhere): // which one stays here
+		return ErrElsewhere.Error(), true
 	case errors.Is(err, errKept):
 		return errKept.Error(), true
 	case errors.Is(err, errTooSlow):
@@ -192,6 +194,19 @@ func (d *Daemon) join(ctx context.Context, w *atriumpb.Work) error {
 		d.refused(w, veto)
 		return d.decline(ctx, digest, federation.RoleUpdate, "policy rule "+refusal.Rule)
 	}
+	if veto == nil {
+		veto = d.mayAnswerFrom(h)
+	}
+	why, declines := d.reason(veto)
+	if veto != nil && !declines {
+		return veto
+	}
+	if errors.Is(veto, ErrElsewhere) {
+		d.refused(w, veto)
+		if !d.state.IsCustodian() {
+			return d.decline(ctx, digest, federation.RoleUpdate, why)
+		}
+	}
 	if err := federation.CheckHeader(d.cfg.Charter, d.cfg.Plan, h); err != nil {
 		return err
 	}
@@ -222,8 +237,8 @@ func (d *Daemon) join(ctx context.Context, w *atriumpb.Work) error {
 		return err
 	}
 	d.part = part{round: h.Round}
-	if refusal != nil {
-		return d.decline(ctx, digest, federation.RoleUpdate, "policy rule "+refusal.Rule)
+	if declines {
+		return d.decline(ctx, digest, federation.RoleUpdate, why)
 	}
 	return nil
 }

@@ -103,6 +103,9 @@ func columnOf(columns []Column, name string) Column {
 	return out
 }
 
+// LocalName is what a hospital's own files call a column of the plan.
+func LocalName(columns []Column, name string) string { return columnOf(columns, name).From }
+
 // code returns the value of a cell that is one of the codes.
 func (c Column) code(cell string) (float64, bool) {
 	for _, code := range c.Codes {

@@ -249,7 +249,7 @@ func (s *demoSite) create(ctx context.Context, address string, o demoOptions) er
 	}
 	_, err = setup.Init(ctx, setup.Options{Dir: filepath.Join(build, demoFederation), Federation: "demo", Hospitals: s.Hospitals, Groups: max(1, s.Groups),
 		Numbers: federation.Tolerant(len(s.Hospitals), s.Groups),
-		Address: address, Plan: s.Plan, ShowNames: true, Data: s.records().files, Columns: s.records().columns, Trainer: trainer, RoundingSeed: &s.Seed, Storage: o.Storage, S3: o.S3})
+		Address: address, Plan: s.Plan, ShowNames: true, Data: s.records().files, Columns: s.records().columns, Source: demoSource, Trainer: trainer, RoundingSeed: &s.Seed, Storage: o.Storage, S3: o.S3})
 	if err != nil {
 		return err
 	}
@@ -268,6 +268,11 @@ func (s *demoSite) create(ctx context.Context, address string, o demoOptions) er
 	}
 	return os.Rename(build, s.Dir)
 }
+
+// demoSource is where a demonstration's hospitals remember what their records answered, from
+// the folder of each: its own, because another demonstration on the same records tells the
+// one machine that plays all hospitals nothing new.
+var demoSource = filepath.Join("..", "..", "..", "source")
 
 // demoTrainer is the program that every hospital's configuration names.
 func demoTrainer(o demoOptions) (t setup.Trainer, err error) {

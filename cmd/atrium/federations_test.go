@@ -39,6 +39,15 @@ func newCentre(t *testing.T, plan federation.Plan) centre {
 	return c
 }
 
+// allow gives the word of each hospital's data owner that both federations may ask the same.
+func (c centre) allow() {
+	c.t.Helper()
+	for _, name := range c.names {
+		out, _ := ran(c.t, 0, "hospital", "source", "allow", filepath.Join(c.hospital(name), "charter.json"), c.second.hospital(name), "--yes")
+		contains(c.t, out, "in both by name, with other keys", "the difference is theirs who are in one and not in the other")
+	}
+}
+
 // list writes a configuration file that lists a folder of both federations.
 func (c centre) list(name, more, folder string) string {
 	c.t.Helper()
@@ -112,6 +121,7 @@ func TestTwoFederations(t *testing.T) {
 	plan := plans.Cardiology()
 	plan.Schedule.Rounds, plan.Schedule.EvaluateEvery = 2, 0
 	c := newCentre(t, plan)
+	c.allow()
 	c.run(2, 0)
 	list := c.status(0)
 	if len(list) != 2 || list[0].Status == nil || list[1].Status == nil {
@@ -126,9 +136,11 @@ func TestTwoFederations(t *testing.T) {
 		t.Error("both have one log")
 	}
 	out, _ := ran(t, 0, "hospital", "status", c.daemons[0])
-	if strings.Count(out, "AUC here") != 2 || !strings.Contains(out, "oncology") {
+	if strings.Count(out, "AUC here") != 2 || strings.Count(out, "word: of ") != 2 || !strings.Contains(out, "in federation oncology too") {
 		t.Errorf("status of a hospital:\n%s", out)
 	}
+	out, _ = ran(t, 0, "hospital", "source", "show", c.hospital(c.names[0]))
+	contains(t, out, "answered here", "oncology", "number of records", "of ")
 	_, errs := ran(t, 2, "hospital", "checkpoint", c.daemons[0])
 	contains(t, errs, "several federations: give the folder of one of them")
 	for _, s := range []site{c.site, c.second} {

@@ -20,7 +20,7 @@ import (
 )
 
 func newHospitalCommand() *cobra.Command {
-	return group("hospital", "A hospital's side", newRunCommand(), newHospitalStatusCommand(), newHospitalCheckpointCommand(), newHospitalCharterCommand(),
+	return group("hospital", "A hospital's side", newRunCommand(), newHospitalStatusCommand(), newHospitalCheckpointCommand(), newHospitalCharterCommand(), newHospitalSourceCommand(),
 		newHospitalBackupCommand(), newHospitalRestoreCommand(), newRecoverCommand())
 }
 
@@ -125,7 +125,7 @@ func runPart(ctx context.Context, cfg client.Config) (err error) {
 // loadHospital reads the files of a daemon.
 func loadHospital(cmd *cobra.Command, c config) (client.Config, error) {
 	cfg := client.Config{Name: c.text("name"), Addresses: c.items("coordinator"), State: c.text("state"),
-		Train: c.text("data.train"), Test: c.text("data.test")}
+		Train: c.text("data.train"), Test: c.text("data.test"), Source: c.text("data.source")}
 	err := c.require("name", "coordinator", "charter", "plan", "policy", "identity_key",
 		"tls.cert", "tls.key", "tls.ca", "state", "data.train", "data.test")
 	if err != nil {

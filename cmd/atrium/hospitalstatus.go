@@ -62,6 +62,8 @@ type hospitalStatus struct {
 	Daemon     *client.Status  `json:"daemon"`
 	Checkpoint *keptCheckpoint `json:"checkpoint"`
 	Report     *client.Report  `json:"report"`
+
+	Source *client.SourceView `json:"source"` // what the records answered, in all federations
 }
 
 // keptCheckpoint is the largest part of the log that the daemon verified.
@@ -88,6 +90,12 @@ func readHospital(state string) (hospitalStatus, error) {
 	report, err := client.ReadReport(state)
 	if err == nil {
 		out.Report = &report
+	} else if !errors.Is(err, fs.ErrNotExist) {
+		return out, err
+	}
+	source, err := client.ReadSource(state)
+	if err == nil {
+		out.Source = &source
 	} else if !errors.Is(err, fs.ErrNotExist) {
 		return out, err
 	}
@@ -157,6 +165,11 @@ func (o *output) hospital(s hospitalStatus, now time.Time) {
 		{"sent", fmt.Sprintf("%d bytes", d.BytesSent)},
 		{"checkpoint", checkpointText(s.Checkpoint, now)},
 	})
+	if s.Source != nil {
+		for _, other := range s.Source.Others {
+			o.pairs([][2]string{{"same records", fmt.Sprintf("in federation %s too; word: %s", other.Federation, sourceWordText(other))}})
+		}
+	}
 	if r := s.Report; r != nil {
 		o.line("")
 		o.pairs([][2]string{

@@ -71,6 +71,7 @@ var hospitalSettings = join([]setting{
 	{key: "state", path: true, usage: "`directory` of journal and reports"},
 	{key: "data.train", path: true, usage: "`file` of training records, CSV or NPY as the plan says"},
 	{key: "data.test", path: true, usage: "`file` of records for evaluation"},
+	{key: "data.source", path: true, usage: "`directory` of what these records answered in any federation, the same for all (default .atrium-source beside them)"},
 	{key: "data.columns", path: true, usage: "`file` that says how these files name, measure and code the plan's columns"},
 	{key: "trainer.program", path: true, usage: "`file` that trains models of kind external: an executable, or a script"},
 	{key: "trainer.sha256", usage: "its SHA-256, in `hexadecimal`"},

@@ -39,9 +39,12 @@ func hospitalConfig(o Options, name string) []byte {
 	host, _, _ := net.SplitHostPort(o.Address)
 	train, test := o.Data(name)
 	columns := ""
+	if o.Source != "" {
+		columns = "\n  source: " + quote(o.Source) + " # what these records answered in any federation"
+	}
 	if o.Columns != nil {
 		if file := o.Columns(name); file != "" {
-			columns = "\n  columns: " + quote(file) + " # how they have the plan's columns"
+			columns += "\n  columns: " + quote(file) + " # how they have the plan's columns"
 		}
 	}
 	var w bytes.Buffer

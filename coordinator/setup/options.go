@@ -36,6 +36,9 @@ type Options struct {
 	// Columns names the file that says how a hospital's records have the plan's columns,
 	// as Data does; empty, or nil: there is none.
 	Columns func(hospital string) string
+	// Source is where hospitals remember what their records answered in any federation, as
+	// Data; empty: beside the records.
+	Source string
 	// Trainer is what every hospital's configuration says about its own, for one machine that
 	// plays all hospitals; zero: nothing.
 	Trainer Trainer
