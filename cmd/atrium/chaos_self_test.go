@@ -158,7 +158,7 @@ func TestProxy(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer c.Close()
-	echo := make(chan error, 1)
+	echo := make(chan error, 4) // the forgotten connection says something when it is closed
 	send := func(c net.Conn) {
 		if _, err := c.Write([]byte("x")); err != nil {
 			echo <- err
