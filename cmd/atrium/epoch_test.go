@@ -135,8 +135,10 @@ func TestEpochs(t *testing.T) {
 
 	ran(t, 0, "coordinator", "charter", "propose", s.coordinator(), "--new-log-key", "--add", "f")
 	s.names = append(s.names, "f")
-	for _, kind := range []string{"train", "test"} {
-		if err := os.Symlink(filepath.Join(s.dir, "e_"+kind+".csv"), filepath.Join(s.hospital("f"), kind+".csv")); err != nil {
+	for _, kind := range []string{"train", "test"} { // records of its own: in other order they are another source
+		lines := strings.Split(strings.TrimSpace(string(mustRead(t, filepath.Join(s.dir, "e_"+kind+".csv")))), "\n")
+		slices.Reverse(lines[1:])
+		if err := os.WriteFile(filepath.Join(s.hospital("f"), kind+".csv"), []byte(strings.Join(lines, "\n")+"\n"), 0o600); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -143,9 +143,6 @@ func (s site) checkRounds(finished, tooSlow string) {
 		if len(r.Asked) != 5 || len(r.S) < 4 || slices.Contains(r.S, tooSlow) || r.Updates < 4*time.Second || r.Updates > 20*time.Second {
 			s.t.Errorf("round %d draws %v, sums %v, waits %v", r.Number, r.Asked, r.S, r.Updates)
 		}
-		if !slices.Contains(r.Ready, tooSlow) {
-			s.t.Errorf("round %d: %s was not ready, while it trains", r.Number, tooSlow)
-		}
 	}
 	if rounds < 4 || len(draws) < 2 { // four draws of five from seven are the same once in 9,000 runs
 		s.t.Errorf("%d rounds with %d cohorts", rounds, len(draws))

@@ -224,7 +224,7 @@ func TestTooFewSendsSettleNothing(t *testing.T) {
 	before := federation.Encode(s.state)
 	for _, ev := range []round.Event{
 		round.OpeningFailed{Round: 2, Sends: 3, Reason: "no"}, round.OpeningFailed{Round: 2, Sends: 2, Reason: "no"},
-		round.SumOpened{Round: 2, Sends: 2, Groups: []int{0}}, round.SumOpened{Round: 2, Sends: 3},
+		round.SumOpened{Round: 2, Sends: 2}, round.SumOpened{Round: 2, Sends: 3},
 	} {
 		s.must(fmt.Sprintf("%T", ev), ev)
 		if !bytes.Equal(before, federation.Encode(s.state)) {
