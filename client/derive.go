@@ -70,12 +70,12 @@ func outcomeOf(w *atriumpb.Work) (o federation.Derived, err error) {
 // conclude opens the sum and fills in what follows, with the snapshot in the store; nothing,
 // where no group holds.
 func (d *Daemon) conclude(ctx context.Context, w *atriumpb.Work, h federation.Header, candidate federation.Candidate, derived *federation.Derived) error {
-	if h.Plan != d.cfg.Plan.Digest() {
-		return fmt.Errorf("plan %s is not the one that is approved here", h.Plan.Short())
-	}
 	r := d.round(h, candidate)
 	var err error
-	if r.Submissions, err = d.submissionsOf(ctx, candidate); err != nil {
+	if r.Plan, err = d.planOf(ctx, h); err != nil {
+		return err
+	}
+	if r.Submissions, err = d.submissionsOf(ctx, r); err != nil {
 		return err
 	}
 	sends, err := d.readSends(ctx, w, r)
@@ -132,13 +132,26 @@ func (d *Daemon) sketchBase(ctx context.Context) error {
 	return d.persist(participant.TakeSketch(d.state, h.Parameters, opening.Sketch(d.cfg.Charter, base)))
 }
 
+// planOf is the plan of a round that this custodian was ready in: the one that is approved here
+// now, or the one that was when it joined.
+func (d *Daemon) planOf(ctx context.Context, h federation.Header) (federation.Plan, error) {
+	if h.Plan == d.cfg.Plan.Digest() {
+		return d.cfg.Plan, nil
+	}
+	raw, err := d.link.fetch(ctx, h.Plan, federation.MaxPlanBytes)
+	if err != nil {
+		return federation.Plan{}, err
+	}
+	return federation.DecodePlan(raw)
+}
+
 // submissionsOf returns the signed submissions of a candidate, which say what was declared.
-func (d *Daemon) submissionsOf(ctx context.Context, candidate federation.Candidate) (map[federation.HospitalID]federation.Submission, error) {
+func (d *Daemon) submissionsOf(ctx context.Context, r opening.Round) (map[federation.HospitalID]federation.Submission, error) {
 	list := map[federation.HospitalID]federation.Submission{}
-	if d.cfg.Plan.Privacy.Weight != federation.WeightBands {
+	if r.Plan.Privacy.Weight != federation.WeightBands {
 		return list, nil
 	}
-	for _, group := range candidate.Groups {
+	for _, group := range r.Candidate.Groups {
 		for _, m := range group {
 			raw, err := d.link.fetch(ctx, m.Submission, federation.MaxMessageBytes)
 			if err != nil {

@@ -199,7 +199,7 @@ func (w *world) config(name string) client.Config {
 		w.must(dataset.Generate(seed, cohort).WriteCSV(data, name))
 	}
 	return client.Config{Name: w.names[cohort], Addresses: []string{w.address}, TLS: client.ClientTLS(cert, pool, "127.0.0.1"),
-		Charter: charter, Plan: plan, Policy: rules, Identity: identity, State: filepath.Join(dir, "state"),
+		Charter: charter, Plan: plan, Policy: rules, Identity: identity, State: filepath.Join(dir, "state"), Source: filepath.Join(dir, "source"),
 		Train: filepath.Join(data, name+"_train.csv"), Test: filepath.Join(data, name+"_test.csv"),
 		Logger: w.logger.With("hospital", w.names[cohort]), RoundingSeed: &seed}
 }
