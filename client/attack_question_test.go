@@ -101,12 +101,12 @@ func TestNearbyModel(t *testing.T) {
 	first := l.gather(l.trainOn(l.baseOf(params, nil))).opened(l.sites, l.sites[:3])
 	params[1] = math.Nextafter32(params[1], 1)
 	p := l.gather(l.trainOn(l.baseOf(params, nil))).collect(l.sites[1:]...)
-	p.madeUp(p.of(l.sites[1:]...), first)
+	p.madeUp(p.of(l.sites[1:]...), first, l.sites[0]) // the others took the base when they trained
 }
 
 // madeUp: nobody is ready on a base for which fewer than f+1 custodians signed, whatever
 // else is shown for it.
-func (p *play) madeUp(list federation.Candidate, before *play) {
+func (p *play) madeUp(list federation.Candidate, before *play, victims ...*site) {
 	l, h := p.l, p.header
 	hostile := l.sites[:l.charter.MaxHostile]
 	derived := l.signed(h.Version, h.Base, h.Parameters, hostile...)
@@ -125,7 +125,8 @@ func (p *play) madeUp(list federation.Candidate, before *play) {
 	} {
 		l.run(l.t, name, func(t *testing.T) {
 			p.derived = shown
-			for _, s := range l.sites {
+			for _, s := range victims {
+				p.askUpdate(s, p.manifest).refuses(t, "this version was neither derived here nor signed by enough custodians")
 				p.askReady(s, list).refuses(t, "this version was neither derived here nor signed by enough custodians")
 			}
 		})

@@ -203,18 +203,19 @@ func deriveAttacks(t *testing.T, p *play, list federation.Candidate, true federa
 // not derive it by the word of f+1, and nobody on the forged version of the same number.
 func nextRound(t *testing.T, p *play, true federation.Derived, forged federation.Digest) {
 	l := p.l
-	begin := func(snapshot federation.Digest) (*play, federation.Candidate) {
+	begin := func(snapshot federation.Digest, train ...*site) (*play, federation.Candidate) {
 		h := l.trainOn(snapshot, true.Parameters)
 		h.Version = true.Version
-		q := l.gather(h).collect()
+		q := l.gather(h).collect(train...)
 		q.derived = l.signed(h.Version, snapshot, true.Parameters, l.sites[3]) // f of them
-		return q, q.of(l.sites...)
+		return q, q.of(train...)
 	}
-	q, list := begin(forged)
-	for _, s := range l.sites {
+	q, list := begin(forged, l.sites[1:]...) // who trains took the base by words that the test made
+	for _, s := range l.sites[:1] {
+		q.askUpdate(s, q.manifest).refuses(t, "this version was neither derived here nor signed by enough custodians")
 		q.askReady(s, list).refuses(t, "this version was neither derived here nor signed by enough custodians")
 	}
-	q, list = begin(true.Snapshot)
+	q, list = begin(true.Snapshot, l.sites[:3]...)
 	q.readied(list, l.sites[:3]...)
 	q.askReady(l.sites[3], list).refuses(t, "this version was neither derived here nor signed by enough custodians")
 	q.derived = append(q.derived, l.signed(true.Version, true.Snapshot, true.Parameters, l.sites[0])...)

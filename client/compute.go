@@ -157,18 +157,16 @@ func controlOf(p federation.Plan, s models.Snapshot) ([]float32, error) {
 	return control, nil
 }
 
-// checkBase downloads the base of a round, unless it was derived here, and compares the
-// header's clips with what follows from it. Whoever keeps a state of its own between rounds
-// trains on nothing that custodians did not derive: it would move that state.
+// checkBase takes a base only where this hospital derived it, or f+1 custodians signed that they
+// did, before anything of it is decoded: on a made-up base whether training fails is an answer
+// too. Then it downloads it, if need be, and compares the header's clips with what follows.
 func (d *Daemon) checkBase(ctx context.Context, w *atriumpb.Work) error {
 	h := d.live.header
 	if h.Base.IsZero() {
 		return nil
 	}
-	if d.cfg.Plan.Aggregation.KeepsState() || len(d.cfg.Plan.Aggregation.LocalTensors) > 0 {
-		if err := d.mustHave(w, participant.Base{Version: h.Version, Snapshot: h.Base, Parameters: h.Parameters}); err != nil {
-			return err
-		}
+	if err := d.mustHave(w, participant.Base{Version: h.Version, Snapshot: h.Base, Parameters: h.Parameters}); err != nil {
+		return err
 	}
 	if _, _, err := d.base(ctx, h.Base, h.Parameters); err != nil {
 		return err

@@ -346,7 +346,11 @@ func (d *Daemon) step(ctx context.Context) error {
 	if len(d.skip) >= maxSkip { // it would come again at once
 		return fmt.Errorf("%d tasks failed within %s, the last: %w", maxSkip, skipTime, err)
 	}
-	d.skip[work.GetId()] = time.Now().Add(skipTime)
+	wait := skipTime
+	if errors.Is(err, participant.ErrBase) { // the words of custodians are on their way
+		wait = baseTime
+	}
+	d.skip[work.GetId()] = time.Now().Add(wait)
 	return nil
 }
 

@@ -94,7 +94,7 @@ func (d *Daemon) conclude(ctx context.Context, w *atriumpb.Work, h federation.He
 	if err == nil {
 		outcome, err = opening.Conclude(r, sum, base)
 	}
-	nothing := errors.Is(err, opening.ErrNotOpened) || errors.Is(err, opening.ErrNothing)
+	nothing := errors.Is(err, opening.ErrNotOpened) // a sum that opened and of which nothing follows is an answer
 	if c := d.cfg.Charter; (err == nil || nothing) && !sum.Settled(c, len(sends)) {
 		return fmt.Errorf("%d share sums are too few to leave a group out: %s", len(sends), sum.Note())
 	}

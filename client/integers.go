@@ -1,10 +1,13 @@
 package client
 
 import (
+	"cmp"
 	"context"
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 
 	"atrium/aggregation/fixedpoint"
@@ -12,19 +15,16 @@ import (
 	"atrium/storage"
 )
 
-// integersFolder holds what this hospital encrypted of the question that it worked on last.
-// Where an unopened question is asked again it encrypts the same integers anew: two vectors
-// for one question would give away their difference, and a second computation a second look.
+// integersFolder holds what this hospital encrypted, of each of the newest questions that it
+// worked on and each form in which they were asked. Where an unopened question is asked again
+// in the same form it encrypts the same integers anew: two vectors for one question would give
+// away their difference, and a second computation a second look.
 const integersFolder = "integers/"
 
-// integersNote says what the integers of a question are: which round computed them, in which
-// format. It is written last.
+// integersNote says which round computed the integers of a folder. It is written last.
 type integersNote struct {
-	V      int               `json:"v"` // 1
-	Round  uint64            `json:"round"`
-	Format federation.Digest `json:"format"`
-
-	Masked federation.Columns `json:"masked,omitempty"` // what counted as not measured
+	V     int    `json:"v"` // 1
+	Round uint64 `json:"round"`
 }
 
 // integers reads or writes the fields of one round, a segment at a time.
@@ -32,48 +32,95 @@ type integers struct {
 	store  bucket
 	folder string
 	note   integersNote
-	kept   bool // they are those of an earlier round on the question
+	kept   bool // they are those of an earlier round
 }
 
+// integersOf are those of a question, in the form in which the round asks it: on which base, by
+// which plan, in which format and with which columns masked.
 func integersOf(h federation.Header, masked federation.Columns, store bucket) integers {
-	question := federation.Sum(federation.Encode(h.Questions))
-	return integers{store: store, folder: integersFolder + question.String() + "/",
-		note: integersNote{V: 1, Round: h.Round, Format: federation.Sum(federation.Encode(h.Format)), Masked: masked}}
+	form := federation.Sum(federation.Encode(struct {
+		Base   federation.Digest  `json:"base"`
+		Plan   federation.Digest  `json:"plan"`
+		Format fixedpoint.Format  `json:"format"`
+		Masked federation.Columns `json:"masked"`
+	}{h.Base, h.Plan, h.Format, masked}))
+	return integers{store: store, folder: questionFolder(h) + form.String() + "/", note: integersNote{V: 1, Round: h.Round}}
+}
+
+func questionFolder(h federation.Header) string {
+	return integersFolder + federation.Sum(federation.Encode(h.Questions)).String() + "/"
 }
 
 func (k integers) noteName() string { return k.folder + "note" }
 
 func (k integers) name(segment int) string { return fmt.Sprintf("%s%06d", k.folder, segment) }
 
-// keptIntegers looks for what was encrypted of the round's question before. Integers of
-// another format, or with other columns masked, cannot be used; then this hospital computes anew.
+// keptIntegers looks for what was encrypted of the round's question in its form before. A
+// question that is asked in ever other forms is declined.
 func (d *Daemon) keptIntegers(ctx context.Context, h federation.Header) (integers, error) {
 	k := integersOf(h, d.masked(), d.store)
 	raw, err := storage.GetAtMost(ctx, d.store, k.noteName(), federation.MaxMessageBytes)
 	if errors.Is(err, storage.ErrNotFound) {
-		return k, d.forgetIntegers(ctx)
+		return k, d.tidyIntegers(ctx, questionFolder(h))
 	}
 	if err != nil {
 		return k, fatal{err}
 	}
 	note, err := federation.Decode[integersNote](raw, federation.MaxMessageBytes)
-	if err != nil || note.V != 1 || note.Format != k.note.Format || note.Masked != k.note.Masked {
-		d.cfg.Logger.Warn("what was computed of this question before is in another format or with other columns and is computed anew", "round", h.Round, "before", note.Round)
-		return k, d.forgetIntegers(ctx)
+	if err != nil || note.V != 1 {
+		return k, fmt.Errorf("%s: %w: %v", k.noteName(), errKept, err)
 	}
 	k.note.Round, k.kept = note.Round, true
 	return k, nil
 }
 
-// forgetIntegers deletes what is kept, of whatever question, the note first.
-func (d *Daemon) forgetIntegers(ctx context.Context) error {
+// tidyIntegers makes room for the integers of a question: the newest questions stay, by the
+// round that computed them last.
+func (d *Daemon) tidyIntegers(ctx context.Context, question string) error {
 	objects, err := d.store.List(ctx, integersFolder)
 	if err != nil {
 		return fatal{err}
 	}
+	forms, newest := 0, map[string]uint64{}
+	for _, o := range objects {
+		folder := o.Name[:min(len(o.Name), len(question))]
+		if newest[folder] += 0; !strings.HasSuffix(o.Name, "/note") {
+			continue
+		}
+		raw, err := storage.GetAtMost(ctx, d.store, o.Name, federation.MaxMessageBytes)
+		if err != nil {
+			return fatal{err}
+		}
+		note, err := federation.Decode[integersNote](raw, federation.MaxMessageBytes)
+		if err != nil {
+			return fmt.Errorf("%s: %w: %w", o.Name, errKept, err)
+		}
+		newest[folder] = max(newest[folder], note.Round)
+		if folder == question {
+			forms++
+		}
+	}
+	if forms >= maxForms {
+		return fmt.Errorf("this question was computed in %d forms: %w", forms, errForms)
+	}
+	delete(newest, question)
+	folders := slices.SortedFunc(maps.Keys(newest), func(a, b string) int { return cmp.Compare(newest[b], newest[a]) })
+	for _, folder := range folders[min(len(folders), maxQuestions-1):] {
+		if err := d.deleteFolder(ctx, objects, folder); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// errForms: one question was asked in too many forms.
+var errForms = errors.New("it is asked in ever other forms")
+
+// deleteFolder deletes the objects of a folder, the notes first.
+func (d *Daemon) deleteFolder(ctx context.Context, objects []storage.ObjectInfo, folder string) error {
 	for _, notes := range []bool{true, false} {
 		for _, o := range objects {
-			if strings.HasSuffix(o.Name, "/note") != notes {
+			if !strings.HasPrefix(o.Name, folder) || strings.HasSuffix(o.Name, "/note") != notes {
 				continue
 			}
 			if err := d.store.Delete(ctx, o.Name); err != nil {

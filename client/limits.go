@@ -21,13 +21,16 @@ const (
 	skipTime       = 5 * time.Second  // before a task that failed is asked for again
 	maxSkip        = 64
 	maxJournalLine = 2 << 20
-	compactAfter   = 256 << 10        // bytes by which a journal grows, besides doubling, before it is compacted
-	maxKept        = 8                // rounds that may still have been summed, of which something is kept
-	maxProofs      = 16               // sends of which the proof is kept
-	pollTime       = 25 * time.Second // that a coordinator lets a poll wait
-	wantedAfter    = 3 * time.Second  // of work before the coordinator is asked whether it is wanted still: most takes less
-	measuredSteps  = 2                // of training, behind a first one, where nothing was measured yet
-	pollSlack      = 15 * time.Second // beyond pollTime before a poll counts as lost
+	compactAfter   = 256 << 10              // bytes by which a journal grows, besides doubling, before it is compacted
+	baseTime       = 250 * time.Millisecond // before a task whose base custodians have yet to derive is asked for again
+	maxQuestions   = 4                      // of which integers are kept, the one under way among them
+	maxForms       = 64                     // in which one question is computed
+	maxKept        = 8                      // rounds that may still have been summed, of which something is kept
+	maxProofs      = 16                     // sends of which the proof is kept
+	pollTime       = 25 * time.Second       // that a coordinator lets a poll wait
+	wantedAfter    = 3 * time.Second        // of work before the coordinator is asked whether it is wanted still: most takes less
+	measuredSteps  = 2                      // of training, behind a first one, where nothing was measured yet
+	pollSlack      = 15 * time.Second       // beyond pollTime before a poll counts as lost
 
 	maxSourceBytes    = 64 << 20 // of the memory of what records answered
 	maxSourceAnswers  = 1024     // hospitals and federations in it

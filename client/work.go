@@ -156,6 +156,8 @@ func (d *Daemon) reason(err error) (reason string, decline bool) {
 		return ErrElsewhere.Error(), true
 	case errors.Is(err, errKept):
 		return errKept.Error(), true
+	case errors.Is(err, errForms):
+		return errForms.Error(), true
 	case errors.Is(err, errTooSlow):
 		return errTooSlow.Error(), true
 	case errors.Is(err, errNotComputed):

@@ -199,7 +199,7 @@ func (c *Coordinator) openSum(ctx context.Context, t round.Task, v View) error {
 	}
 	outcome, err := opening.Conclude(record.Round, sum, base)
 	if err != nil {
-		return c.end(ctx, v, round.OpeningFailed{Round: t.Round, Sends: len(record.Sends), Final: true, Reason: err.Error()})
+		return c.end(ctx, v, round.SumLost{Round: t.Round, Reason: err.Error()}) // the sum is open: its question was answered
 	}
 	ev := round.SumOpened{Round: t.Round, Sends: len(record.Sends), Final: sum.Final, Used: sum.Used, Wrong: sum.Wrong, Note: sum.Note()}
 	for _, g := range sum.Groups {

@@ -77,7 +77,7 @@ func (s Story) Text(threshold int) []string {
 	}
 	say("joined", "%s", list(s.Joined))
 	if s.Pinned {
-		say("cohort", "the same hospitals as in an earlier round on this question, of which no group held")
+		say("cohort", "fixed by an earlier round: the first evaluation of the plan, a sum of which no group held, or a release")
 	}
 	if s.Burnt > 0 {
 		say("burnt", "certificates that fewer than %d custodians can ever send under %d earlier manifests of this question", threshold, s.Burnt)

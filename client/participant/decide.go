@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 
+	"atrium/aggregation/fixedpoint"
 	"atrium/coordinator/federation"
 )
 
@@ -101,11 +102,21 @@ func AcceptManifest(s State, plan federation.Plan, h federation.Header, m federa
 		return nil, fmt.Errorf("manifest %s after %s for one header: %w", m.Digest.Short(), s.Live.Manifest.Short(), ErrConflict)
 	}
 	e := entry(Verified, m.Digest)
-	e.Round, e.Questions = h.Round, s.Live.Questions
+	e.Round, e.Questions, e.Form = h.Round, s.Live.Questions, form(h, m)
 	for _, c := range m.Certificates {
 		e.Certified = append(e.Certified, c.Manifest)
 	}
 	return []Entry{e}, nil
+}
+
+// form names how a round asks its question: by which plan, in which format, with which columns
+// masked.
+func form(h federation.Header, m federation.VerifiedManifest) federation.Digest {
+	return federation.Sum(federation.Encode(struct {
+		Plan   federation.Digest    `json:"plan"`
+		Format fixedpoint.Format    `json:"format"`
+		Masked []federation.Columns `json:"masked"`
+	}{h.Plan, h.Format, m.Masked}))
 }
 
 // MaySubmit reports whether this hospital is to send an update under a manifest: it

@@ -46,6 +46,7 @@ type Entry struct {
 	Head      federation.TreeHead  `json:"head,omitzero"`
 	Certified []federation.Digest  `json:"certified,omitempty"`
 	Message   federation.Digest    `json:"message,omitzero"`
+	Form      federation.Digest    `json:"form,omitzero"` // of Verified
 	Candidate federation.Digest    `json:"candidate,omitzero"`
 	Set       federation.Digest    `json:"set,omitzero"` // SetDigest
 	ShareSums []federation.Digest  `json:"share_sums,omitempty"`
@@ -173,7 +174,7 @@ func (s State) withBase(b Base) State {
 
 func applyVerified(s State, e Entry) State {
 	s.Live.Manifest = e.Digest
-	s = s.remember(Memory{Manifest: e.Digest, Round: e.Round, Questions: e.Questions})
+	s = s.remember(Memory{Manifest: e.Digest, Round: e.Round, Questions: e.Questions, Form: e.Form})
 	for _, d := range e.Certified {
 		// Unknown: nothing of ours depends on it. Of an earlier epoch: burns by the
 		// custodians of this one say nothing about it.

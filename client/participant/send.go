@@ -47,10 +47,12 @@ func MayOpen(s State, m federation.VerifiedManifest, c federation.Candidate, bef
 
 // unanswered reports whether nothing was sent, nor may have been before the journal was lost,
 // on any of these questions under another manifest. What was burned by enough custodians
-// does not count; where no group held, the same hospitals may be asked once more.
+// does not count; where no group held, the same hospitals may be asked once more in the same
+// form, so that they encrypt what they kept.
 func (s State) unanswered(manifest federation.Digest, questions []string, set federation.Digest) error {
+	asked, _ := s.Recall(manifest)
 	for _, old := range s.Memory {
-		free := !old.HasSent() && !old.Silent || old.Certified || old.Past || old.Failed && old.Set == set
+		free := !old.HasSent() && !old.Silent || old.Certified || old.Past || old.Failed && old.Set == set && old.Form == asked.Form
 		if old.Manifest == manifest || free {
 			continue
 		}

@@ -60,6 +60,7 @@ type Memory struct {
 	Manifest   federation.Digest `json:"manifest"`
 	Round      uint64            `json:"round"`
 	Questions  []string          `json:"questions,omitempty"`
+	Form       federation.Digest `json:"form,omitzero"`       // Form of its round: how the question is asked
 	Submission federation.Digest `json:"submission,omitzero"` // signed submission, if it made one
 	Readies    []ReadyFor        `json:"readies,omitempty"`   // oldest first
 	Candidate  federation.Digest `json:"candidate,omitzero"`  // that it sent for, if it did

@@ -304,6 +304,11 @@ func install(cmd *cobra.Command, c config, termsName string, files []string) err
 		return err
 	}
 	defer bucket.Close()
+	if _, led, err := coordinator.Led(cmd.Context(), bucket); err != nil {
+		return fmt.Errorf("storage %s: %w", c.text("storage"), err)
+	} else if led {
+		return fmt.Errorf("storage %s: a coordinator leads: end it first", c.text("storage"))
+	}
 	done, err := coordinator.Install(cmd.Context(), coordinator.Config{Bucket: bucket, Key: key, Charter: before}, assembled)
 	if errors.Is(err, roundlog.ErrSlotTaken) {
 		err = fmt.Errorf("%w: a coordinator leads: end it first", err)

@@ -174,10 +174,10 @@ func TestReasonsStayText(t *testing.T) {
 		"long": strings.Repeat("ü", federation.MaxReason), "cut inside a character": "x" + strings.Repeat("ü", federation.MaxReason),
 		"not text": "bad \xff text", "empty": "",
 	} {
-		s := newStory(t, 3, 0)
-		s.stand("ABC")
-		s.send("ABC")
-		entries, err := round.Decide(s.state, round.OpeningFailed{Round: 1, Sends: 3, Reason: reason}, s.moment())
+		s := newStory(t, 4, 0)
+		s.stand("ABCD")
+		s.send("ABCD")
+		entries, err := round.Decide(s.state, round.OpeningFailed{Round: 1, Sends: 4, Reason: reason}, s.moment())
 		if err != nil || len(entries) != 1 {
 			t.Fatalf("%s: %v, %v", name, entries, err)
 		}

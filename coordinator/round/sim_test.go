@@ -184,7 +184,7 @@ func (s tally) check(t *testing.T) {
 	for name, n := range map[string]int{"done": s.Done, "abandoned": s.Abandoned, "discarded": s.Discarded, "dropped": s.Dropped,
 		"a second candidate": s.Another, "vouched": s.Vouches, "late": s.Late, "failed": s.Failed, "derived": s.Derived, "disputed": s.Disputed,
 		"burned": s.Burns, "certified": s.Certified, "pinned": s.Pinned, "declined": s.Declined, "wrong": s.Wrong,
-		"drawn": s.Drawn, "pinned to a draw": s.PinnedDraw, "content": s.Content} {
+		"drawn": s.Drawn, "content": s.Content} {
 		if n == 0 {
 			t.Errorf("over all federations nothing was %s: the faults are too tame", name)
 		}
