@@ -11,7 +11,6 @@ import (
 	"atrium/coordinator/federation"
 	"atrium/coordinator/opening"
 	"atrium/privacy/envelope"
-	"atrium/privacy/shamir"
 	"atrium/storage"
 	"atrium/storage/models"
 )
@@ -180,18 +179,11 @@ func (d *Daemon) readSends(ctx context.Context, w *atriumpb.Work, r opening.Roun
 			return nil, fmt.Errorf("send of %s for candidate %s: %w", s.Custodian, s.Candidate.Short(), ErrDishonest)
 		}
 		seen[s.Custodian] = true
-		sums := opening.ShareSums{Custodian: s.Custodian, ByGroup: make([][]uint16, len(s.ShareSums))}
-		for g, digest := range s.ShareSums {
-			if digest.IsZero() {
-				continue
-			}
-			raw, err := d.link.fetch(ctx, digest, envelope.MaxPlaintext)
-			if err != nil {
-				return nil, err
-			}
-			if sums.ByGroup[g], err = shamir.Unmarshal(raw, 1<<r.Header.Ring.LogN); err != nil {
-				return nil, fmt.Errorf("share sum of %s: %w", s.Custodian, err)
-			}
+		sums, err := opening.ReadShareSums(s, 1<<r.Header.Ring.LogN, func(digest federation.Digest) ([]byte, error) {
+			return d.link.fetch(ctx, digest, envelope.MaxPlaintext)
+		})
+		if err != nil {
+			return nil, err
 		}
 		sends = append(sends, sums)
 	}

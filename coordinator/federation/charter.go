@@ -203,6 +203,10 @@ func (c Charter) validateGroups() error {
 // Of those at least m−t+1 are honest, so fewer than t answers can exist.
 func (c Charter) BurnQuorum() int { return len(c.Custodians) - c.Threshold + c.MaxHostile + 1 }
 
+// Settling is how many share sums show that a group which they do not open never will: f of
+// them may be wrong.
+func (c Charter) Settling() int { return c.Threshold + c.MaxHostile }
+
 // Member returns the member called id.
 func (c Charter) Member(id HospitalID) (Member, bool) {
 	i, ok := slices.BinarySearchFunc(c.Members, id, func(m Member, id HospitalID) int { return compareIDs(m.ID, id) })

@@ -147,5 +147,5 @@ func (s Sum) Note() string { return reasons(s.Groups) }
 // holds or fails a gate, or as many are there as show that a group which does not open never
 // will (f of them may be wrong).
 func (s Sum) Settled(c federation.Charter, sends int) bool {
-	return s.Final || sends >= c.Threshold+c.MaxHostile
+	return s.Final || sends >= c.Settling()
 }

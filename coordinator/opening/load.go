@@ -99,22 +99,33 @@ func (rec *Record) sends(ctx context.Context, b storage.Bucket, r round.Round) e
 		if len(a.ShareSums) != len(rec.Round.Candidate.Groups) {
 			return fmt.Errorf("send of %s: %d share sums", a.Custodian, len(a.ShareSums))
 		}
-		sums := ShareSums{Custodian: a.Custodian, ByGroup: make([][]uint16, len(a.ShareSums))}
-		for g, digest := range a.ShareSums {
-			if digest.IsZero() {
-				continue
-			}
-			raw, err := storage.GetBlob(ctx, b, digest, int64(shamir.EncodedSize(degree)))
-			if err != nil {
-				return err
-			}
-			if sums.ByGroup[g], err = shamir.Unmarshal(raw, degree); err != nil {
-				return fmt.Errorf("share sum of %s: %w", a.Custodian, err)
-			}
+		sums, err := ReadShareSums(a, degree, func(digest federation.Digest) ([]byte, error) {
+			return storage.GetBlob(ctx, b, digest, int64(shamir.EncodedSize(degree)))
+		})
+		if err != nil {
+			return err
 		}
 		rec.Sends = append(rec.Sends, sums)
 	}
 	return nil
+}
+
+// ReadShareSums decodes the share sums that a Send names; get returns the bytes of a digest.
+func ReadShareSums(s federation.Send, degree int, get func(federation.Digest) ([]byte, error)) (ShareSums, error) {
+	sums := ShareSums{Custodian: s.Custodian, ByGroup: make([][]uint16, len(s.ShareSums))}
+	for g, digest := range s.ShareSums {
+		if digest.IsZero() {
+			continue
+		}
+		raw, err := get(digest)
+		if err != nil {
+			return sums, err
+		}
+		if sums.ByGroup[g], err = shamir.Unmarshal(raw, degree); err != nil {
+			return sums, fmt.Errorf("share sum of %s: %w", s.Custodian, err)
+		}
+	}
+	return sums, nil
 }
 
 func message[T envelope.Message](ctx context.Context, b storage.Bucket, c federation.Charter, digest federation.Digest) (T, error) {

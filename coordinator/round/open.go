@@ -106,7 +106,7 @@ func (ev BurnVerified) decide(s State, w When) ([]Entry, error) {
 // settled reports whether as many share sums are there as show that a group which does not
 // hold never will: f of them may be wrong.
 func (s State) settled(sends int) bool {
-	return sends >= s.Charter.Threshold+s.Charter.MaxHostile
+	return sends >= s.Charter.Settling()
 }
 
 func (ev SumOpened) decide(s State, w When) ([]Entry, error) {
