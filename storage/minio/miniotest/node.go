@@ -18,8 +18,9 @@ type Node struct {
 	log     string
 	space   *space // nil: this process's own network
 
-	mu  sync.Mutex
-	cmd *exec.Cmd // owned by mu; nil when it does not run
+	mu    sync.Mutex
+	cmd   *exec.Cmd     // owned by mu; nil when nobody started it
+	ended chan struct{} // of cmd: closed when the process has ended
 }
 
 // Start runs the process. It does not wait until it serves; see [Server.Ready].
@@ -45,8 +46,27 @@ func (n *Node) Start() error {
 	if err := start(); err != nil {
 		return fmt.Errorf("start %s: %w", n.name, err)
 	}
-	n.cmd = cmd
+	n.cmd, n.ended = cmd, make(chan struct{})
+	go func(ended chan struct{}) {
+		cmd.Wait()
+		close(ended)
+	}(n.ended)
 	return nil
+}
+
+// Revive starts a process again that ended by itself, as a service manager does. Nodes of a
+// cluster that make its first files at the same time can trip over one another and end.
+func (n *Node) Revive() error {
+	n.mu.Lock()
+	select {
+	case <-n.ended: // never of a nil channel
+		n.cmd, n.ended = nil, nil
+	default:
+		n.mu.Unlock()
+		return nil
+	}
+	n.mu.Unlock()
+	return n.Start()
 }
 
 // Kill ends the process with SIGKILL and waits for its end.
@@ -57,8 +77,8 @@ func (n *Node) Kill() {
 		return
 	}
 	n.cmd.Process.Kill()
-	n.cmd.Wait()
-	n.cmd = nil
+	<-n.ended
+	n.cmd, n.ended = nil, nil
 }
 
 // Pause stops the process with SIGSTOP.

@@ -127,9 +127,15 @@ func (s *Server) connect() error {
 	return err
 }
 
-// Ready waits until the first node answers for the whole store.
+// Ready waits until the first node answers for the whole store, and starts nodes again that
+// ended by themselves meanwhile.
 func (s *Server) Ready(ctx context.Context) error {
 	for {
+		for _, n := range s.Nodes {
+			if err := n.Revive(); err != nil {
+				return err
+			}
+		}
 		_, err := s.client.BucketExists(ctx, "ready")
 		if err == nil {
 			return nil
