@@ -55,9 +55,9 @@ chaos: $(if $(filter minio%,$(STORAGE)),servers)
 
 # What takes minutes: learning on real arrays, here and with PyTorch (Debian: python3-torch),
 # how fast models train, in Go and with OpenBLAS (Debian: libopenblas-dev), a takeover on four
-# MinIO nodes of which one is dead. As root.
+# MinIO nodes of which one is dead, keys in the memory of daemons. As root.
 slow: servers
-	SLOW_TESTS=1 $(GO) test -v -timeout 30m -run 'ECGByPatient|ChestOver|OnFourNodes|PyTorch|BenchTrain|PrecisionOf' ./cmd/atrium ./client/train/external
+	SLOW_TESTS=1 $(GO) test -v -timeout 30m -run 'ECGByPatient|ChestOver|OnFourNodes|CoreImage|PyTorch|BenchTrain|PrecisionOf' ./cmd/atrium ./client/train/external
 	$(GO) test -count=1 -tags openblas ./client/train
 	SLOW_TESTS=1 $(GO) test -v -count=1 -tags openblas -run 'BenchTrain' ./cmd/atrium
 
