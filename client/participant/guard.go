@@ -54,15 +54,19 @@ func (s State) withSketch(e Entry) (State, error) {
 	return s, nil
 }
 
-// opens is what is remembered of a candidate of the live header once this custodian sends for
-// it; nil where nothing is: of statistics, and of training without a guard.
+// opens is what is remembered of a candidate of the live header once this custodian sends for it.
 func (s State) opens(manifest federation.Digest, c federation.Candidate) *federation.Opened {
-	if !s.Charter.Guards(s.Live.Kind) && s.Live.Kind != federation.Evaluate {
-		return nil
+	return Opens(s, federation.Opened{Manifest: manifest, Kind: s.Live.Kind, Plan: s.Live.Plan, Set: c.Set(), Sketch: s.SketchOf(s.Live.Base.Parameters)})
+}
+
+// Opens is what is remembered of a sum; nil where nothing is: of statistics, and of training
+// without a guard.
+func Opens(s State, o federation.Opened) *federation.Opened {
+	if !s.Charter.Guards(o.Kind) {
+		o.Sketch = nil
 	}
-	o := federation.Opened{Manifest: manifest, Kind: s.Live.Kind, Plan: s.Live.Plan, Set: c.Set()}
-	if s.Charter.Guards(s.Live.Kind) {
-		o.Sketch = s.SketchOf(s.Live.Base.Parameters)
+	if !s.Charter.Guards(o.Kind) && o.Kind != federation.Evaluate {
+		return nil
 	}
 	return &o
 }
