@@ -51,6 +51,8 @@ type Daemon struct {
 
 	checkpoint []byte // the largest one seen, as the log's key signed it
 
+	over federation.Digest // manifest of which it was erased last what Done erases
+
 	task    string // under way
 	skip    map[string]time.Time
 	adopted uint64

@@ -1,30 +1,28 @@
 package client
 
 import (
-	"cmp"
 	"context"
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"maps"
-	"slices"
-	"strings"
 
 	"atrium/aggregation/fixedpoint"
 	"atrium/coordinator/federation"
 	"atrium/storage"
 )
 
-// integersFolder holds what this hospital encrypted, of each of the newest questions that it
-// worked on and each form in which they were asked. Where an unopened question is asked again
-// in the same form it encrypts the same integers anew: two vectors for one question would give
-// away their difference, and a second computation a second look.
+// integersFolder holds what this hospital encrypted, of each question that was not answered as
+// far as it knows (see over) and each form in which it was asked. Where an unopened question is
+// asked again in the same form it encrypts the same integers anew: two vectors for one question
+// would give away their difference, and a second computation a second look.
 const integersFolder = "integers/"
 
-// integersNote says which round computed the integers of a folder. It is written last.
+// integersNote says which round computed the integers of a folder, about which version. It is
+// written last.
 type integersNote struct {
-	V     int    `json:"v"` // 1
-	Round uint64 `json:"round"`
+	V       int    `json:"v"` // 1
+	Round   uint64 `json:"round"`
+	Version uint64 `json:"version"`
 }
 
 // integers reads or writes the fields of one round, a segment at a time.
@@ -44,91 +42,41 @@ func integersOf(h federation.Header, masked federation.Columns, store bucket) in
 		Format fixedpoint.Format  `json:"format"`
 		Masked federation.Columns `json:"masked"`
 	}{h.Base, h.Plan, h.Format, masked}))
-	return integers{store: store, folder: questionFolder(h) + form.String() + "/", note: integersNote{V: 1, Round: h.Round}}
+	return integers{store: store, folder: questionFolder(h.Questions) + form.String() + "/", note: integersNote{V: 1, Round: h.Round, Version: h.Version}}
 }
 
-func questionFolder(h federation.Header) string {
-	return integersFolder + federation.Sum(federation.Encode(h.Questions)).String() + "/"
+func questionFolder(questions []string) string {
+	return integersFolder + federation.Sum(federation.Encode(questions)).String() + "/"
 }
 
 func (k integers) noteName() string { return k.folder + "note" }
 
 func (k integers) name(segment int) string { return fmt.Sprintf("%s%06d", k.folder, segment) }
 
-// keptIntegers looks for what was encrypted of the round's question in its form before. A
-// question that is asked in ever other forms is declined.
+// keptIntegers looks for what was encrypted of the round's question in its form before.
 func (d *Daemon) keptIntegers(ctx context.Context, h federation.Header) (integers, error) {
 	k := integersOf(h, d.masked(), d.store)
 	raw, err := storage.GetAtMost(ctx, d.store, k.noteName(), federation.MaxMessageBytes)
 	if errors.Is(err, storage.ErrNotFound) {
-		return k, d.tidyIntegers(ctx, questionFolder(h))
+		return k, nil
 	}
 	if err != nil {
 		return k, fatal{err}
 	}
+	note, err := decodeNote(k.noteName(), raw)
+	k.note.Round, k.kept = note.Round, err == nil
+	return k, err
+}
+
+func decodeNote(name string, raw []byte) (integersNote, error) {
 	note, err := federation.Decode[integersNote](raw, federation.MaxMessageBytes)
-	if err != nil || note.V != 1 {
-		return k, fmt.Errorf("%s: %w: %v", k.noteName(), errKept, err)
+	if err == nil && note.V != 1 {
+		err = fmt.Errorf("format %d: this program reads 1", note.V)
 	}
-	k.note.Round, k.kept = note.Round, true
-	return k, nil
-}
-
-// tidyIntegers makes room for the integers of a question: the newest questions stay, by the
-// round that computed them last.
-func (d *Daemon) tidyIntegers(ctx context.Context, question string) error {
-	objects, err := d.store.List(ctx, integersFolder)
 	if err != nil {
-		return fatal{err}
+		return note, fmt.Errorf("%s: %w: %w", name, errKept, err)
 	}
-	forms, newest := 0, map[string]uint64{}
-	for _, o := range objects {
-		folder := o.Name[:min(len(o.Name), len(question))]
-		if newest[folder] += 0; !strings.HasSuffix(o.Name, "/note") {
-			continue
-		}
-		raw, err := storage.GetAtMost(ctx, d.store, o.Name, federation.MaxMessageBytes)
-		if err != nil {
-			return fatal{err}
-		}
-		note, err := federation.Decode[integersNote](raw, federation.MaxMessageBytes)
-		if err != nil {
-			return fmt.Errorf("%s: %w: %w", o.Name, errKept, err)
-		}
-		newest[folder] = max(newest[folder], note.Round)
-		if folder == question {
-			forms++
-		}
-	}
-	if forms >= maxForms {
-		return fmt.Errorf("this question was computed in %d forms: %w", forms, errForms)
-	}
-	delete(newest, question)
-	folders := slices.SortedFunc(maps.Keys(newest), func(a, b string) int { return cmp.Compare(newest[b], newest[a]) })
-	for _, folder := range folders[min(len(folders), maxQuestions-1):] {
-		if err := d.deleteFolder(ctx, objects, folder); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// errForms: one question was asked in too many forms.
-var errForms = errors.New("it is asked in ever other forms")
-
-// deleteFolder deletes the objects of a folder, the notes first.
-func (d *Daemon) deleteFolder(ctx context.Context, objects []storage.ObjectInfo, folder string) error {
-	for _, notes := range []bool{true, false} {
-		for _, o := range objects {
-			if !strings.HasPrefix(o.Name, folder) || strings.HasSuffix(o.Name, "/note") != notes {
-				continue
-			}
-			if err := d.store.Delete(ctx, o.Name); err != nil {
-				return fatal{err}
-			}
-		}
-	}
-	return nil
+	return note, nil
 }
 
 // fields returns fields [from, to) of a segment: those that are kept, or the quantised

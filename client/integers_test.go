@@ -134,7 +134,7 @@ func TestIntegersAreKept(t *testing.T) {
 				sent[id] = m.parts[0]
 			}
 			if x, y := first.fields(before, sums), third.fields(after, sent); !slices.Equal(x, y) || slices.Max(x) == 0 {
-				t.Errorf("the sums differ:\n%v\n%v", x[:20], y[:20])
+				t.Errorf("the sums differ:\n%v\n%v", x, y)
 			}
 			for _, s := range l.sites {
 				s.stop()
@@ -144,6 +144,31 @@ func TestIntegersAreKept(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// TestIntegersAreNotPushedOut: a question is not opened, and a coordinator that lies asks about
+// version after version before it asks that one again. Every hospital encrypts what it
+// encrypted first.
+func TestIntegersAreNotPushedOut(t *testing.T) {
+	l := newLiar(t, 4, 1, plans.Cardiology())
+	first := l.gather(l.train(1))
+	before := first.ready(l.sites, l.sites...)
+	l.stopAll()
+	sums := first.heldSums(before, l.sites)
+	l.restartAll()
+	for x := range 6 {
+		l.gather(l.train(float64(10 + x))).collect()
+	}
+	again := l.gather(l.train(1))
+	after := again.ready(l.sites, l.sites...)
+	again.sends(after, l.sites...)
+	sent := map[federation.HospitalID][]byte{}
+	for id, m := range again.sent {
+		sent[id] = m.parts[0]
+	}
+	if x, y := first.fields(before, sums), again.fields(after, sent); !slices.Equal(x, y) || slices.Max(x) == 0 {
+		t.Errorf("the sums differ:\n%v\n%v", x, y)
 	}
 }
 

@@ -51,6 +51,7 @@ type liar struct {
 	log     *roundlog.Log
 	blobs   map[federation.Digest][]byte
 	items   map[federation.HospitalID][]*atriumpb.EnvelopeItem // what Envelopes sends
+	recalls func(*site) []*atriumpb.Message                    // what Recall sends
 	updates *storagetest.Memory                                // segments of ciphertexts, as a coordinator names them
 	tasks   int
 	round   uint64

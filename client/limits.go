@@ -23,7 +23,9 @@ const (
 	maxJournalLine = 2 << 20
 	compactAfter   = 256 << 10              // bytes by which a journal grows, besides doubling, before it is compacted
 	baseTime       = 250 * time.Millisecond // before a task whose base custodians have yet to derive is asked for again
-	maxQuestions   = 4                      // of which integers are kept, the one under way among them
+	maxQuestions   = 16                     // of which integers are kept, the one under way among them
+	maxIntegers    = 8 << 30                // bytes of them: 80 of 25 million parameters
+	maxGone        = 4096                   // questions of which it is kept that their integers are gone
 	maxForms       = 64                     // in which one question is computed
 	maxKept        = 8                      // rounds that may still have been summed, of which something is kept
 	maxProofs      = 16                     // sends of which the proof is kept

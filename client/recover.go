@@ -8,11 +8,14 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"atrium/client/participant"
 	"atrium/coordinator/atriumpb"
 	"atrium/coordinator/federation"
+	"atrium/coordinator/opening"
 	"atrium/privacy/envelope"
+	"atrium/storage/models"
 )
 
 // Recovery is what Recover took up.
@@ -24,8 +27,8 @@ type Recovery struct {
 
 // Recover makes the journal of a hospital that was restored from a backup safe to go on
 // with. It asks the coordinator for everything that this hospital signed and the log
-// names, verifies its own signatures, takes up the sends that the journal lacks, and lets the
-// daemon start again, which stays silent in every round that it had joined. The daemon must
+// names, verifies its own signatures, takes up the sends that the journal lacks, with what guard
+// and line of evaluations remember of them, and lets the daemon start again, which stays silent in every round that it had joined. The daemon must
 // be ended: [ErrLocked].
 //
 // A coordinator that withholds a send and the Joins after the backup makes this hospital
@@ -77,17 +80,24 @@ func Recover(ctx context.Context, cfg Config) (r Recovery, err error) {
 	return r, syncDir(cfg.State)
 }
 
+// lostSend is a Send that the journal lacks, with the header of its round.
+type lostSend struct {
+	participant.Recall
+	header federation.Header
+}
+
 // ownWord asks for what this hospital signed: the number of its latest Join and its sends.
 func (d *Daemon) ownWord(ctx context.Context) (counter uint64, sends []participant.Recall, err error) {
 	stream, err := d.link.api.Recall(ctx, &atriumpb.RecallRequest{Federation: d.link.federation})
 	if err != nil {
 		return 0, nil, err
 	}
-	var stood []participant.Recall
+	var sent, stood []lostSend
 	for {
 		m, err := stream.Recv()
 		if errors.Is(err, io.EOF) {
-			return counter, append(sends, stood...), nil // what is known to be sent goes first
+			sends, err = d.sketched(ctx, append(sent, stood...)) // what is known to be sent goes first
+			return counter, sends, err
 		}
 		if err == nil {
 			switch m.GetKind() {
@@ -100,13 +110,13 @@ func (d *Daemon) ownWord(ctx context.Context) (counter uint64, sends []participa
 				if s, err = own[federation.Send](d, m.GetSigned()); err != nil || d.remembers(s, m.GetSigned()) {
 					break
 				}
-				var sent participant.Recall
-				sent, err = d.recallSend(ctx, s, federation.Sum(m.GetSigned()))
-				sends = append(sends, sent)
+				var lost lostSend
+				lost, err = d.recallSend(ctx, s, federation.Sum(m.GetSigned()))
+				sent = append(sent, lost)
 			case "stood":
-				var sent participant.Recall
-				if sent, err = d.recallStood(ctx, m.GetSigned()); err == nil && !sent.Manifest.IsZero() {
-					stood = append(stood, sent)
+				var lost lostSend
+				if lost, err = d.recallStood(ctx, m.GetSigned()); err == nil && !lost.Manifest.IsZero() {
+					stood = append(stood, lost)
 				}
 			case "burn":
 				_, err = own[federation.Burn](d, m.GetSigned()) // it sends nothing there anyway
@@ -118,6 +128,24 @@ func (d *Daemon) ownWord(ctx context.Context) (counter uint64, sends []participa
 			return 0, nil, err
 		}
 	}
+}
+
+// sketched adds the sketches of bases, for the newest sends: the guard remembers no more.
+func (d *Daemon) sketched(ctx context.Context, list []lostSend) (sends []participant.Recall, err error) {
+	rounds := []uint64{}
+	for _, s := range list {
+		rounds = append(rounds, s.Round)
+	}
+	slices.Sort(rounds)
+	for _, s := range list {
+		if s.Opens != nil && (len(rounds) <= federation.MaxOpened || s.Round >= rounds[len(rounds)-federation.MaxOpened]) {
+			if s.Opens.Sketch, err = d.sketchOf(ctx, s.header); err != nil {
+				return nil, fmt.Errorf("send under manifest %s: %w", s.Manifest.Short(), err)
+			}
+		}
+		sends = append(sends, s.Recall)
+	}
+	return sends, nil
 }
 
 // own verifies that this hospital signed a message.
@@ -137,9 +165,9 @@ func (d *Daemon) remembers(s federation.Send, signed []byte) bool {
 }
 
 // recallSend fetches what a Send names by digest.
-func (d *Daemon) recallSend(ctx context.Context, s federation.Send, message federation.Digest) (participant.Recall, error) {
-	fail := func(err error) (participant.Recall, error) {
-		return participant.Recall{}, fmt.Errorf("send under manifest %s: %w", s.Manifest.Short(), err)
+func (d *Daemon) recallSend(ctx context.Context, s federation.Send, message federation.Digest) (lostSend, error) {
+	fail := func(err error) (lostSend, error) {
+		return lostSend{}, fmt.Errorf("send under manifest %s: %w", s.Manifest.Short(), err)
 	}
 	raw, err := d.link.fetch(ctx, s.Manifest, federation.MaxManifestBytes)
 	if err != nil {
@@ -163,20 +191,45 @@ func (d *Daemon) recallSend(ctx context.Context, s federation.Send, message fede
 	if err != nil {
 		return fail(err)
 	}
-	return participant.Recall{Manifest: s.Manifest, Round: h.Round, Questions: h.Questions, Message: message,
-		Candidate: s.Candidate, Set: federation.SetDigest(c.Set())}, nil
+	return lostSend{participant.Recall{Manifest: s.Manifest, Round: h.Round, Questions: h.Questions, Message: message,
+		Candidate: s.Candidate, Set: federation.SetDigest(c.Set()),
+		Opens: participant.Opens(d.state, federation.Opened{Manifest: s.Manifest, Kind: h.Kind, Plan: h.Plan, Set: c.Set()})}, h}, nil
+}
+
+// sketchOf makes the sketch of the base of a round again, where the guard needs it: the header
+// names the parameters. Without it the guard would let a sum through that the journal would not
+// have; so a base that cannot be had leaves the hospital frozen.
+func (d *Daemon) sketchOf(ctx context.Context, h federation.Header) (*federation.Sketch, error) {
+	if !d.cfg.Charter.Guards(h.Kind) || h.Base.IsZero() {
+		return nil, nil
+	}
+	if known := d.state.SketchOf(h.Parameters); known != nil {
+		return known, nil
+	}
+	raw, err := d.link.fetch(ctx, h.Base, models.MaxSnapshotBytes)
+	if err != nil {
+		return nil, fmt.Errorf("base of round %d: %w", h.Round, err)
+	}
+	base, err := models.Decode(raw)
+	if err != nil {
+		return nil, fmt.Errorf("base of round %d: %w", h.Round, err)
+	}
+	if models.ParametersDigest(base) != h.Parameters {
+		return nil, fmt.Errorf("base of round %d has other parameters than its header names: %w", h.Round, ErrDishonest)
+	}
+	return opening.Sketch(d.cfg.Charter, base), nil
 }
 
 // recallStood is a candidate that this hospital may have sent for though the log has no Send:
 // it counts as sent for, and instead of the Send, whose bytes are gone, the candidate is
 // named. It is zero when the journal knows what it did.
-func (d *Daemon) recallStood(ctx context.Context, digests []byte) (participant.Recall, error) {
+func (d *Daemon) recallStood(ctx context.Context, digests []byte) (lostSend, error) {
 	if len(digests) != 2*len(federation.Digest{}) {
-		return participant.Recall{}, fmt.Errorf("manifest and candidate of %d bytes: %w", len(digests), ErrDishonest)
+		return lostSend{}, fmt.Errorf("manifest and candidate of %d bytes: %w", len(digests), ErrDishonest)
 	}
 	manifest, candidate := federation.Digest(digests[:32]), federation.Digest(digests[32:])
 	if m, _ := d.state.Recall(manifest); m.HasSent() || m.Burned {
-		return participant.Recall{}, nil
+		return lostSend{}, nil
 	}
 	return d.recallSend(ctx, federation.Send{Manifest: manifest, Candidate: candidate}, candidate)
 }

@@ -72,8 +72,12 @@ func (d *Daemon) contribution(ctx context.Context, w *atriumpb.Work, ints intege
 	if err := d.checkBase(ctx, w); err != nil {
 		return values, err
 	}
+	h := d.live.header
+	if err := d.makeRoom(ctx, questionFolder(h.Questions), 4*int64(h.Format.Count())); err != nil {
+		return values, err
+	}
 	err = d.whileWanted(ctx, func(ctx context.Context) (err error) {
-		values, err = d.compute(ctx, d.live.header)
+		values, err = d.compute(ctx, h)
 		return err
 	})
 	if err != nil && ctx.Err() == nil && grpcStatus(err) == nil && !errors.Is(err, errMovedOn) {

@@ -70,6 +70,9 @@ func (d *Daemon) perform(ctx context.Context, w *atriumpb.Work) error {
 	if w.GetKind() == "join" && w.GetRound() != d.part.round || w.GetKind() == "adopt" {
 		d.tally(ctx)
 	}
+	if err := d.learnOver(ctx, w); err != nil {
+		return err
+	}
 	switch w.GetKind() {
 	case "charter":
 		return d.nextCharter(ctx, w)
@@ -156,15 +159,13 @@ func (d *Daemon) reason(err error) (reason string, decline bool) {
 		return ErrElsewhere.Error(), true
 	case errors.Is(err, errKept):
 		return errKept.Error(), true
-	case errors.Is(err, errForms):
-		return errForms.Error(), true
 	case errors.Is(err, errTooSlow):
 		return errTooSlow.Error(), true
 	case errors.Is(err, errNotComputed):
 		return errNotComputed.Error(), true
 	}
 	for _, rule := range []error{participant.ErrNotJoined, participant.ErrNotOurs, participant.ErrAnswered,
-		participant.ErrNotWithin, participant.ErrRecovered, participant.ErrClosed, opening.ErrSum} {
+		participant.ErrNotWithin, participant.ErrRecovered, participant.ErrClosed, opening.ErrSum, errForms, errLetGo, errFull} {
 		if errors.Is(err, rule) {
 			return rule.Error(), true
 		}

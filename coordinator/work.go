@@ -55,7 +55,7 @@ type Work struct {
 	Readies     [][]byte // signed, of t custodians
 	Vouches     [][]byte // signed, of all of S
 	Sends       [][]byte // signed, in the order of the log
-	Derived     [][]byte // signed, of the version that the header or Version names
+	Derived     [][]byte // signed, of the version that the header or Version names, and of what was opened last
 	Result      federation.Digest
 	Parameters  federation.Digest
 }
@@ -110,9 +110,12 @@ func (c *Coordinator) describe(ctx context.Context, v *View, t round.Task, p Pol
 		if err != nil {
 			return w, err
 		}
+		if err := c.derived(ctx, &w, v.State); err != nil {
+			return w, err
+		}
 		return w, c.prove(ctx, &w, p.SeenSize, h.Checkpoint.Size, -1)
 	case round.TaskUpdate:
-		return w, c.messages(ctx, &w.Derived, v.State.Signed)
+		return w, c.derived(ctx, &w, v.State)
 	case round.TaskReady, round.TaskVouch:
 		return w, c.describeReady(ctx, &w, v, p)
 	case round.TaskSend:
@@ -124,7 +127,7 @@ func (c *Coordinator) describe(ctx context.Context, v *View, t round.Task, p Pol
 		return w, c.prove(ctx, &w, p.SeenSize, v.Head.Size, v.CharterIndex)
 	case TaskAdopt:
 		w.Version, w.Snapshot, w.Reason = v.State.Model.Number, v.State.Model.Snapshot, v.State.Finished
-		return w, c.messages(ctx, &w.Derived, v.State.Signed)
+		return w, c.derived(ctx, &w, v.State)
 	}
 	return w, nil
 }
@@ -177,6 +180,16 @@ func (c *Coordinator) describeDerive(ctx context.Context, w *Work, o round.Outco
 		return err
 	}
 	return c.messages(ctx, &w.Sends, o.Sends)
+}
+
+// derived shows who signed the version that stands, and what followed from the sum that was opened
+// last: by it a hospital knows that a round is over.
+func (c *Coordinator) derived(ctx context.Context, w *Work, s round.State) error {
+	err := c.messages(ctx, &w.Derived, s.Signed)
+	if err == nil && s.Outcome.Version == 0 { // else they are the same words
+		err = c.messages(ctx, &w.Derived, s.Outcome.Derived)
+	}
+	return err
 }
 
 // messages reads signed messages that the log names.

@@ -121,6 +121,9 @@ func applyCompacted(s State, e Entry) (State, error) {
 		s.Opened = append(slices.Clip(s.Opened), *e.Opens)
 		return s, nil
 	case e.Line != nil:
+		if n := len(e.Line.Manifests); n == 0 || n > MaxLine {
+			return s, fmt.Errorf("%w: a line of %d manifests", ErrEntry, n)
+		}
 		s.Lines = append(slices.Clip(s.Lines), *e.Line)
 		return s, nil
 	}

@@ -234,7 +234,7 @@ func FuzzDecodeEntry(f *testing.F) {
 		{V: 1, Kind: Recovered, Counter: 9}, {V: 1, Kind: Recalled, Digest: d, Round: 2, Questions: []string{"q"}, Message: d, Candidate: d, Set: d},
 		{V: 1, Kind: Compacted, Digest: d, Epoch: 1, Counter: 3, Bases: []Base{{1, d, d}}, Recovered: 2, Forgotten: 1, Follow: 1},
 		{V: 1, Kind: Kept, Memory: &Memory{Manifest: d, Round: 1, Readies: []ReadyFor{{d, d, []federation.Digest{d}, &opens}}, Silent: true}},
-		{V: 1, Kind: Kept, Opens: &opens}, {V: 1, Kind: Kept, Line: &Line{d, d, d}}, {V: 1, Kind: Sketched, Digest: d, Sketch: &sketch},
+		{V: 1, Kind: Kept, Opens: &opens}, {V: 1, Kind: Kept, Line: &Line{d, d, []federation.Digest{d}}}, {V: 1, Kind: Sketched, Digest: d, Sketch: &sketch},
 		{V: 1, Kind: Burned, Digest: d}, {V: 2, Kind: Burned},
 		{V: 1, Kind: Pinned, Digest: d, Epoch: 1}, {V: 1, Kind: Closed, Digest: d, Message: d}, {V: 1, Kind: Began, Digest: d, Epoch: 2},
 		{V: 1, Kind: Inherited, Digest: d, Epoch: 2, Answer: &federation.Answered{Manifest: d, Candidate: d, Questions: []string{"train/x"}, Set: d, Released: d}},

@@ -68,14 +68,16 @@ func testManifest(c federation.Charter, h federation.Header, own federation.Join
 	return m
 }
 
-// certify adds a burn certificate of another manifest, signed by the first quorum custodians.
-func certify(c federation.Charter, m *federation.VerifiedManifest, burnt federation.Digest) {
-	var burns []federation.VerifiedBurn
-	for _, id := range c.Custodians[:min(c.BurnQuorum(), len(c.Custodians))] {
-		burns = append(burns, federation.Burn{V: 1, Manifest: burnt, Custodian: id})
+// certify adds burn certificates of other manifests, signed by the first quorum custodians.
+func certify(c federation.Charter, m *federation.VerifiedManifest, burnt ...federation.Digest) {
+	for _, manifest := range burnt {
+		var burns []federation.VerifiedBurn
+		for _, id := range c.Custodians[:min(c.BurnQuorum(), len(c.Custodians))] {
+			burns = append(burns, federation.Burn{V: 1, Manifest: manifest, Custodian: id})
+		}
+		m.Certificates = append(m.Certificates, federation.BurnCertificate{Manifest: manifest})
+		m.Burns = append(m.Burns, burns)
 	}
-	m.Certificates = append(m.Certificates, federation.BurnCertificate{Manifest: burnt})
-	m.Burns = append(m.Burns, burns)
 }
 
 // candidateOf is a candidate of a manifest that sums the given members of the only group.

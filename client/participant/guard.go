@@ -13,14 +13,17 @@ type BaseSketch struct {
 	Sketch     federation.Sketch `json:"sketch"`
 }
 
-// Line is whom this custodian sent for first of the evaluations under a plan. Others are
-// refused: the difference of two of them is about whoever is missing, since the versions of
-// one plan lie near each other.
+// Line is whom this custodian sent for of the evaluations under a plan. Others are refused: the
+// difference of two of them is about whoever is missing, since the versions of one plan lie near
+// each other. The line stands while any manifest of it is left that was not burned.
 type Line struct {
-	Plan     federation.Digest `json:"plan"`
-	Manifest federation.Digest `json:"manifest"`
-	Set      federation.Digest `json:"set"` // SetDigest
+	Plan      federation.Digest   `json:"plan"`
+	Set       federation.Digest   `json:"set"`       // SetDigest
+	Manifests []federation.Digest `json:"manifests"` // sent under, oldest first; MaxLine of them stand for good
 }
+
+// has reports whether a manifest is one of the line.
+func (l Line) has(manifest federation.Digest) bool { return slices.Contains(l.Manifests, manifest) }
 
 // SketchOf returns the sketch of a version by the digest of its parameters; nil where this
 // hospital made none.
@@ -51,15 +54,19 @@ func (s State) withSketch(e Entry) (State, error) {
 	return s, nil
 }
 
-// opens is what is remembered of a candidate of the live header once this custodian sends for
-// it; nil where nothing is: of statistics, and of training without a guard.
+// opens is what is remembered of a candidate of the live header once this custodian sends for it.
 func (s State) opens(manifest federation.Digest, c federation.Candidate) *federation.Opened {
-	if !s.Charter.Guards(s.Live.Kind) && s.Live.Kind != federation.Evaluate {
-		return nil
+	return Opens(s, federation.Opened{Manifest: manifest, Kind: s.Live.Kind, Plan: s.Live.Plan, Set: c.Set(), Sketch: s.SketchOf(s.Live.Base.Parameters)})
+}
+
+// Opens is what is remembered of a sum; nil where nothing is: of statistics, and of training
+// without a guard.
+func Opens(s State, o federation.Opened) *federation.Opened {
+	if !s.Charter.Guards(o.Kind) {
+		o.Sketch = nil
 	}
-	o := federation.Opened{Manifest: manifest, Kind: s.Live.Kind, Plan: s.Live.Plan, Set: c.Set()}
-	if s.Charter.Guards(s.Live.Kind) {
-		o.Sketch = s.SketchOf(s.Live.Base.Parameters)
+	if !s.Charter.Guards(o.Kind) && o.Kind != federation.Evaluate {
+		return nil
 	}
 	return &o
 }
@@ -70,16 +77,12 @@ func (s State) guarded(o *federation.Opened) error {
 	if o == nil {
 		return nil
 	}
-	if i := s.line(o.Plan); i >= 0 && o.Kind == federation.Evaluate {
-		if l := s.Lines[i]; l.Manifest != o.Manifest && l.Set != federation.SetDigest(o.Set) {
-			return fmt.Errorf("manifest %s: %w, under manifest %s", o.Manifest.Short(), ErrLine, l.Manifest.Short())
+	for _, l := range s.Lines {
+		if o.Kind == federation.Evaluate && l.Plan == o.Plan && l.Set != federation.SetDigest(o.Set) && !l.has(o.Manifest) {
+			return fmt.Errorf("manifest %s: %w, under manifest %s", o.Manifest.Short(), ErrLine, l.Manifests[0].Short())
 		}
 	}
 	return s.Charter.CheckGuard(s.Opened, *o)
-}
-
-func (s State) line(plan federation.Digest) int {
-	return slices.IndexFunc(s.Lines, func(l Line) bool { return l.Plan == plan })
 }
 
 // noted remembers what this custodian sends for: of the newest sums and plans.
@@ -90,20 +93,46 @@ func (s State) noted(o *federation.Opened) State {
 	if o.Sketch != nil {
 		s.Opened = federation.Remember(s.Opened, *o)
 	}
-	if o.Kind == federation.Evaluate && s.line(o.Plan) < 0 {
-		s.Lines = append(slices.Clip(s.Lines), Line{o.Plan, o.Manifest, federation.SetDigest(o.Set)})
-		s.Lines = slices.Clip(s.Lines[max(0, len(s.Lines)-federation.MaxOpened):])
+	if o.Kind == federation.Evaluate {
+		s.Lines = withLine(s.Lines, *o)
 	}
 	return s
 }
 
+// withLine adds a sum to the line that it is of.
+func withLine(lines []Line, o federation.Opened) []Line {
+	set := federation.SetDigest(o.Set)
+	i := slices.IndexFunc(lines, func(l Line) bool { return l.Plan == o.Plan && l.Set == set })
+	if i < 0 {
+		lines = append(slices.Clip(lines), Line{o.Plan, set, []federation.Digest{o.Manifest}})
+		return slices.Clip(lines[max(0, len(lines)-federation.MaxOpened):])
+	}
+	if lines[i].has(o.Manifest) || len(lines[i].Manifests) >= MaxLine {
+		return lines
+	}
+	lines = slices.Clone(lines)
+	lines[i].Manifests = append(slices.Clip(lines[i].Manifests), o.Manifest)
+	return lines
+}
+
 // unopened forgets what a certificate shows was never opened.
 func (s State) unopened(manifest federation.Digest) State {
-	if !slices.ContainsFunc(s.Opened, func(o federation.Opened) bool { return o.Manifest == manifest }) &&
-		!slices.ContainsFunc(s.Lines, func(l Line) bool { return l.Manifest == manifest }) {
+	of := func(o federation.Opened) bool { return o.Manifest == manifest }
+	if slices.ContainsFunc(s.Opened, of) {
+		s.Opened = slices.DeleteFunc(slices.Clone(s.Opened), of)
+	}
+	if !slices.ContainsFunc(s.Lines, func(l Line) bool { return l.has(manifest) }) {
 		return s
 	}
-	s.Opened = slices.DeleteFunc(slices.Clone(s.Opened), func(o federation.Opened) bool { return o.Manifest == manifest })
-	s.Lines = slices.DeleteFunc(slices.Clone(s.Lines), func(l Line) bool { return l.Manifest == manifest })
+	var lines []Line
+	for _, l := range s.Lines {
+		if l.has(manifest) && len(l.Manifests) < MaxLine { // of a full one nobody knows what else was sent under it
+			l.Manifests = slices.DeleteFunc(slices.Clone(l.Manifests), func(d federation.Digest) bool { return d == manifest })
+		}
+		if len(l.Manifests) > 0 {
+			lines = append(lines, l)
+		}
+	}
+	s.Lines = lines
 	return s
 }

@@ -138,3 +138,55 @@ func TestEvaluationsAreOfTheFirst(t *testing.T) {
 		t.Errorf("the next epoch begins with %v, %v: %v", next.Lines, next.Opened, err)
 	}
 }
+
+// TestLineOutlivesItsFirstManifest: a certificate of the manifest that an evaluation line began
+// with says nothing of what was sent later under it: the line stands until the last is burned.
+func TestLineOutlivesItsFirstManifest(t *testing.T) {
+	s := guardedState(t)
+	s.Charter.Guard = 0
+	all := s.Charter.Groups[0]
+	var sent []federation.Digest
+	for round := uint64(1); round <= 2; round++ {
+		next, m := s.under(t, round, federation.Evaluate, float32(round), nil)
+		next, err := send(next, m, candidateOf(m.Digest, all[1:]...))
+		if err != nil {
+			t.Fatal(err)
+		}
+		s, sent = next, append(sent, m.Digest)
+	}
+	compacted := State{Self: s.Self, Charter: s.Charter}
+	for _, e := range Compact(s) {
+		compacted = mustApply(t, compacted, []Entry{e}, nil)
+	}
+	compacted = mustApply(t, compacted, Start(federation.Sum([]byte("run 2"))), nil)
+	for name, s := range map[string]State{"at once": s, "compacted": compacted} {
+		for _, burned := range [][]federation.Digest{sent[:1], sent[1:], sent} {
+			s, m := s.under(t, 3, federation.Evaluate, 3, func(m *federation.VerifiedManifest) { certify(s.Charter, m, burned...) })
+			_, err := send(s, m, candidateOf(m.Digest, all...))
+			if free := len(burned) == len(sent); free != (err == nil) || err != nil && !errors.Is(err, ErrLine) {
+				t.Errorf("%s, %d of %d burned: of one more: %v", name, len(burned), len(sent), err)
+			}
+			if _, err := send(s, m, candidateOf(m.Digest, all[1:]...)); err != nil {
+				t.Errorf("%s, %d of %d burned: of the same: %v", name, len(burned), len(sent), err)
+			}
+		}
+	}
+}
+
+// TestLineThatIsFull: where more was sent under a line than is remembered it stands until the
+// epoch ends.
+func TestLineThatIsFull(t *testing.T) {
+	s := guardedState(t)
+	o := federation.Opened{Kind: federation.Evaluate, Plan: federation.Sum([]byte("plan")), Set: s.Charter.Groups}
+	for i := range MaxLine + 1 {
+		o.Manifest = federation.Sum(fmt.Append(nil, i))
+		s = s.noted(&o)
+	}
+	for i := range MaxLine {
+		s = s.unopened(federation.Sum(fmt.Append(nil, i)))
+	}
+	o.Manifest, o.Set = federation.Sum([]byte("other")), [][]federation.HospitalID{s.Charter.Groups[0][1:]}
+	if err := s.guarded(&o); !errors.Is(err, ErrLine) || len(s.Lines) != 1 || len(s.Lines[0].Manifests) != MaxLine {
+		t.Errorf("after %d burns: %v", MaxLine, err)
+	}
+}

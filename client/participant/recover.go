@@ -1,6 +1,7 @@
 package participant
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 
@@ -15,7 +16,8 @@ type Recall struct {
 	Questions []string
 	Message   federation.Digest // signed Send
 	Candidate federation.Digest
-	Set       federation.Digest // SetDigest
+	Set       federation.Digest  // SetDigest
+	Opens     *federation.Opened // what guard and line remember of it, see Opens
 }
 
 // Recover decides what a journal that is older than what this hospital signed takes up: the
@@ -23,13 +25,13 @@ type Recall struct {
 // it neither sends nor burns: nothing is burned that carries a Join up to that number, and
 // under a manifest of which the journal holds share sums, or that it verified last, it stays
 // silent for ever. The questions of these it answers under no other manifest either, until a
-// burn certificate or an epoch frees them. recalled were signed by this hospital, or are what
-// the log lets it have sent. A manifest that was burned and sent under is refused: two
-// daemons ran.
+// burn certificate or an epoch frees them; guard and line of evaluations take what it was ready
+// for under them as sent, too. recalled were signed by this hospital, or are what the log lets
+// it have sent. A manifest that was burned and sent under is refused: two daemons ran.
 func Recover(s State, counter uint64, recalled []Recall) ([]Entry, error) {
 	e := entry(Recovered, federation.Digest{})
 	e.Counter = max(counter, s.Counter)
-	entries := []Entry{e}
+	var entries []Entry
 	taken := map[federation.Digest]bool{}
 	for _, r := range recalled {
 		known, _ := s.Recall(r.Manifest)
@@ -43,10 +45,11 @@ func Recover(s State, counter uint64, recalled []Recall) ([]Entry, error) {
 		}
 		taken[r.Manifest] = true
 		e := entry(Recalled, r.Manifest)
-		e.Round, e.Questions, e.Message, e.Candidate, e.Set = r.Round, r.Questions, r.Message, r.Candidate, r.Set
+		e.Round, e.Questions, e.Message, e.Candidate, e.Set, e.Opens = r.Round, r.Questions, r.Message, r.Candidate, r.Set, r.Opens
 		entries = append(entries, e)
 	}
-	return entries, nil
+	slices.SortStableFunc(entries, func(a, b Entry) int { return cmp.Compare(a.Round, b.Round) }) // of sums the newest are remembered
+	return append([]Entry{e}, entries...), nil
 }
 
 func applyRecovery(s State, e Entry) (State, error) {
@@ -61,10 +64,7 @@ func applyRecovery(s State, e Entry) (State, error) {
 		return s, fmt.Errorf("%w: manifest %s was sent under or burned", ErrEntry, e.Digest.Short())
 	}
 	s = s.remember(Memory{Manifest: e.Digest, Round: e.Round, Questions: e.Questions})
-	if m, _ := s.Recall(e.Digest); len(m.Readies) > 0 { // the guard knows what the journal was ready for
-		ready, _ := m.Ready(e.Candidate)
-		s = s.noted(ready.Opens)
-	}
+	s = s.unopened(e.Digest).noted(e.Opens) // of what it was ready for it sent this
 	return s.change(e.Digest, func(m *Memory) { m.Sent, m.Candidate, m.Set, m.Silent = e.Message, e.Candidate, e.Set, false })
 }
 
@@ -76,6 +76,11 @@ func (s State) silenced() State {
 	for i := len(s.Memory) - 1; i >= 0; i-- {
 		m := &s.Memory[i]
 		open := !m.HasSent() && !m.Burned && !m.Past
+		if open && !m.Silent {
+			for _, r := range m.Readies {
+				s = s.noted(r.Opens)
+			}
+		}
 		m.Silent = m.Silent || open && (last || len(m.Readies) > 0)
 		last = last && m.Burned // an unknown manifest may have been burned after the last one was verified
 	}

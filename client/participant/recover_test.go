@@ -140,3 +140,47 @@ func TestNothingAfterRecovery(t *testing.T) {
 		t.Errorf("a new question after the recovery: %v", err)
 	}
 }
+
+// TestRecoveredRemembersTheLine: what a custodian sent after its backup, and what it was ready
+// for in it, binds it under the guard and along a line of evaluations as if nothing was lost.
+func TestRecoveredRemembersTheLine(t *testing.T) {
+	before := guardedState(t)
+	all := before.Charter.Groups[0]
+	recall := func(round uint64, kind federation.RoundKind, m federation.VerifiedManifest, c federation.Candidate) Recall {
+		return Recall{Manifest: m.Digest, Round: round, Questions: []string{"q"}, Message: federation.Sum([]byte("signed send")),
+			Candidate: c.Digest(), Set: federation.SetDigest(c.Set()),
+			Opens: Opens(before, federation.Opened{Manifest: m.Digest, Kind: kind, Plan: testPlan().Digest(), Set: c.Set(), Sketch: &federation.Sketch{1, float32(round - 1)}})}
+	}
+	forget := func(ready bool) (State, []Recall) {
+		s, sent := before, []Recall{}
+		for round, kind := range []federation.RoundKind{federation.Train, federation.Evaluate} {
+			next, m := s.under(t, uint64(round)+1, kind, float32(round), nil)
+			c := candidateOf(m.Digest, all...)
+			if s = readyFor(t, next, m, c, nil); !ready {
+				s = next
+			}
+			sent = append(sent, recall(uint64(round)+1, kind, m, c))
+		}
+		return s, sent
+	}
+	unaware, sent := forget(false)
+	aware, _ := forget(true)
+	for name, lost := range map[string]struct {
+		state State
+		told  []Recall
+	}{"told": {before, sent}, "told of what it had verified": {unaware, sent}, "ready and told": {aware, sent}, "ready and told nothing": {aware, nil}} {
+		entries, err := Recover(lost.state, 9, lost.told)
+		s := mustApply(t, lost.state, entries, err)
+		s = mustApply(t, s, Start(federation.Sum([]byte("run 2"))), nil)
+		for round, kind := range []federation.RoundKind{federation.Train, federation.Evaluate} {
+			s, m := s.under(t, uint64(round)+10, kind, float32(round)+.0005, nil)
+			want := []error{federation.ErrGuard, ErrLine}[round]
+			if _, err := send(s, m, candidateOf(m.Digest, all[1:]...)); !errors.Is(err, want) {
+				t.Errorf("%s: %s without one: %v", name, kind, err)
+			}
+			if _, err := send(s, m, candidateOf(m.Digest, all...)); err != nil {
+				t.Errorf("%s: %s of the same: %v", name, kind, err)
+			}
+		}
+	}
+}

@@ -1,0 +1,66 @@
+package client
+
+import (
+	"context"
+	"errors"
+
+	"atrium/coordinator/atriumpb"
+	"atrium/coordinator/federation"
+	"atrium/storage"
+)
+
+// learnOver erases what is kept for rounds of which a task shows that they are over: more than
+// f custodians signed what followed from the sum, so an honest one opened it, and the question is
+// answered.
+func (d *Daemon) learnOver(ctx context.Context, w *atriumpb.Work) error {
+	signers := map[federation.Derived]map[federation.HospitalID]bool{}
+	for _, m := range d.derivedWords(w) {
+		by := m.Custodian
+		if m.Custodian = ""; m.Result.IsZero() || m.Manifest == d.over {
+			continue // nothing came of it: the question may be asked again
+		}
+		if signers[m] == nil {
+			signers[m] = map[federation.HospitalID]bool{}
+		}
+		signers[m][by] = true
+		if len(signers[m]) == d.cfg.Charter.MaxHostile+1 {
+			if err := d.eraseRound(ctx, m.Manifest); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// eraseRound erases what this hospital kept of a manifest whose question is answered: the
+// integers of that question, in whatever form they were asked for, ciphertext and envelopes, and
+// as a custodian the one-round key. What it sent as a custodian stays (prune).
+func (d *Daemon) eraseRound(ctx context.Context, manifest federation.Digest) error {
+	m, ok := d.state.Recall(manifest)
+	if !ok || d.over == manifest {
+		return nil
+	}
+	question := questionFolder(m.Questions)
+	objects, err := d.store.List(ctx, question)
+	if err != nil {
+		return fatal{err}
+	}
+	if err := d.deleteFolder(ctx, objects, question); err != nil {
+		return err
+	}
+	names := map[string]bool{goneName(question): true}
+	if err := d.keepNames(ctx, m.Submission, federation.Digest{}, names); err != nil {
+		return err
+	}
+	delete(names, storage.Blob(m.Submission)) // it says what was sent
+	for name := range names {
+		if err := d.store.Delete(ctx, name); err != nil && !errors.Is(err, storage.ErrNotFound) {
+			return fatal{err}
+		}
+	}
+	if d.live.manifest.Digest == manifest {
+		d.eraseKey()
+	}
+	d.over = manifest
+	return nil
+}
