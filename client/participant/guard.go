@@ -13,11 +13,11 @@ type BaseSketch struct {
 	Sketch     federation.Sketch `json:"sketch"`
 }
 
-// Line is whom this custodian sent for first of the evaluations under a plan. Others are
-// refused: the difference of two of them is about whoever is missing, since the versions of
-// one plan lie near each other.
+// Line is whom this custodian sent for first of the evaluations of a part of the records, of
+// whatever version, under whatever plan. Others are refused: the difference of two of them is
+// about whoever is missing, since versions that follow one another lie near each other.
 type Line struct {
-	Plan     federation.Digest `json:"plan"`
+	Part     federation.Part   `json:"part,omitzero"`
 	Manifest federation.Digest `json:"manifest"`
 	Set      federation.Digest `json:"set"` // SetDigest
 }
@@ -57,7 +57,7 @@ func (s State) opens(manifest federation.Digest, c federation.Candidate) *federa
 	if !s.Charter.Guards(s.Live.Kind) && s.Live.Kind != federation.Evaluate {
 		return nil
 	}
-	o := federation.Opened{Manifest: manifest, Kind: s.Live.Kind, Plan: s.Live.Plan, Set: c.Set()}
+	o := federation.Opened{Manifest: manifest, Kind: s.Live.Kind, Part: s.Live.Part, Set: c.Set()}
 	if s.Charter.Guards(s.Live.Kind) {
 		o.Sketch = s.SketchOf(s.Live.Base.Parameters)
 	}
@@ -70,19 +70,34 @@ func (s State) guarded(o *federation.Opened) error {
 	if o == nil {
 		return nil
 	}
-	if i := s.line(o.Plan); i >= 0 && o.Kind == federation.Evaluate {
-		if l := s.Lines[i]; l.Manifest != o.Manifest && l.Set != federation.SetDigest(o.Set) {
-			return fmt.Errorf("manifest %s: %w, under manifest %s", o.Manifest.Short(), ErrLine, l.Manifest.Short())
-		}
+	if err := s.inLine(*o); o.Kind == federation.Evaluate && err != nil {
+		return err
 	}
 	return s.Charter.CheckGuard(s.Opened, *o)
 }
 
-func (s State) line(plan federation.Digest) int {
-	return slices.IndexFunc(s.Lines, func(l Line) bool { return l.Plan == plan })
+// inLine reports whether an evaluation is of the hospitals of every line that it belongs to. A
+// line is never forgotten while its epoch lasts: where there is no room for another, nothing
+// more begins one.
+func (s State) inLine(o federation.Opened) error {
+	begun := false
+	for _, l := range s.Lines {
+		if l.Part.SameLine(o.Part) && l.Manifest != o.Manifest && l.Set != federation.SetDigest(o.Set) {
+			return fmt.Errorf("manifest %s: %w, under manifest %s", o.Manifest.Short(), ErrLine, l.Manifest.Short())
+		}
+		begun = begun || l.Part == o.Part
+	}
+	if !begun && len(s.Lines) >= federation.MaxLines {
+		return fmt.Errorf("manifest %s: %d parts of the records were evaluated: %w", o.Manifest.Short(), len(s.Lines), ErrTooMany)
+	}
+	return nil
 }
 
-// noted remembers what this custodian sends for: of the newest sums and plans.
+func (s State) line(part federation.Part) int {
+	return slices.IndexFunc(s.Lines, func(l Line) bool { return l.Part == part })
+}
+
+// noted remembers what this custodian sends for: the newest sums, and every line.
 func (s State) noted(o *federation.Opened) State {
 	if o == nil {
 		return s
@@ -90,9 +105,8 @@ func (s State) noted(o *federation.Opened) State {
 	if o.Sketch != nil {
 		s.Opened = federation.Remember(s.Opened, *o)
 	}
-	if o.Kind == federation.Evaluate && s.line(o.Plan) < 0 {
-		s.Lines = append(slices.Clip(s.Lines), Line{o.Plan, o.Manifest, federation.SetDigest(o.Set)})
-		s.Lines = slices.Clip(s.Lines[max(0, len(s.Lines)-federation.MaxOpened):])
+	if o.Kind == federation.Evaluate && s.line(o.Part) < 0 {
+		s.Lines = append(slices.Clip(s.Lines), Line{o.Part, o.Manifest, federation.SetDigest(o.Set)})
 	}
 	return s
 }
