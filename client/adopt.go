@@ -28,7 +28,7 @@ func (d *Daemon) adopt(ctx context.Context, w *atriumpb.Work) error {
 	if err := d.checkAdopted(w, snapshot); err != nil {
 		return err
 	}
-	federated, err := d.score(ctx, snapshot, federation.Digest{}, "")
+	federated, err := d.score(ctx, d.test, snapshot, federation.Digest{}, "")
 	if err != nil {
 		return err
 	}

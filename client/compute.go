@@ -323,14 +323,15 @@ func (c contribution) nextControl(p federation.Plan, own []float32) []float32 {
 	return next
 }
 
-// computeScores scores the test records with the base and returns confusion counts and
-// score histograms.
+// computeScores scores the test records that the round is about with the base and returns
+// confusion counts and score histograms.
 func (d *Daemon) computeScores(ctx context.Context, h federation.Header) ([]float64, error) {
-	scores, err := d.score(ctx, h.Base, h.Parameters, d.masked())
+	records := d.test.InMonth(h.Part)
+	scores, err := d.score(ctx, records, h.Base, h.Parameters, d.masked())
 	if err != nil {
 		return nil, err
 	}
-	return tally(d.test.Y, scores, d.test.Labels)
+	return tally(records.Y, scores, records.Labels)
 }
 
 // tally is what an evaluate round sums of labels and scores, width of each a record:
@@ -353,9 +354,9 @@ func tally(labels, scores []float64, width int) ([]float64, error) {
 	return slices.Concat(counts, positive, negative), nil
 }
 
-// score returns the probability of each label of each test record under a snapshot, as if
-// the masked columns were not measured.
-func (d *Daemon) score(ctx context.Context, snapshot, parameters federation.Digest, masked federation.Columns) ([]float64, error) {
+// score returns the probability of each label of each record under a snapshot, as if the masked
+// columns were not measured.
+func (d *Daemon) score(ctx context.Context, records *dataset.Table, snapshot, parameters federation.Digest, masked federation.Columns) ([]float64, error) {
 	params, norm, err := d.base(ctx, snapshot, parameters)
 	if err != nil {
 		return nil, err
@@ -364,9 +365,9 @@ func (d *Daemon) score(ctx context.Context, snapshot, parameters federation.Dige
 	if err != nil {
 		return nil, err
 	}
-	x, _, err := dataset.View(d.test, d.cfg.Plan, norm, masked).Inputs(norm)
+	x, _, err := dataset.View(records, d.cfg.Plan, norm, masked).Inputs(norm)
 	if err != nil {
 		return nil, err
 	}
-	return d.trainer.Score(own.merge(d.cfg.Plan, params), x, d.test.Rows)
+	return d.trainer.Score(own.merge(d.cfg.Plan, params), x, records.Rows)
 }

@@ -89,7 +89,7 @@ func Open(cfg Config) (*Daemon, error) {
 		return nil, err
 	}
 	d.lacks = dataset.Lacks(d.train, cfg.Plan)
-	if d.test, err = dataset.Read(cfg.Test, cfg.Plan, dataset.Options{Columns: cfg.Columns}); err != nil {
+	if d.test, err = dataset.Read(cfg.Test, cfg.Plan, dataset.Options{Columns: cfg.Columns, Dates: true}); err != nil {
 		return nil, err
 	}
 	if err := local.MakeFolders(cfg.State); err != nil {
@@ -242,6 +242,10 @@ func (f fatal) Unwrap() error { return f.error }
 func (d *Daemon) Run(ctx context.Context) error {
 	d.cfg.Logger.Info("hospital daemon", "hospital", d.cfg.Name, "federation", d.cfg.Charter.Federation,
 		"rows", d.train.Rows, "test_rows", d.test.Rows)
+	if n := d.test.Quality.Undated; n > 0 {
+		d.cfg.Logger.Warn("test records without a readable date are in no month", "records", n, "of", d.test.Rows,
+			"column", dataset.LocalName(d.cfg.Columns, d.cfg.Plan.Schedule.Months.Date))
+	}
 	if d.cfg.RoundingSeed != nil {
 		d.cfg.Logger.Warn("rounding follows from a seed: this is for demonstrations")
 	}

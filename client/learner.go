@@ -76,7 +76,7 @@ func (l *Learner) Contribute(ctx context.Context, trainer train.Trainer, h feder
 	case federation.Statistics:
 		return dataset.Sums(l.train.Mask(l.masked), l.plan, l.plan.Privacy.WeightCap), nil
 	case federation.Evaluate:
-		labels, scores, err := l.scoreMasked(trainer, base, l.masked)
+		labels, scores, err := l.score(trainer, base, l.test.InMonth(h.Part), l.masked)
 		if err != nil {
 			return nil, err
 		}
@@ -138,17 +138,17 @@ func (l *Learner) Restore(round uint64, b []byte) error {
 // Score returns label and score of each test record under a version, with the tensors
 // that are the hospital's own.
 func (l *Learner) Score(trainer train.Trainer, base *Base) (labels, scores []float64, err error) {
-	return l.scoreMasked(trainer, base, "")
+	return l.score(trainer, base, l.test, "")
 }
 
-func (l *Learner) scoreMasked(trainer train.Trainer, base *Base, masked federation.Columns) (labels, scores []float64, err error) {
-	x, _, err := dataset.View(l.test, l.plan, base.norm, masked).Inputs(base.norm)
+func (l *Learner) score(trainer train.Trainer, base *Base, records *dataset.Table, masked federation.Columns) (labels, scores []float64, err error) {
+	x, _, err := dataset.View(records, l.plan, base.norm, masked).Inputs(base.norm)
 	if err != nil {
 		return nil, nil, err
 	}
 	own := l.kept[base.counted[l.self]]
-	scores, err = trainer.Score(own.merge(l.plan, base.params), x, l.test.Rows)
-	return l.test.Y, scores, err
+	scores, err = trainer.Score(own.merge(l.plan, base.params), x, records.Rows)
+	return records.Y, scores, err
 }
 
 // Rows are the records that a round of a kind uses.

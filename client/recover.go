@@ -193,7 +193,7 @@ func (d *Daemon) recallSend(ctx context.Context, s federation.Send, message fede
 	}
 	return lostSend{participant.Recall{Manifest: s.Manifest, Round: h.Round, Questions: h.Questions, Message: message,
 		Candidate: s.Candidate, Set: federation.SetDigest(c.Set()),
-		Opens: participant.Opens(d.state, federation.Opened{Manifest: s.Manifest, Kind: h.Kind, Plan: h.Plan, Set: c.Set()})}, h}, nil
+		Opens: participant.Opens(d.state, federation.Opened{Manifest: s.Manifest, Kind: h.Kind, Part: h.About(), Set: c.Set()})}, h}, nil
 }
 
 // sketchOf makes the sketch of the base of a round again, where the guard needs it: the header

@@ -163,6 +163,8 @@ func (d *Daemon) reason(err error) (reason string, decline bool) {
 		return errTooSlow.Error(), true
 	case errors.Is(err, errNotComputed):
 		return errNotComputed.Error(), true
+	case errors.Is(err, errMonth):
+		return errMonth.Error(), true
 	}
 	for _, rule := range []error{participant.ErrNotJoined, participant.ErrNotOurs, participant.ErrAnswered,
 		participant.ErrNotWithin, participant.ErrRecovered, participant.ErrClosed, opening.ErrSum, errForms, errLetGo, errFull} {
@@ -172,6 +174,9 @@ func (d *Daemon) reason(err error) (reason string, decline bool) {
 	}
 	return "", false
 }
+
+// errMonth: an evaluation is about a month that is not over.
+var errMonth = errors.New("that month is not over by this hospital's clock")
 
 func (d *Daemon) decline(ctx context.Context, header federation.Digest, role, reason string) error {
 	signed := envelope.SignMessage(d.cfg.Identity, d.cfg.Charter.Federation,
@@ -246,11 +251,15 @@ func (d *Daemon) join(ctx context.Context, w *atriumpb.Work) error {
 	return nil
 }
 
-// judge asks the hospital's policy, on the records that the round would use.
+// judge asks the hospital's policy, on the records that the round would use. A month that is
+// not over by this hospital's clock is not evaluated, since each is evaluated once.
 func (d *Daemon) judge(h federation.Header) error {
+	if h.Part.Valid() && time.Now().Before(h.Part.End()) {
+		return errMonth
+	}
 	records := d.train.Rows
 	if h.Kind == federation.Evaluate {
-		records = d.test.Rows
+		records = d.test.InMonth(h.Part).Rows
 	}
 	return d.cfg.Policy.Judge(d.cfg.Plan, h, records)
 }

@@ -284,8 +284,10 @@ func (c *Coordinator) next(ctx context.Context) time.Duration {
 	if at := round.Wake(c.current.State); at.After(w.Clock) { // one that is past was dealt with above
 		wake = earlier(wake, now.Add(at.Sub(w.Clock)))
 	}
-	if at := round.ExpiryWake(c.current.State); at.After(w.Now) {
-		wake = earlier(wake, now.Add(at.Sub(w.Now)))
+	for _, at := range []time.Time{round.ExpiryWake(c.current.State), round.MonthWake(c.current.State)} {
+		if at.After(w.Now) {
+			wake = earlier(wake, now.Add(at.Sub(w.Now)))
+		}
 	}
 	if wake.IsZero() {
 		return time.Hour

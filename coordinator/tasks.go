@@ -55,7 +55,7 @@ func (c *Coordinator) open(ctx context.Context, t round.Task, v View) error {
 		Plan: s.Plan, Version: s.Model.Number, Base: s.Model.Snapshot, Parameters: s.Model.Parameters,
 		CharterEpoch: charter.Epoch, Charter: charter.Digest(),
 		Threshold: charter.Threshold, MaxHostile: charter.MaxHostile, MaxHostileMembers: charter.MaxHostileMembers, MinCohort: charter.MinCohort,
-		Questions: v.Plan.Questions(t.RoundKind, s.Model.Parameters), Format: format, Ring: ring,
+		Part: t.Month, Questions: v.Plan.QuestionsOf(t.RoundKind, s.Model.Parameters, t.Month), Format: format, Ring: ring,
 		Checkpoint: v.Head,
 		GatherBy:   federation.FormatTime(c.moment(s).Clock.Add(time.Duration(s.Schedule.GatherSeconds) * time.Second)),
 

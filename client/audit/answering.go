@@ -22,7 +22,7 @@ func (c *checker) checkCandidate(ctx context.Context, s step) error {
 	}
 	list, err := federation.DecodeCandidate(raw)
 	if err == nil {
-		err = federation.CheckCandidate(c.charter, c.now.manifest, list)
+		err = federation.CheckCandidate(s.before.Round.Part.Rules(c.charter), c.now.manifest, list)
 	}
 	if err != nil {
 		return s.wrong(err)

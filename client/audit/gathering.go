@@ -52,8 +52,8 @@ func (c *checker) checkOpen(ctx context.Context, s step) error {
 	}
 	model := s.before.Model
 	switch {
-	case h.Round != s.entry.Round || h.Kind != s.entry.RoundKind:
-		return s.contrary("it opens round %d, %s", h.Round, h.Kind)
+	case h.Round != s.entry.Round || h.Kind != s.entry.RoundKind || h.Part != s.entry.Part:
+		return s.contrary("it opens round %d, %s %s", h.Round, h.Kind, h.Part)
 	case federation.Sum(federation.Encode(h.Questions)) != s.entry.Questions:
 		return s.contrary("the entry has other questions")
 	case h.Version != model.Number || h.Base != model.Snapshot || h.Parameters != model.Parameters:
@@ -149,7 +149,7 @@ func (c *checker) checkCollect(ctx context.Context, s step) error {
 	if err != nil {
 		return s.wrong(err)
 	}
-	if err := federation.CheckManifest(c.charter, c.now.digest, m); err != nil {
+	if err := federation.CheckManifest(s.before.Round.Part.Rules(c.charter), c.now.digest, m); err != nil {
 		return s.wrong(err)
 	}
 	if len(m.Joins) != len(s.before.Round.Joined) {
@@ -194,7 +194,7 @@ func (c *checker) checkExplanation(s step, m federation.VerifiedManifest) error 
 // checkCertificates: one for each earlier manifest of the question that is burnt, made
 // of burns that the log has. That they suffice was checked with the manifest.
 func (c *checker) checkCertificates(s step, m federation.VerifiedManifest) error {
-	burnt := burntAttempts(s)
+	burnt := round.Explain(s.before).Burnt
 	if len(burnt) != len(m.Certificates) {
 		return s.contrary("it has %d burn certificates, the log has %d", len(m.Certificates), len(burnt))
 	}
@@ -209,18 +209,4 @@ func (c *checker) checkCertificates(s step, m federation.VerifiedManifest) error
 		}
 	}
 	return nil
-}
-
-// burntAttempts lists the earlier manifests of the round's question that fewer than t
-// custodians can ever answer. Any two statistics rounds ask the same question.
-func burntAttempts(s step) []round.Attempt {
-	var burnt []round.Attempt
-	r := s.before.Round
-	for _, a := range s.before.Attempts {
-		same := a.Kind == r.Kind && (a.Kind == federation.Statistics || a.Questions == r.Questions)
-		if same && !a.Past && len(a.Burns) >= s.before.Charter.BurnQuorum() {
-			burnt = append(burnt, a)
-		}
-	}
-	return burnt
 }

@@ -46,8 +46,8 @@ func (c *checker) checkResult(s step, r opening.Result) error {
 	e, state := s.entry, s.before.Round
 	_, both := overlap(e.Hospitals, e.Custodians)
 	switch {
-	case r.V != 1 || r.Round != e.Round || r.Kind != state.Kind || r.Manifest != state.Manifest:
-		return s.contrary("it is of round %d, %s, manifest %s", r.Round, r.Kind, r.Manifest.Short())
+	case r.V != 1 || r.Round != e.Round || r.Kind != state.Kind || r.Part != state.Part.Month || r.Manifest != state.Manifest:
+		return s.contrary("it is of round %d, %s %s, manifest %s", r.Round, r.Kind, r.Part, r.Manifest.Short())
 	case len(r.Groups) != len(c.charter.Groups):
 		return s.contrary("%d groups: the charter has %d", len(r.Groups), len(c.charter.Groups))
 	case (e.Version == 0) != (r.Kind == federation.Evaluate) || (e.Version == 0) != e.Snapshot.IsZero():
@@ -180,8 +180,7 @@ func (c *checker) checkFinish(_ context.Context, s step) error {
 // answeredBefore is why a plan ends though its schedule goes on: what the next round would ask
 // was answered.
 func (c *checker) answeredBefore(s step, kind federation.RoundKind) string {
-	questions := federation.Sum(federation.Encode(c.plan.Questions(kind, s.before.Model.Parameters)))
-	return s.before.AnsweredBefore(kind, questions)
+	return s.before.AnsweredBefore(kind, c.plan.Questions(kind, s.before.Model.Parameters))
 }
 
 func (c *checker) checkAbandon(_ context.Context, _ step) error {

@@ -142,7 +142,7 @@ func (r *replayer) compare(ctx context.Context, s step, v Version, sum opening.S
 	}
 	v.Cohort = outcome.Result.Submitters
 	if outcome.Snapshot == nil {
-		r.out.evaluated(v, outcome.Result.Evaluation)
+		r.out.evaluated(v, outcome.Result.Part, outcome.Result.Evaluation)
 		return nil
 	}
 	derived := models.Encode(*outcome.Snapshot)
@@ -182,7 +182,7 @@ func sameSketch(a, b *federation.Sketch) bool {
 func (r *replayer) missing(ctx context.Context, s step, v Version) error {
 	v.Status = Missing
 	if v.Number == 0 {
-		r.out.evaluated(v, nil)
+		r.out.evaluated(v, r.now.header.Part, nil)
 		return nil
 	}
 	r.base = nil

@@ -46,10 +46,12 @@ type Evaluation struct {
 	Cohort   int      `json:"cohort"`   // 0 when missing
 	Accuracy float64  `json:"accuracy"` // 0 when missing
 	AUC      *float64 `json:"auc"`      // nil with a single class, or when missing
+
+	Month federation.Month `json:"month,omitempty"` // that it is of; "": all records
 }
 
-func (r *ReplayReport) evaluated(v Version, e *opening.Evaluation) {
-	out := Evaluation{Entry: v.Entry, Version: v.Base, Round: v.Round, Status: v.Status, Cohort: v.Cohort}
+func (r *ReplayReport) evaluated(v Version, month federation.Month, e *opening.Evaluation) {
+	out := Evaluation{Entry: v.Entry, Version: v.Base, Round: v.Round, Month: month, Status: v.Status, Cohort: v.Cohort}
 	if e != nil {
 		out.Accuracy, out.AUC = e.Accuracy, e.AUC
 	}
@@ -66,7 +68,7 @@ func (r *ReplayReport) judge(expired uint64) {
 	}
 	for i, e := range r.Evaluations {
 		if e.Status == SumAttested && e.Round > expired {
-			r.Evaluations[i] = Evaluation{Entry: e.Entry, Version: e.Version, Round: e.Round, Status: Missing}
+			r.Evaluations[i] = Evaluation{Entry: e.Entry, Version: e.Version, Round: e.Round, Month: e.Month, Status: Missing}
 		}
 	}
 }
@@ -106,7 +108,11 @@ func (r ReplayReport) Text() []string {
 		lines = append(lines, line)
 	}
 	for _, e := range r.Evaluations {
-		line := fmt.Sprintf("score of version %d  round %d  %s", e.Version, e.Round, e.Status.words(e.Entry))
+		line := fmt.Sprintf("score of version %d", e.Version)
+		if e.Month != "" {
+			line += fmt.Sprintf(" by month %s", e.Month)
+		}
+		line += fmt.Sprintf("  round %d  %s", e.Round, e.Status.words(e.Entry))
 		if e.Status != Missing {
 			line += fmt.Sprintf("  %d hospitals  accuracy %.4f  AUC %s", e.Cohort, e.Accuracy, score(e.AUC))
 		}

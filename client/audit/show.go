@@ -99,7 +99,7 @@ func (t *teller) open(ctx context.Context, s step) error {
 	if err != nil {
 		return unread(storage.Blob(s.entry.Blob), s.name(), err)
 	}
-	story := &Story{Number: s.entry.Round, Kind: s.entry.RoundKind, Base: header.Version, Opened: moment(s.entry), Phase: round.Gathering,
+	story := &Story{Number: s.entry.Round, Kind: s.entry.RoundKind, Month: header.Part, Base: header.Version, Opened: moment(s.entry), Phase: round.Gathering,
 		Updates:  time.Duration(header.UpdateSeconds) * time.Second,
 		Question: t.question(header), custodians: len(t.charter.Custodians)}
 	if story.Clips, err = header.Clips(t.plan); err != nil {
@@ -121,7 +121,11 @@ func (t *teller) question(h federation.Header) string {
 	case federation.Train:
 		return fmt.Sprintf("what is the weighted sum of the hospitals' changes to version %d?", h.Version)
 	}
-	return fmt.Sprintf("over all records, how well does version %d predict %q?", h.Version, t.plan.Label.Name)
+	of := "all records"
+	if h.Part != "" {
+		of = fmt.Sprintf("the records whose %s lies in %s", t.plan.Schedule.Months.Date, h.Part)
+	}
+	return fmt.Sprintf("over %s, how well does version %d predict %q?", of, h.Version, t.plan.Label.Name)
 }
 
 // hospital notes what a hospital did, or the coordinator about hospitals.
@@ -142,7 +146,7 @@ func (t *teller) hospital(s step) {
 	case round.Join:
 		add(&story.Joined)
 	case round.Collect:
-		story.Pinned, story.Burnt = e.Pinned, len(burntAttempts(s))
+		story.Pinned, story.Burnt = e.Pinned, len(round.Explain(s.before).Burnt)
 		story.Masked = t.plan.MaskWords(s.after.Round.Masked)
 		asked := slices.Concat(s.after.Round.Cohort...)
 		story.Cohort = len(asked)

@@ -29,6 +29,7 @@ type Event struct {
 type Story struct {
 	Number   uint64               `json:"number"`
 	Kind     federation.RoundKind `json:"kind"`
+	Month    federation.Month     `json:"month,omitempty"` // that an evaluation is of; "": all records
 	Question string               `json:"question"`
 	Base     uint64               `json:"base"`            // version that it is about
 	Clips    []float64            `json:"clips,omitempty"` // of each tensor, where the clip follows the aggregate

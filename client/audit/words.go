@@ -29,6 +29,9 @@ func (h History) Text() []string {
 // Line is the round in one line.
 func (s Story) Line() string {
 	line := fmt.Sprintf("round %d, %s", s.Number, s.Kind)
+	if s.Month != "" {
+		line += fmt.Sprintf(" by month %s", s.Month)
+	}
 	if s.Base > 0 {
 		line += fmt.Sprintf(" on version %d", s.Base)
 	}
@@ -77,7 +80,7 @@ func (s Story) Text(threshold int) []string {
 	}
 	say("joined", "%s", list(s.Joined))
 	if s.Pinned {
-		say("cohort", "fixed by an earlier round: the first evaluation of the plan, a sum of which no group held, or a release")
+		say("cohort", "fixed by an earlier round: the first evaluation of these records in the epoch, a sum of which no group held, or a release")
 	}
 	if s.Burnt > 0 {
 		say("burnt", "certificates that fewer than %d custodians can ever send under %d earlier manifests of this question", threshold, s.Burnt)

@@ -35,8 +35,16 @@ func readArrays(path string, plan federation.Plan, options Options) (*Table, err
 	return parseArrays(path, f, labels, plan, options)
 }
 
+// arrayLabels are the labels of arrays, one record after another, with their months where the
+// records have dates.
+type arrayLabels struct {
+	values  []float64
+	months  []federation.Month
+	undated int
+}
+
 // readLabels reads the one file of labels that there is.
-func readLabels(path, stem string, plan federation.Plan, options Options) ([]float64, error) {
+func readLabels(path, stem string, plan federation.Plan, options Options) (arrayLabels, error) {
 	npy, errNPY := os.Open(stem + ".labels.npy")
 	if errNPY == nil {
 		defer npy.Close()
@@ -47,25 +55,29 @@ func readLabels(path, stem string, plan federation.Plan, options Options) ([]flo
 	}
 	switch {
 	case errNPY == nil && errCSV == nil:
-		return nil, &Error{File: path, Reason: fmt.Sprintf("labels are in %s and in %s: want one of them", npy.Name(), csv.Name())}
+		return arrayLabels{}, &Error{File: path, Reason: fmt.Sprintf("labels are in %s and in %s: want one of them", npy.Name(), csv.Name())}
+	case errNPY == nil && options.Dates && plan.Schedule.Months.On():
+		return arrayLabels{}, &Error{File: npy.Name(), Reason: fmt.Sprintf("plan %s evaluates by month: want %s.labels.csv with a column %s of dates",
+			plan.Name, stem, LocalName(options.Columns, plan.Schedule.Months.Date))}
 	case errNPY == nil:
-		return parseNPYLabels(npy.Name(), npy, plan, options)
+		values, err := parseNPYLabels(npy.Name(), npy, plan, options)
+		return arrayLabels{values: values}, err
 	case errCSV == nil:
 		return parseCSVLabels(csv.Name(), csv, plan, options)
 	case errors.Is(errNPY, fs.ErrNotExist) && errors.Is(errCSV, fs.ErrNotExist):
-		return nil, &Error{File: path, Reason: fmt.Sprintf("no labels: want %s.labels.npy or %s.labels.csv beside it", stem, stem)}
+		return arrayLabels{}, &Error{File: path, Reason: fmt.Sprintf("no labels: want %s.labels.npy or %s.labels.csv beside it", stem, stem)}
 	}
-	return nil, fmt.Errorf("read labels: %w", errors.Join(errNPY, errCSV))
+	return arrayLabels{}, fmt.Errorf("read labels: %w", errors.Join(errNPY, errCSV))
 }
 
-// parseCSVLabels reads the label column of a CSV file.
-func parseCSVLabels(name string, r io.Reader, plan federation.Plan, options Options) ([]float64, error) {
+// parseCSVLabels reads the columns of labels and dates of a CSV file.
+func parseCSVLabels(name string, r io.Reader, plan federation.Plan, options Options) (arrayLabels, error) {
 	plan.Features, plan.Model.Input = nil, federation.Input{}
 	t, err := Parse(name, r, plan, options)
 	if err != nil {
-		return nil, err
+		return arrayLabels{}, err
 	}
-	return t.labels(), nil
+	return arrayLabels{t.labels(), t.Months, t.Quality.Undated}, nil
 }
 
 // openNPY reads a header within the bounds.
@@ -120,7 +132,7 @@ func parseNPYLabels(name string, r io.Reader, plan federation.Plan, options Opti
 }
 
 // parseArrays reads the records themselves.
-func parseArrays(name string, r io.Reader, labels []float64, plan federation.Plan, options Options) (*Table, error) {
+func parseArrays(name string, r io.Reader, labels arrayLabels, plan federation.Plan, options Options) (*Table, error) {
 	h, values, wrap := openNPY(name, r, options)
 	if values == nil {
 		return nil, wrap(nil)
@@ -129,8 +141,10 @@ func parseArrays(name string, r io.Reader, labels []float64, plan federation.Pla
 	switch {
 	case !slices.Equal(h.shape[1:], plan.Model.Input.Shape):
 		return nil, wrap(fmt.Errorf("records of shape %v, plan %s wants %v", h.shape[1:], plan.Name, plan.Model.Input.Shape))
-	case rows != len(labels)/k:
-		return nil, wrap(fmt.Errorf("%d records and %d labels", rows, len(labels)/k))
+	case rows != len(labels.values)/k:
+		return nil, wrap(fmt.Errorf("%d records and %d labels", rows, len(labels.values)/k))
+	case labels.months != nil && rows != len(labels.months):
+		return nil, wrap(fmt.Errorf("%d records and %d dates", rows, len(labels.months)))
 	case rows == 0:
 		return nil, wrap(errors.New("no records"))
 	case rows > options.bounds().MaxRows || rows > MaxValues/plan.Inputs():
@@ -154,7 +168,7 @@ func parseArrays(name string, r io.Reader, labels []float64, plan federation.Pla
 			quality.see(v, quantity, i == 0 && j == 0)
 		}
 		t.X = append(t.X, record...)
-		t.addLabels(labels[i*k:(i+1)*k], plan)
+		t.addLabels(labels.values[i*k:(i+1)*k], plan)
 		t.Rows++
 		t.Quality.Rows++
 	}
@@ -162,6 +176,7 @@ func parseArrays(name string, r io.Reader, labels []float64, plan federation.Pla
 		return nil, wrap(err)
 	}
 	t.Quality.Features = []FeatureQuality{quality}
+	t.Months, t.Quality.Undated = labels.months, labels.undated
 	return t, nil
 }
 

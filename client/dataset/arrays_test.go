@@ -269,7 +269,7 @@ func FuzzArrays(f *testing.F) {
 	f.Add("\x93NUMPY\x02\x00\x46\x00\x00\x00{'descr': '<f4', 'fortran_order': True, 'shape': (1, 2, 3), }         \n")
 	f.Fuzz(func(t *testing.T, text string) {
 		labels := []float64{0, 1}
-		table, err := parseArrays("f", strings.NewReader(text), labels, waves(), Options{})
+		table, err := parseArrays("f", strings.NewReader(text), arrayLabels{values: labels}, waves(), Options{})
 		if err != nil {
 			if e := (*Error)(nil); !errors.As(err, &e) {
 				t.Errorf("error %v is not typed", err)
@@ -281,7 +281,7 @@ func FuzzArrays(f *testing.F) {
 				t.Errorf("value %v", v)
 			}
 		}
-		again, err := parseArrays("f", strings.NewReader(npy(t, "<f8", []int{2, 2, 3}, table.X)), labels, waves(), Options{})
+		again, err := parseArrays("f", strings.NewReader(npy(t, "<f8", []int{2, 2, 3}, table.X)), arrayLabels{values: labels}, waves(), Options{})
 		if diff := cmp.Diff(table, again); err != nil || diff != "" {
 			t.Errorf("%v: %s", err, diff)
 		}

@@ -49,6 +49,10 @@ func ParseColumns(file string, b []byte, plan federation.Plan) ([]Column, error)
 // check returns the key that is wrong and why, or nothing.
 func (c Column) check(plan federation.Plan, before []Column) (key, reason string) {
 	names := append(featureNames(plan), plan.Label.Names()...)
+	date := plan.Schedule.Months.Date
+	if date != "" {
+		names = append(names, date)
+	}
 	known, twice := false, false
 	for _, n := range names {
 		known = known || n == c.Name
@@ -63,6 +67,8 @@ func (c Column) check(plan federation.Plan, before []Column) (key, reason string
 		return "name", fmt.Sprintf("%s is no column of plan %s: it has %s", quote(c.Name), plan.Name, strings.Join(names, ", "))
 	case twice:
 		return "name", fmt.Sprintf("%s appears twice", quote(c.Name))
+	case c.Name == date && (c.Scale != 0 || c.Offset != 0 || len(c.Codes) > 0):
+		return "name", fmt.Sprintf("%s is a date: it has no scale, offset or codes", quote(c.Name))
 	case math.IsNaN(c.Scale) || math.IsInf(c.Scale, 0) || math.IsNaN(c.Offset) || math.IsInf(c.Offset, 0):
 		return "scale", "scale and offset must be finite"
 	case len(c.Codes) > MaxCodes:

@@ -19,6 +19,7 @@ type Options struct {
 	MaxBytes int64
 	MaxRows  int
 	Columns  []Column // how the file has the plan's columns; those not listed as in the plan
+	Dates    bool     // whether records have dates, where the plan evaluates by month
 }
 
 func (o Options) bounds() Options {
@@ -61,9 +62,9 @@ func Parse(name string, r io.Reader, plan federation.Plan, options Options) (*Ta
 	if mark, err := buffered.Peek(3); err == nil && string(mark) == "\xef\xbb\xbf" {
 		buffered.Discard(3)
 	}
-	p := &parser{file: name, plan: plan, csv: csv.NewReader(buffered), maxRows: options.MaxRows, own: options.Columns}
+	p := &parser{file: name, plan: plan, csv: csv.NewReader(buffered), maxRows: options.MaxRows, own: options.Columns, date: -1}
 	p.csv.ReuseRecord = true
-	if err := p.header(); err != nil {
+	if err := p.header(options.Dates && plan.Schedule.Months.On()); err != nil {
 		return nil, p.tooLarge(err, options)
 	}
 	t := &Table{Cols: len(plan.Features), Labels: plan.Model.Width()}
@@ -88,6 +89,7 @@ type parser struct {
 	as      []Column // the same
 	labels  []int    // columns
 	labelAs []Column // the same
+	date    int      // column of dates; -1: none
 }
 
 func (p *parser) fail(line int, column, format string, args ...any) error {
@@ -117,8 +119,8 @@ func (p *parser) read() ([]string, error) {
 	return nil, fmt.Errorf("read records of %s: %w", p.file, err)
 }
 
-// header finds the columns of the plan.
-func (p *parser) header() error {
+// header finds the columns of the plan, and of dates where they are wanted.
+func (p *parser) header(dates bool) error {
 	cells, err := p.read()
 	if err == io.EOF {
 		return p.fail(1, "", "the file is empty")
@@ -162,7 +164,10 @@ func (p *parser) header() error {
 		}
 		p.labels, p.labelAs = append(p.labels, i), append(p.labelAs, as)
 	}
-	return nil
+	if dates {
+		p.date, err = find(LocalName(p.own, p.plan.Schedule.Months.Date))
+	}
+	return err
 }
 
 // records reads all lines behind the header into t.
@@ -190,6 +195,9 @@ func (p *parser) records(t *Table) error {
 		}
 		t.X = append(t.X, row...)
 		t.addLabels(labels, p.plan)
+		if p.date >= 0 {
+			t.addMonth(cells[p.date])
+		}
 		t.Rows++
 	}
 	if t.Quality.Rows == 0 {

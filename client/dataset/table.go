@@ -9,10 +9,11 @@ import (
 
 // Table is the eligible records of one file, in file order.
 type Table struct {
-	Features []string  // in plan order
-	X        []float64 // Rows × Cols, row-major; NaN where a value is missing; never infinite
-	Y        []float64 // Rows × Labels of 0 or 1: the label, each of several, or whether it is the plan's positive class
-	Class    []float64 // the label, of a plan with several classes; else nil
+	Features []string           // in plan order
+	X        []float64          // Rows × Cols, row-major; NaN where a value is missing; never infinite
+	Y        []float64          // Rows × Labels of 0 or 1: the label, each of several, or whether it is the plan's positive class
+	Class    []float64          // the label, of a plan with several classes; else nil
+	Months   []federation.Month // of each record's date, "" where it has none; nil unless Options.Dates
 	Rows     int
 	Cols     int // len(Features), or the values of an array
 	Labels   int // of a record; 1 unless the plan has several
@@ -25,10 +26,11 @@ type Table struct {
 
 // Quality is what a data team wants to know about a file before it takes part.
 type Quality struct {
-	Rows      int              `json:"rows"`      // records read
-	Eligible  int              `json:"eligible"`  // records that the missing policies keep
-	Positives int              `json:"positives"` // eligible records with label 1, or one of several
-	Features  []FeatureQuality `json:"features"`  // in plan order, over all records read
+	Rows      int              `json:"rows"`              // records read
+	Eligible  int              `json:"eligible"`          // records that the missing policies keep
+	Positives int              `json:"positives"`         // eligible records with label 1, or one of several
+	Undated   int              `json:"undated,omitempty"` // eligible records without a readable date: in no month
+	Features  []FeatureQuality `json:"features"`          // in plan order, over all records read
 }
 
 // FeatureQuality counts one column over all records read, eligible or not.
@@ -64,7 +66,7 @@ func (t *Table) columns() int {
 // Append adds the records of another table of the same plan; Quality is not looked at.
 func (t *Table) Append(o *Table) {
 	t.Features, t.Cols, t.Labels, t.ByRecord = o.Features, o.Cols, o.Labels, o.ByRecord
-	t.X, t.Y, t.Class = append(t.X, o.X...), append(t.Y, o.Y...), append(t.Class, o.Class...)
+	t.X, t.Y, t.Class, t.Months = append(t.X, o.X...), append(t.Y, o.Y...), append(t.Class, o.Class...), append(t.Months, o.Months...)
 	t.Rows += o.Rows
 }
 

@@ -22,7 +22,7 @@ var (
 	ErrNotWithin = errors.New("the candidate is not within the one before it")
 	ErrNotReady  = errors.New("this custodian holds no share sums for that candidate")
 	ErrBase      = errors.New("this version was neither derived here nor signed by enough custodians")
-	ErrLine      = errors.New("evaluations under one plan are of one set of hospitals, that of the first")
+	ErrLine      = errors.New("evaluations of the same records are of one set of hospitals, that of the first in the epoch")
 	ErrRecovered = errors.New("the journal was lost since this hospital joined that round")
 	ErrNotMember = errors.New("not in the cohort or not a custodian")
 	ErrEpoch     = errors.New("of another charter epoch than this hospital's memory")
@@ -64,7 +64,7 @@ func JoinHeader(s State, plan federation.Plan, h federation.Header) ([]Entry, er
 	}
 	e := entry(Joined, h.Digest())
 	e.Counter, e.Questions, e.Round = s.Counter+1, h.Questions, h.Round
-	e.Base, e.Plan, e.RoundKind = Base{h.Version, h.Base, h.Parameters}, h.Plan, h.Kind
+	e.Base, e.RoundKind, e.Part = Base{h.Version, h.Base, h.Parameters}, h.Kind, h.About()
 	return []Entry{e}, nil
 }
 
@@ -84,7 +84,7 @@ func AcceptManifest(s State, plan federation.Plan, h federation.Header, m federa
 	if own < 0 || m.Joins[own].Incarnation != s.Live.Incarnation || m.Joins[own].Counter != s.Counter {
 		return nil, fmt.Errorf("manifest %s: %w", m.Digest.Short(), ErrNotOurs)
 	}
-	if err := federation.CheckManifest(s.Charter, s.Live.Header, m); err != nil {
+	if err := federation.CheckManifest(s.Live.Part.Rules(s.Charter), s.Live.Header, m); err != nil {
 		return nil, err
 	}
 	if err := s.checkCohort(plan, h, m, earlier); err != nil {
@@ -109,14 +109,15 @@ func AcceptManifest(s State, plan federation.Plan, h federation.Header, m federa
 	return []Entry{e}, nil
 }
 
-// form names how a round asks its question: by which plan, in which format, with which columns
-// masked.
+// form names how a round asks its question: of which records, by which plan, in which format,
+// with which columns masked.
 func form(h federation.Header, m federation.VerifiedManifest) federation.Digest {
 	return federation.Sum(federation.Encode(struct {
 		Plan   federation.Digest    `json:"plan"`
 		Format fixedpoint.Format    `json:"format"`
 		Masked []federation.Columns `json:"masked"`
-	}{h.Plan, h.Format, m.Masked}))
+		Part   federation.Month     `json:"part"`
+	}{h.Plan, h.Format, m.Masked, h.Part}))
 }
 
 // MaySubmit reports whether this hospital is to send an update under a manifest: it

@@ -224,17 +224,17 @@ func TestReplay(t *testing.T) {
 func FuzzDecodeEntry(f *testing.F) {
 	d := federation.Sum([]byte("x"))
 	sketch := federation.Sketch{3: -1.5}
-	opens := federation.Opened{Manifest: d, Kind: federation.Train, Plan: d, Set: [][]federation.HospitalID{{"h"}}, Sketch: &sketch}
+	opens := federation.Opened{Manifest: d, Kind: federation.Evaluate, Part: federation.Part{Date: "admitted", Month: "2026-03"}, Set: [][]federation.HospitalID{{"h"}}, Sketch: &sketch}
 	for _, e := range []Entry{
 		{V: 1, Kind: Started, Digest: d}, {V: 1, Kind: Saw, Head: federation.TreeHead{Size: 3, Root: d}},
-		{V: 1, Kind: Joined, Digest: d, Counter: 1, Questions: []string{"train/x"}, Base: Base{1, d, d}},
+		{V: 1, Kind: Joined, Digest: d, Counter: 1, Questions: []string{"train/x"}, Base: Base{1, d, d}, RoundKind: opens.Kind, Part: opens.Part},
 		{V: 1, Kind: Verified, Digest: d, Round: 4, Certified: []federation.Digest{d}},
 		{V: 1, Kind: BecameReady, Digest: d, Candidate: d, Set: d, ShareSums: []federation.Digest{d, {}}},
 		{V: 1, Kind: Sent, Digest: d, Candidate: d, Message: d}, {V: 1, Kind: Failed, Digest: d}, {V: 1, Kind: Based, Base: Base{7, d, d}},
 		{V: 1, Kind: Recovered, Counter: 9}, {V: 1, Kind: Recalled, Digest: d, Round: 2, Questions: []string{"q"}, Message: d, Candidate: d, Set: d},
 		{V: 1, Kind: Compacted, Digest: d, Epoch: 1, Counter: 3, Bases: []Base{{1, d, d}}, Recovered: 2, Forgotten: 1, Follow: 1},
 		{V: 1, Kind: Kept, Memory: &Memory{Manifest: d, Round: 1, Readies: []ReadyFor{{d, d, []federation.Digest{d}, &opens}}, Silent: true}},
-		{V: 1, Kind: Kept, Opens: &opens}, {V: 1, Kind: Kept, Line: &Line{d, d, []federation.Digest{d}}}, {V: 1, Kind: Sketched, Digest: d, Sketch: &sketch},
+		{V: 1, Kind: Kept, Opens: &opens}, {V: 1, Kind: Kept, Line: &Line{opens.Part, d, []federation.Digest{d}}}, {V: 1, Kind: Sketched, Digest: d, Sketch: &sketch},
 		{V: 1, Kind: Burned, Digest: d}, {V: 2, Kind: Burned},
 		{V: 1, Kind: Pinned, Digest: d, Epoch: 1}, {V: 1, Kind: Closed, Digest: d, Message: d}, {V: 1, Kind: Began, Digest: d, Epoch: 2},
 		{V: 1, Kind: Inherited, Digest: d, Epoch: 2, Answer: &federation.Answered{Manifest: d, Candidate: d, Questions: []string{"train/x"}, Set: d, Released: d}},

@@ -44,9 +44,10 @@
 //
 // Two more rules are about sums that are nearly alike, and promise less. Where the charter has
 // a guard a custodian refuses a candidate that differs by fewer than K+h hospitals from one it
-// sent for on nearly the same version; and evaluations under a plan of others than the first
-// that it sent for. It remembers the newest of both for the length of an epoch, and what a
-// burn certificate frees it forgets: of a line one manifest, and the line with its last one.
+// sent for on nearly the same version; and an evaluation, of whatever version, of others than
+// the first that it sent for on the same records, all of them or those of one month. It
+// remembers the newest sums and every such line for the length of an epoch, and what a burn
+// certificate frees it forgets: of a line one manifest, and the line with its last one.
 //
 // A charter epoch ends with closing statements: a custodian sends what it must, erases its
 // key, says what it sent for, and does nothing more in that epoch (CloseEpoch). The next one

@@ -15,7 +15,7 @@ type EntryKind string
 const (
 	Started     EntryKind = "started"   // Digest: incarnation
 	Saw         EntryKind = "saw"       // Head: a checkpoint consistent with all before
-	Joined      EntryKind = "joined"    // Digest: header; Counter; Questions; Base; Plan, RoundKind
+	Joined      EntryKind = "joined"    // Digest: header; Counter; Questions; Base; RoundKind, Part
 	Verified    EntryKind = "verified"  // Digest: manifest; Certified: manifests whose certificates it carries
 	Submitted   EntryKind = "submitted" // Digest: manifest; Message: signed submission
 	BecameReady EntryKind = "ready"     // Digest: manifest; Candidate, Set, ShareSums, Opens
@@ -54,8 +54,8 @@ type Entry struct {
 	Answer    *federation.Answered `json:"answer,omitempty"`
 	Memory    *Memory              `json:"memory,omitempty"`
 	Bases     []Base               `json:"bases,omitempty"`
-	Plan      federation.Digest    `json:"plan,omitzero"`
 	RoundKind federation.RoundKind `json:"round_kind,omitempty"`
+	Part      federation.Part      `json:"part,omitzero"` // of Joined
 	Opens     *federation.Opened   `json:"opens,omitempty"`
 	Line      *Line                `json:"line,omitempty"`
 	Sketch    *federation.Sketch   `json:"sketch,omitempty"`
@@ -99,7 +99,7 @@ func Apply(s State, e Entry) (State, error) {
 			return s, fmt.Errorf("%w: join %d after %d", ErrEntry, e.Counter, s.Counter)
 		}
 		s.Counter = e.Counter
-		s.Live = Live{Incarnation: s.Live.Incarnation, Header: e.Digest, Questions: e.Questions, Base: e.Base, Plan: e.Plan, Kind: e.RoundKind}
+		s.Live = Live{Incarnation: s.Live.Incarnation, Header: e.Digest, Questions: e.Questions, Base: e.Base, Kind: e.RoundKind, Part: e.Part}
 	case Verified:
 		return applyVerified(s, e), nil
 	case Submitted:

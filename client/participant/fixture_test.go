@@ -37,7 +37,8 @@ func testPlan() federation.Plan {
 		Local:       federation.Local{Optimiser: "sgd", LearningRate: 0.1, Steps: 1},
 		Aggregation: federation.Aggregation{Rule: "fedavg", LearningRate: 1},
 		Privacy:     federation.Privacy{Bits: 16, Clip: 1, WeightCap: 100, MinRecords: 10},
-		Schedule:    federation.Schedule{Rounds: 1, GatherSeconds: 1, UpdateSeconds: 1, OpenSeconds: 1, GraceSeconds: 1},
+		Schedule: federation.Schedule{Rounds: 1, GatherSeconds: 1, UpdateSeconds: 1, OpenSeconds: 1, GraceSeconds: 1,
+			Months: federation.Months{Date: "admitted", First: "2026-01", Count: 12}},
 	}
 }
 

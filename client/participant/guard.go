@@ -13,11 +13,12 @@ type BaseSketch struct {
 	Sketch     federation.Sketch `json:"sketch"`
 }
 
-// Line is whom this custodian sent for of the evaluations under a plan. Others are refused: the
-// difference of two of them is about whoever is missing, since the versions of one plan lie near
-// each other. The line stands while any manifest of it is left that was not burned.
+// Line is whom this custodian sent for of the evaluations of a part of the records, of whatever
+// version, under whatever plan. Others are refused: the difference of two of them is about
+// whoever is missing, since versions that follow one another lie near each other. The line
+// stands while any manifest of it is left that was not burned.
 type Line struct {
-	Plan      federation.Digest   `json:"plan"`
+	Part      federation.Part     `json:"part,omitzero"`
 	Set       federation.Digest   `json:"set"`       // SetDigest
 	Manifests []federation.Digest `json:"manifests"` // sent under, oldest first; MaxLine of them stand for good
 }
@@ -56,7 +57,7 @@ func (s State) withSketch(e Entry) (State, error) {
 
 // opens is what is remembered of a candidate of the live header once this custodian sends for it.
 func (s State) opens(manifest federation.Digest, c federation.Candidate) *federation.Opened {
-	return Opens(s, federation.Opened{Manifest: manifest, Kind: s.Live.Kind, Plan: s.Live.Plan, Set: c.Set(), Sketch: s.SketchOf(s.Live.Base.Parameters)})
+	return Opens(s, federation.Opened{Manifest: manifest, Kind: s.Live.Kind, Part: s.Live.Part, Set: c.Set(), Sketch: s.SketchOf(s.Live.Base.Parameters)})
 }
 
 // Opens is what is remembered of a sum; nil where nothing is: of statistics, and of training
@@ -77,15 +78,30 @@ func (s State) guarded(o *federation.Opened) error {
 	if o == nil {
 		return nil
 	}
-	for _, l := range s.Lines {
-		if o.Kind == federation.Evaluate && l.Plan == o.Plan && l.Set != federation.SetDigest(o.Set) && !l.has(o.Manifest) {
-			return fmt.Errorf("manifest %s: %w, under manifest %s", o.Manifest.Short(), ErrLine, l.Manifests[0].Short())
-		}
+	if err := s.inLine(*o); o.Kind == federation.Evaluate && err != nil {
+		return err
 	}
 	return s.Charter.CheckGuard(s.Opened, *o)
 }
 
-// noted remembers what this custodian sends for: of the newest sums and plans.
+// inLine reports whether an evaluation is of the hospitals of every line that it belongs to. A
+// line is never forgotten while its epoch lasts: where there is no room for another, nothing
+// more begins one.
+func (s State) inLine(o federation.Opened) error {
+	begun := false
+	for _, l := range s.Lines {
+		if l.Part.SameLine(o.Part) && l.Set != federation.SetDigest(o.Set) && !l.has(o.Manifest) {
+			return fmt.Errorf("manifest %s: %w, under manifest %s", o.Manifest.Short(), ErrLine, l.Manifests[0].Short())
+		}
+		begun = begun || l.Part == o.Part
+	}
+	if !begun && len(s.Lines) >= federation.MaxLines {
+		return fmt.Errorf("manifest %s: %d parts of the records were evaluated: %w", o.Manifest.Short(), len(s.Lines), ErrTooMany)
+	}
+	return nil
+}
+
+// noted remembers what this custodian sends for: the newest sums, and every line.
 func (s State) noted(o *federation.Opened) State {
 	if o == nil {
 		return s
@@ -102,10 +118,9 @@ func (s State) noted(o *federation.Opened) State {
 // withLine adds a sum to the line that it is of.
 func withLine(lines []Line, o federation.Opened) []Line {
 	set := federation.SetDigest(o.Set)
-	i := slices.IndexFunc(lines, func(l Line) bool { return l.Plan == o.Plan && l.Set == set })
+	i := slices.IndexFunc(lines, func(l Line) bool { return l.Part == o.Part && l.Set == set })
 	if i < 0 {
-		lines = append(slices.Clip(lines), Line{o.Plan, set, []federation.Digest{o.Manifest}})
-		return slices.Clip(lines[max(0, len(lines)-federation.MaxOpened):])
+		return append(slices.Clip(lines), Line{o.Part, set, []federation.Digest{o.Manifest}})
 	}
 	if lines[i].has(o.Manifest) || len(lines[i].Manifests) >= MaxLine {
 		return lines

@@ -20,9 +20,16 @@ func guardedState(t *testing.T) State {
 // under joins the round and accepts its manifest, on a base that is at a place of a line.
 func (s State) under(t *testing.T, round uint64, kind federation.RoundKind, at float32, adjust func(*federation.VerifiedManifest)) (State, federation.VerifiedManifest) {
 	t.Helper()
+	return s.underMonth(t, round, kind, at, "", adjust)
+}
+
+// underMonth is under for an evaluation of a month.
+func (s State) underMonth(t *testing.T, round uint64, kind federation.RoundKind, at float32, month federation.Month, adjust func(*federation.VerifiedManifest)) (State, federation.VerifiedManifest) {
+	t.Helper()
 	h := testHeader(s.Charter, testPlan(), round)
 	h.Kind, h.Version, h.Parameters = kind, round, federation.Sum(fmt.Append(nil, at))
-	h.Questions, h.Format = testPlan().Questions(kind, h.Parameters), testPlan().Format(kind)
+	h.Part, h.Format = month, testPlan().Format(kind)
+	h.Questions = testPlan().QuestionsOf(kind, h.Parameters, month)
 	h.Ring = federation.Ring{Count: h.Format.Count(), Bits: h.Format.Bits, GroupSize: s.Charter.LargestGroup()}
 	entries, err := TakeSketch(s, h.Parameters, &federation.Sketch{1, at})
 	s = mustApply(t, s, entries, err)
@@ -109,8 +116,8 @@ func TestGuardForgetsWhatWasBurned(t *testing.T) {
 	}
 }
 
-// TestEvaluationsAreOfTheFirst: whatever the distance and without a guard, evaluations under
-// one plan are of whom the first was of. Training is not bound by them.
+// TestEvaluationsAreOfTheFirst: whatever the distance, the plan, and without a guard,
+// evaluations are of whom the first in the epoch was of. Training is not bound by them.
 func TestEvaluationsAreOfTheFirst(t *testing.T) {
 	s := guardedState(t)
 	s.Charter.Guard = 0
@@ -177,7 +184,7 @@ func TestLineOutlivesItsFirstManifest(t *testing.T) {
 // epoch ends.
 func TestLineThatIsFull(t *testing.T) {
 	s := guardedState(t)
-	o := federation.Opened{Kind: federation.Evaluate, Plan: federation.Sum([]byte("plan")), Set: s.Charter.Groups}
+	o := federation.Opened{Kind: federation.Evaluate, Set: s.Charter.Groups}
 	for i := range MaxLine + 1 {
 		o.Manifest = federation.Sum(fmt.Append(nil, i))
 		s = s.noted(&o)

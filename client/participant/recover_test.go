@@ -149,7 +149,7 @@ func TestRecoveredRemembersTheLine(t *testing.T) {
 	recall := func(round uint64, kind federation.RoundKind, m federation.VerifiedManifest, c federation.Candidate) Recall {
 		return Recall{Manifest: m.Digest, Round: round, Questions: []string{"q"}, Message: federation.Sum([]byte("signed send")),
 			Candidate: c.Digest(), Set: federation.SetDigest(c.Set()),
-			Opens: Opens(before, federation.Opened{Manifest: m.Digest, Kind: kind, Plan: testPlan().Digest(), Set: c.Set(), Sketch: &federation.Sketch{1, float32(round - 1)}})}
+			Opens: Opens(before, federation.Opened{Manifest: m.Digest, Kind: kind, Set: c.Set(), Sketch: &federation.Sketch{1, float32(round - 1)}})}
 	}
 	forget := func(ready bool) (State, []Recall) {
 		s, sent := before, []Recall{}

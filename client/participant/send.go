@@ -36,7 +36,7 @@ func MayOpen(s State, m federation.VerifiedManifest, c federation.Candidate, bef
 			return fail(fmt.Errorf("candidate %s after %s: %w", c.Digest().Short(), last.Short(), ErrNotWithin))
 		}
 	}
-	if err := federation.CheckCandidate(s.Charter, m, c); err != nil {
+	if err := federation.CheckCandidate(s.Live.Part.Rules(s.Charter), m, c); err != nil {
 		return err
 	}
 	if err := s.unanswered(m.Digest, s.Live.Questions, federation.SetDigest(c.Set())); err != nil {

@@ -18,7 +18,7 @@ type State struct {
 
 	Sketches []BaseSketch        // of versions, newest last, at most keptBases; none without a guard
 	Opened   []federation.Opened // what it sent for in this epoch, as the guard remembers it; newest last
-	Lines    []Line              // whom it helped to evaluate in this epoch, by plan
+	Lines    []Line              // whom it helped to evaluate in this epoch, by part of the records
 
 	Pinned    federation.Digest // charter of the epoch that this memory belongs to
 	Epoch     uint64
@@ -49,8 +49,8 @@ type Live struct {
 	Header      federation.Digest // joined last
 	Questions   []string
 	Base        Base // that the header names
-	Plan        federation.Digest
 	Kind        federation.RoundKind
+	Part        federation.Part   // of the records, that an evaluation is about
 	Manifest    federation.Digest // verified last, for that header
 	Candidate   federation.Digest // of that manifest, ready for last
 }

@@ -61,10 +61,11 @@ func (a Answered) Allows(questions []string, set Digest) bool {
 
 // Overlap reports whether two rounds share a question. Statistics of a federation are opened
 // once: by the name of a feature nobody can tell whether hospitals read it from the same
-// column, so any two statistics are one question.
+// column, so any two statistics are one question. So are two evaluations of one model, but of
+// different months: whatever lies in all records and not in a month may be one hospital's.
 func Overlap(a, b []string) bool {
 	return slices.ContainsFunc(a, func(q string) bool {
-		return slices.ContainsFunc(b, func(other string) bool { return q == other || (isStatistic(q) && isStatistic(other)) })
+		return slices.ContainsFunc(b, func(other string) bool { return overlaps(q, other) })
 	})
 }
 

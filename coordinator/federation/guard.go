@@ -13,7 +13,7 @@ var ErrGuard = errors.New("a sum of nearly the same hospitals was opened on near
 type Opened struct {
 	Manifest Digest         `json:"manifest"`
 	Kind     RoundKind      `json:"kind"`
-	Plan     Digest         `json:"plan"`
+	Part     Part           `json:"part,omitzero"` // of the records
 	Set      [][]HospitalID `json:"set"`
 	Sketch   *Sketch        `json:"sketch,omitempty"` // of the base; nil where there is no guard
 }
@@ -35,14 +35,14 @@ func (c Charter) Near(a, b *Sketch) bool {
 	return c.Guard > 0 && a != nil && b != nil && a.Distance(*b) < c.Guard
 }
 
-// Meets returns the newest sum of earlier to which the next is too like: of the same kind, on
-// a base nearer than the guard, and of a group that is neither the same nor differs by K+h
+// Meets returns the newest sum of earlier to which the next is too like: of the same kind, of
+// records that may be the same, on a base nearer than the guard, and of a group that is neither the same nor differs by K+h
 // hospitals. The difference of two such sums is about few hospitals, K−h or fewer of them
 // honest. Groups are opened one by one and so compared one by one; coordinator and custodians
 // both ask this before anything is opened. It promises nothing: three sums can be combined.
 func (c Charter) Meets(earlier []Opened, next Opened) (Opened, bool) {
 	for _, o := range slices.Backward(earlier) {
-		if o.Kind == next.Kind && o.Manifest != next.Manifest && c.Guards(next.Kind) && c.tooLike(o.Set, next.Set) && c.Near(o.Sketch, next.Sketch) {
+		if o.Kind == next.Kind && o.Part.Overlaps(next.Part) && o.Manifest != next.Manifest && c.Guards(next.Kind) && c.tooLike(o.Set, next.Set) && c.Near(o.Sketch, next.Sketch) {
 			return o, true
 		}
 	}

@@ -45,6 +45,8 @@ type Header struct {
 
 	MaxHostileMembers int `json:"max_hostile_members"`
 
+	Part Month `json:"part,omitempty"` // that an evaluation is about; "": all records
+
 	UpdateSeconds int `json:"update_seconds,omitempty"` // for updates, where the plan leaves it to the machine
 }
 
@@ -100,7 +102,9 @@ func checkHeader(c Charter, p Plan, h Header) error {
 		return errors.New("base is half given")
 	case (h.Kind == Statistics) != (h.Version == 0):
 		return fmt.Errorf("%s on version %d", h.Kind, h.Version)
-	case !slices.Equal(h.Questions, p.Questions(h.Kind, h.Parameters)):
+	case h.Part != "" && (h.Kind != Evaluate || !p.Schedule.Months.Has(h.Part)):
+		return fmt.Errorf("%s of month %.20q: the plan evaluates no such month", h.Kind, string(h.Part))
+	case !slices.Equal(h.Questions, p.QuestionsOf(h.Kind, h.Parameters, h.Part)):
 		return errors.New("questions are not those of the kind, plan and base")
 	case h.Format.Bits != format.Bits || !slices.Equal(h.Format.Segments, format.Segments):
 		return errors.New("fixed-point format is not the plan's")

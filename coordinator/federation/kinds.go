@@ -1,8 +1,6 @@
 package federation
 
 import (
-	"fmt"
-
 	"atrium/aggregation"
 	"atrium/aggregation/fixedpoint"
 )
@@ -92,26 +90,20 @@ func (p Plan) FormatAt(kind RoundKind, clips []float64) fixedpoint.Format {
 // and the mean gradient are each of the size of a change.
 const ControlClip = 2
 
-// Questions lists what an opened sum of this round answers, in sorted order and
-// independent of plan, format and epoch (design §2). parameters is the digest of the
-// base's parameters; statistics ignores it.
+// Questions is QuestionsOf a round about all records.
 func (p Plan) Questions(kind RoundKind, parameters Digest) []string {
+	return p.QuestionsOf(kind, parameters, "")
+}
+
+// QuestionsOf lists what an opened sum of a round answers, in sorted order and independent of
+// plan, format and epoch (design §2). parameters is the digest of the base's parameters, which
+// statistics ignores; month is what an evaluation is about, "" for all records.
+func (p Plan) QuestionsOf(kind RoundKind, parameters Digest, month Month) []string {
 	switch kind {
 	case Train:
 		return []string{"train/" + parameters.String()}
 	case Evaluate:
-		question := "evaluate/" + parameters.String() + "/" + p.Label.Name
-		if p.Model.Classes > 0 {
-			question += fmt.Sprintf("/%d", p.Model.Positive)
-		}
-		if len(p.Label.Columns) == 0 {
-			return []string{question}
-		}
-		var list []string
-		for _, name := range p.Label.Columns {
-			list = append(list, question+"/label/"+name)
-		}
-		return sorted(list)
+		return []string{p.Part(month).Evaluation(parameters)}
 	}
 	var list []string
 	for _, f := range p.Features {

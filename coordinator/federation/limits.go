@@ -16,6 +16,7 @@ const (
 	MaxInputs         = 1 << 16  // values of one array
 	MaxActivations    = 4 << 20  // values behind one layer, for one record
 	MaxRounds         = 100_000  // training rounds of one plan
+	MaxMonths         = 120      // calendar months that one plan evaluates
 	MaxLocalSteps     = 100_000  // local steps or epochs of one round
 	MaxCountedSteps   = 1 << 24  // steps of one round that a rule counts
 	MaxSegments       = 4096     // ciphertext segments of one update
@@ -29,6 +30,7 @@ const (
 	MaxConsentBytes   = 3 * MaxClosingBytes // a consent with its closing statement, in base64
 	MaxReleases       = 64                  // released questions in one charter
 	MaxOpened         = 64                  // sums that the guard remembers
+	MaxLines          = 1024                // parts of the records whose evaluations are of one set in an epoch
 	MaxIterations     = 1000                // Weiszfeld steps of a geometric median
 	MaxPatterns       = 64                  // patterns of tensors that are trained, or stay in the hospitals
 	MaxDeclared       = 4096                // tensors that a plan declares

@@ -81,6 +81,7 @@ type Schedule struct {
 	Deadline Deadline `json:"deadline,omitzero"` // zero: UpdateSeconds
 	Cohort   Cohort   `json:"cohort,omitzero"`   // zero: every hospital takes part in every round
 	Stop     Stop     `json:"stop,omitzero"`     // zero: every round is trained
+	Months   Months   `json:"months,omitzero"`   // zero: no month is evaluated
 }
 
 // Patience is how long hospitals that decline may keep the plan waiting.
@@ -161,7 +162,7 @@ func (p Plan) Validate() error {
 		return bad("name", "%q: want 1 to %d of a-z, 0-9 and -", p.Name, MaxName)
 	}
 	return errors.Join(p.Model.Validate(p.Inputs()), p.validateFeatures(), p.validateLabel(), p.Local.validate(), p.Local.validateClasses(p.Model), p.Aggregation.validate(),
-		p.Privacy.validate(), p.Schedule.validate(), p.validateRule(), p.validatePartial(), p.validateTensors())
+		p.Privacy.validate(), p.Schedule.validate(), p.validateRule(), p.validatePartial(), p.validateTensors(), p.validateMonths())
 }
 
 func (p Plan) validateFeatures() error {

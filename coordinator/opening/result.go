@@ -18,6 +18,7 @@ type Result struct {
 	V          int                  `json:"v"` // 1
 	Round      uint64               `json:"round"`
 	Kind       federation.RoundKind `json:"kind"`
+	Part       federation.Month     `json:"part,omitempty"` // that an evaluation is of; "": all records
 	Manifest   federation.Digest    `json:"manifest"`
 	Submitters int                  `json:"submitters"`
 	Groups     []GroupResult        `json:"groups"`
@@ -135,7 +136,7 @@ var ErrNothing = errors.New("nothing follows from the sum")
 // Conclude applies the plan's rule to an opened sum. base is the snapshot that the
 // header names, ignored for statistics; its parameters are replaced by the next ones.
 func Conclude(r Round, sum Sum, base models.Snapshot) (Outcome, error) {
-	out := Outcome{Result: Result{V: 1, Round: r.Header.Round, Kind: r.Header.Kind, Manifest: r.Manifest,
+	out := Outcome{Result: Result{V: 1, Round: r.Header.Round, Kind: r.Header.Kind, Part: r.Header.Part, Manifest: r.Manifest,
 		Submitters: sum.Submitters, Groups: sum.Groups}}
 	var err error
 	switch r.Header.Kind {

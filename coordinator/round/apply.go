@@ -62,7 +62,7 @@ func applyPlan(s State, e Entry) (State, error) {
 		return s, fmt.Errorf("no schedule, or round %d is running", s.Round.Number)
 	}
 	s.Plan, s.Schedule, s.Rule = e.Blob, *e.Schedule, e.Rule
-	s.Trained, s.Evaluated, s.Converged, s.Finished = 0, 0, false, ""
+	s.Trained, s.Evaluated, s.Converged, s.Finished, s.Month = 0, 0, false, "", ""
 	s.Scored, s.Took, s.Withheld, s.Short = Scored{}, nil, nil, nil
 	return s, nil
 }
@@ -74,8 +74,14 @@ func applyOpen(s State, e Entry) (State, error) {
 	if e.Seconds < 0 || e.Seconds > federation.MaxDeadlineSecond {
 		return s, fmt.Errorf("round %d gives updates %d seconds", e.Round, e.Seconds)
 	}
-	s.Round = Round{Number: e.Round, Kind: e.RoundKind, Phase: Gathering, Header: e.Blob,
+	if month, _ := s.NextMonth(); e.Part != "" && (e.Part != month || e.RoundKind != federation.Evaluate) {
+		return s, fmt.Errorf("round %d evaluates month %q, not %q", e.Round, e.Part, month)
+	}
+	s.Round = Round{Number: e.Round, Kind: e.RoundKind, Phase: Gathering, Header: e.Blob, Part: s.Schedule.Months.Part(e.Part),
 		Questions: e.Questions, Opened: e.Time, Deadline: e.Deadline, Seconds: e.Seconds}
+	if e.RoundKind == federation.Evaluate {
+		s.Round.Asks = s.Round.Part.Evaluation(s.Model.Parameters)
+	}
 	return s, nil
 }
 

@@ -94,7 +94,7 @@ func applyPublish(s State, e Entry) (State, error) {
 	same := e.Parameters == s.Model.Parameters
 	switch s.Round.Kind {
 	case federation.Evaluate:
-		s.Evaluated = s.Trained
+		s = s.evaluated()
 		s.Scored = s.Scored.with(s.Schedule.Stop, s.Model.Number, e.Metric)
 	case federation.Train:
 		s.Trained++
@@ -117,7 +117,7 @@ func applyPublish(s State, e Entry) (State, error) {
 // question has to reckon with.
 func (s State) remember(a Attempt) State {
 	r := s.Round
-	a.Round, a.Kind, a.Questions, a.Manifest, a.S, a.Burns, a.Pin = r.Number, r.Kind, r.Questions, r.Manifest, r.S, r.Burns, r.PinnedTo
+	a.Round, a.Kind, a.Questions, a.Asks, a.Manifest, a.S, a.Burns, a.Pin = r.Number, r.Kind, r.Questions, r.Asks, r.Manifest, r.S, r.Burns, r.PinnedTo
 	s.Attempts = append(slices.Clone(s.Attempts), a)
 	return s
 }

@@ -37,7 +37,7 @@ func (s State) short(set [][]federation.HospitalID) []federation.Columns {
 	lacks := s.lackLookup()
 	var short []federation.Columns
 	for g, group := range set {
-		if !s.Charter.MaySum(g, len(group)) {
+		if !s.rules().MaySum(g, len(group)) {
 			continue
 		}
 		if c := federation.Short(group, lacks, s.Charter.MinCohort).But(federation.MaskOf(s.Round.Masked, g)); c != "" {

@@ -91,20 +91,19 @@ func (ev HeaderStored) decide(s State, w When) ([]Entry, error) {
 		return nil, err
 	}
 	h := ev.Header
-	if h.Round != t.Round || h.Kind != t.RoundKind || h.Plan != s.Plan || h.Version != s.Model.Number ||
+	if h.Round != t.Round || h.Kind != t.RoundKind || h.Part != t.Month || h.Plan != s.Plan || h.Version != s.Model.Number ||
 		h.Base != s.Model.Snapshot || h.Parameters != s.Model.Parameters || h.Charter != s.Charter.Digest() ||
 		h.UpdateSeconds != t.Seconds || h.Digest() != ev.Blob {
 		return nil, fmt.Errorf("open round %d: header %w", h.Round, ErrMismatch)
 	}
-	questions := federation.Sum(federation.Encode(h.Questions))
-	if reason := s.AnsweredBefore(h.Kind, questions); reason != "" {
+	if reason := s.AnsweredBefore(h.Kind, h.Questions); reason != "" {
 		e := entry(Finish, w)
 		e.Reason = reason
 		return one(e)
 	}
 	e := entry(Open, w)
-	e.Round, e.RoundKind, e.Blob, e.Seconds = h.Round, h.Kind, ev.Blob, h.UpdateSeconds
-	e.Questions = questions
+	e.Round, e.RoundKind, e.Blob, e.Seconds, e.Part = h.Round, h.Kind, ev.Blob, h.UpdateSeconds, h.Part
+	e.Questions = federation.Sum(federation.Encode(h.Questions))
 	e.Deadline = w.after(s.Schedule.GatherSeconds)
 	return one(e)
 }
@@ -170,7 +169,7 @@ func (ev ManifestStored) decide(s State, w When) ([]Entry, error) {
 	if !slices.EqualFunc(m.Certificates, t.Burnt, func(c federation.BurnCertificate, a Attempt) bool { return c.Manifest == a.Manifest }) {
 		return nil, fmt.Errorf("manifest %s: burn certificates changed meanwhile: %w", m.Digest.Short(), ErrMismatch)
 	}
-	if err := federation.CheckManifest(s.Charter, s.Round.Header, m); err != nil {
+	if err := federation.CheckManifest(s.rules(), s.Round.Header, m); err != nil {
 		return nil, err
 	}
 	e := s.entry(Collect, w)

@@ -40,9 +40,13 @@
 // Where the charter has a guard instead, no sum is opened that differs by few hospitals from
 // one on nearly the same version: a round there is pinned to exactly these hospitals, and a
 // plan ends as converged at the same distance. Publish entries carry sketches of versions,
-// from which every reader gets the same distances. Evaluations under one plan are of S of the
-// first (Line); if somebody is missing the round ends as skipped, which the schedule counts as
-// evaluated and the stop rule as no evaluation.
+// from which every reader gets the same distances. Evaluations of the same records are of S of
+// the first in the epoch (Line), whatever plan and version; if somebody is missing the round ends
+// as skipped, which the schedule counts as evaluated and the stop rule as no evaluation.
+//
+// Once a plan is finished its last version may be evaluated by calendar month (NextMonth), each
+// month when it is over, of K hospitals or more also where the charter otherwise sums all: months
+// are disjoint. All records overlap each of them, so such a version is not evaluated whole.
 //
 // Hospitals say in their Joins which columns they lack. A manifest masks by group what fewer
 // than K of its cohort have. A set in which a column that is not masked falls below K is not

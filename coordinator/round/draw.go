@@ -70,14 +70,15 @@ func (s State) joinedSet() map[federation.HospitalID]bool {
 	return set
 }
 
-// Explanation is what a manifest says about how its cohort was drawn.
+// Explanation is what a manifest says about how its cohort was drawn, and what it certifies.
 type Explanation struct {
 	Declines []Held            // of hospitals that joined, sorted
 	Pin      federation.Digest // manifest under which the cohort was asked before
+	Burnt    []Attempt         // on the question, under which fewer than t custodians can ever send
 }
 
 // Explain returns what the manifest of the round that gathers has to say.
 func Explain(s State) Explanation {
 	g := gathered(s)
-	return Explanation{g.declines, g.pinnedTo}
+	return Explanation{g.declines, g.pinnedTo, g.burnt}
 }

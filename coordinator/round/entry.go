@@ -15,7 +15,7 @@ const (
 	Genesis    EntryKind = "genesis"   // Blob: charter. Attachment: countersignatures
 	Lead       EntryKind = "lead"      // Epoch: of the writer from here on
 	PlanSet    EntryKind = "plan"      // Blob: plan. Schedule: its schedule
-	Open       EntryKind = "open"      // Blob: header
+	Open       EntryKind = "open"      // Blob: header. Part: the month that it evaluates
 	Join       EntryKind = "join"      // Blob: signed Join. Instance, Counter: its own
 	Collect    EntryKind = "collect"   // Blob: manifest
 	Update     EntryKind = "update"    // Blob: signed Submission, acknowledged by this entry
@@ -45,6 +45,7 @@ type Entry struct {
 	Round      uint64                  `json:"round,omitempty"`
 	RoundKind  federation.RoundKind    `json:"round_kind,omitempty"`
 	Questions  federation.Digest       `json:"questions,omitzero"` // SHA-256 of the canonical list
+	Part       federation.Month        `json:"part,omitempty"`
 	Hospital   federation.HospitalID   `json:"hospital,omitempty"`
 	Role       string                  `json:"role,omitempty"`
 	Blob       federation.Digest       `json:"blob,omitzero"`

@@ -85,7 +85,7 @@ func inherited(attempts []Attempt, next NextEpoch) []Attempt {
 		if i < 0 {
 			continue
 		}
-		past := Attempt{Round: a.Round, Kind: a.Kind, Questions: a.Questions, Manifest: a.Manifest, Past: true, Failed: a.Failed}
+		past := Attempt{Round: a.Round, Kind: a.Kind, Questions: a.Questions, Asks: a.Asks, Manifest: a.Manifest, Past: true, Failed: a.Failed}
 		set := a.S
 		if given := next.Inherited[i]; !given.Released.IsZero() {
 			set, past.Released = released(next.Charter, a.S, given), true
@@ -99,7 +99,7 @@ func inherited(attempts []Attempt, next NextEpoch) []Attempt {
 }
 
 func (a Attempt) contradicts(b Attempt) bool {
-	return a.sameQuestion(Round{Kind: b.Kind, Questions: b.Questions}) && !slices.EqualFunc(a.S, b.S, slices.Equal)
+	return a.sameQuestion(Round{Kind: b.Kind, Questions: b.Questions, Asks: b.Asks}) && !slices.EqualFunc(a.S, b.S, slices.Equal)
 }
 
 // released is what a release leaves of a set.

@@ -27,7 +27,7 @@ type gathering struct {
 // certificate; where no group of it holds, or the hospitals released it, exactly its S is
 // asked; else the question was answered and the round is not opened (AnsweredBefore).
 func gathered(s State) gathering {
-	g := gathering{pin: s.line(), because: "evaluations under this plan are of exactly these hospitals"}
+	g := gathering{pin: s.line(), because: "evaluations of the same records are of exactly these hospitals"}
 	for _, a := range s.Attempts {
 		switch {
 		case !a.sameQuestion(s.Round):
@@ -74,16 +74,26 @@ func gathered(s State) gathering {
 }
 
 // sameQuestion is conservative for statistics, whose questions are per feature: any two
-// statistics rounds count as overlapping.
+// statistics rounds count as overlapping. So do evaluations, but of different months.
 func (a Attempt) sameQuestion(r Round) bool {
-	return a.Kind == r.Kind && (a.Kind == federation.Statistics || a.Questions == r.Questions)
+	if a.Kind != r.Kind {
+		return false
+	}
+	return a.Kind == federation.Statistics || a.Questions == r.Questions ||
+		a.Kind == federation.Evaluate && federation.Overlap([]string{a.Asks}, []string{r.Asks})
 }
 
 // AnsweredBefore says in words that the question of a round was answered, and "" where it may
-// be asked: an answered question is never asked again, because its sum is a public fact.
-func (s State) AnsweredBefore(kind federation.RoundKind, questions federation.Digest) string {
+// be asked: an answered question is never asked again, because its sum is a public fact. What
+// failed or was released may be asked again as it was, not of other records.
+func (s State) AnsweredBefore(kind federation.RoundKind, questions []string) string {
+	next := Round{Kind: kind, Questions: federation.Sum(federation.Encode(questions))}
+	if kind == federation.Evaluate {
+		next.Asks = questions[0]
+	}
 	for _, a := range s.Attempts {
-		if !a.sameQuestion(Round{Kind: kind, Questions: questions}) || !s.open(a) || a.Failed || a.Released {
+		again := (a.Failed || a.Released) && a.Asks == next.Asks
+		if !a.sameQuestion(next) || !s.open(a) || again {
 			continue
 		}
 		return fmt.Sprintf("what the next %s round asks was answered in round %d and is never asked again; "+
@@ -127,7 +137,7 @@ func (s State) leastGroups() int {
 func (s State) enoughGroups(groups [][]federation.HospitalID) bool {
 	n := 0
 	for g, group := range groups {
-		if s.Charter.MaySum(g, len(group)) {
+		if s.rules().MaySum(g, len(group)) {
 			n++
 		}
 	}
@@ -194,7 +204,7 @@ func collected(s State) collecting {
 
 func (s State) dropSmall(groups [][]federation.HospitalID) {
 	for g := range groups {
-		if !s.Charter.MaySum(g, len(groups[g])) {
+		if !s.rules().MaySum(g, len(groups[g])) {
 			groups[g] = []federation.HospitalID{}
 		}
 	}

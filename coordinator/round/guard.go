@@ -7,15 +7,16 @@ import (
 	"atrium/coordinator/federation"
 )
 
-// Line is whom the evaluations under a plan are of, version after version: S of the first.
+// Line is whom the evaluations of a part of the records are of, version after version and plan
+// after plan: S of the first in the epoch.
 type Line struct {
-	Plan federation.Digest         `json:"plan"`
+	Part federation.Part           `json:"part,omitzero"`
 	Set  [][]federation.HospitalID `json:"set"`
 }
 
-// line is whom an evaluation under the plan is of; nil before the first.
+// line is whom an evaluation of these records is of; nil before the first.
 func (s State) line() [][]federation.HospitalID {
-	i := slices.IndexFunc(s.Lines, func(l Line) bool { return l.Plan == s.Plan })
+	i := slices.IndexFunc(s.Lines, func(l Line) bool { return l.Part.SameLine(s.Round.Part) })
 	if i < 0 || s.Round.Kind != federation.Evaluate {
 		return nil
 	}
@@ -24,7 +25,7 @@ func (s State) line() [][]federation.HospitalID {
 
 // opens is what the guard would remember of a set.
 func (s State) opens(set [][]federation.HospitalID) federation.Opened {
-	return federation.Opened{Manifest: s.Round.Manifest, Kind: s.Round.Kind, Plan: s.Plan, Set: set, Sketch: s.Sketch}
+	return federation.Opened{Manifest: s.Round.Manifest, Kind: s.Round.Kind, Part: s.Round.Part, Set: set, Sketch: s.Sketch}
 }
 
 // noted remembers whom the round under way summed: custodians were asked to send.
@@ -33,9 +34,9 @@ func (s State) noted() State {
 	if s.Charter.Guards(r.Kind) && s.Sketch != nil {
 		s.Opened = federation.Remember(s.Opened, s.opens(r.S))
 	}
-	if r.Kind == federation.Evaluate && s.line() == nil {
-		s.Lines = append(slices.Clip(s.Lines), Line{s.Plan, r.S})
-		s.Lines = slices.Clip(s.Lines[max(0, len(s.Lines)-federation.MaxOpened):])
+	known := func(l Line) bool { return l.Part == r.Part }
+	if r.Kind == federation.Evaluate && !slices.ContainsFunc(s.Lines, known) && len(s.Lines) < federation.MaxLines {
+		s.Lines = append(slices.Clip(s.Lines), Line{r.Part, r.S})
 	}
 	return s
 }
@@ -92,17 +93,30 @@ func (s State) evaluationDefeat(w When) string {
 
 // skipped ends an evaluation as if it were done, without a score.
 func (s State) skipped() State {
-	s.Evaluated, s.Failures, s.NotBefore = s.Trained, 0, ""
+	s.Failures, s.NotBefore = 0, ""
+	return s.evaluated()
+}
+
+// evaluated is the schedule after an evaluation.
+func (s State) evaluated() State {
+	if !s.Round.Part.Whole() {
+		s.Month = s.Round.Part.Month
+		return s
+	}
+	s.Evaluated = s.Trained
 	return s
 }
 
 func (s State) skipWords(reason string) string {
+	if month := s.Round.Part.Month; month != "" {
+		return fmt.Sprintf("the evaluation of version %d by month %s is skipped: %s", s.Model.Number, month, reason)
+	}
 	return fmt.Sprintf("the evaluation of version %d is skipped: %s", s.Model.Number, reason)
 }
 
 func invariantOpened(s State) error {
-	if n := max(len(s.Opened), len(s.Lines)); n > federation.MaxOpened {
-		return fmt.Errorf("%d sums are remembered", n)
+	if len(s.Opened) > federation.MaxOpened || len(s.Lines) > federation.MaxLines {
+		return fmt.Errorf("%d sums and %d lines are remembered", len(s.Opened), len(s.Lines))
 	}
 	if s.Sketch != nil && s.Charter.Guard == 0 || len(s.Opened) > 0 && s.Charter.Guard == 0 {
 		return fmt.Errorf("sums are remembered and nothing is guarded")

@@ -134,14 +134,14 @@ func TestEvaluationIsSkipped(t *testing.T) {
 	train()
 	s.own(round.TaskOpen)
 	s.join("ABD")
-	s.says("status", round.Waiting(s.state), "C must be there again: evaluations under this plan are of exactly these hospitals")
+	s.says("status", round.Waiting(s.state), "C must be there again: evaluations of the same records are of exactly these hospitals")
 	s.pass(19)
 	if task := s.task(round.TaskAbandon); task != nil {
 		t.Fatal("it is skipped while it gathers")
 	}
 	s.pass(1)
 	s.own(round.TaskAbandon)
-	s.says("reason", s.state.Round.Reason, "the evaluation of version 3 is skipped: C must be there again: evaluations under this plan are of exactly these hospitals (silent: C)")
+	s.says("reason", s.state.Round.Reason, "the evaluation of version 3 is skipped: C must be there again: evaluations of the same records are of exactly these hospitals (silent: C)")
 	log := s.entries()
 	last := log[len(log)-1]
 	if !last.Skipped || s.state.Evaluated != 2 || s.state.Failures != 0 || s.state.Scored.Count != 1 || s.state.Scored.Waited != 0 {

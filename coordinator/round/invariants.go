@@ -31,8 +31,10 @@ func invariantPlan(s State) error {
 		return fmt.Errorf("%d trained of %d, %d evaluated, %d failures", s.Trained, s.Schedule.Rounds, s.Evaluated, s.Failures)
 	case (s.Model.Number == 0) != s.Model.Snapshot.IsZero() || s.Model.Number > s.Round.Number:
 		return fmt.Errorf("version %d with snapshot %s", s.Model.Number, s.Model.Snapshot.Short())
-	case s.Finished != "" && s.Round.Phase.Running():
+	case s.Finished != "" && s.Round.Phase.Running() && s.Round.Part.Whole():
 		return errors.New("the plan is finished while a round runs")
+	case s.Month != "" && (!s.Schedule.Months.Has(s.Month) || s.Finished == ""):
+		return fmt.Errorf("month %s was evaluated, which is none of the plan's", s.Month)
 	case s.Failures == 0 && s.NotBefore != "":
 		return errors.New("a delay without a failure")
 	}
@@ -113,7 +115,7 @@ func invariantUpdates(s State) error {
 		}
 	}
 	for g, group := range s.Round.S {
-		if len(group) > 0 && !s.Charter.MaySum(g, len(group)) {
+		if len(group) > 0 && !s.rules().MaySum(g, len(group)) {
 			return fmt.Errorf("S has %d hospitals in group %d", len(group), g)
 		}
 		if short := s.short(s.Round.S); short != nil {

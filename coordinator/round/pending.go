@@ -40,6 +40,7 @@ type Task struct {
 
 	// What the coordinator's tasks are about.
 	RoundKind federation.RoundKind      // TaskOpen
+	Month     federation.Month          // TaskOpen: of an evaluation, its part; "": all records
 	Seconds   int                       // TaskOpen: the header's UpdateSeconds
 	Set       [][]federation.HospitalID // TaskPropose
 	Burnt     []Attempt                 // TaskManifest: attempts to certify
@@ -115,29 +116,37 @@ func idle(s State, w When) []Task {
 	return append(tasks, following(s, w)...)
 }
 
-// following is what follows a finished round: the next one, or the end of the plan.
+// following is what follows a finished round: the next one, or the end of the plan. After that
+// its last version is evaluated by month.
 func following(s State, w When) []Task {
 	kind, end := s.Next()
 	number := s.Round.Number + 1
+	month, due := s.NextMonth()
+	waits := s.NotBefore != "" && !w.past(s.NotBefore)
+	open := Task{ID: fmt.Sprintf("%s/%d", TaskOpen, number), Kind: TaskOpen, Round: number, RoundKind: kind, Seconds: UpdateSeconds(s, kind)}
 	switch {
-	case s.Finished != "":
+	case s.Finished != "" && (month == "" || waits || w.Now.Before(due)):
 		return nil
+	case s.Finished != "":
+		open.RoundKind, open.Month, open.Seconds = federation.Evaluate, month, 0
+		return []Task{open}
 	case end != "":
 		return []Task{{ID: fmt.Sprintf("%s/%d", TaskFinish, s.Round.Number), Kind: TaskFinish, Reason: end}}
-	case s.NotBefore != "" && !w.past(s.NotBefore):
+	case waits:
 		return nil
 	}
-	return []Task{{ID: fmt.Sprintf("%s/%d", TaskOpen, number), Kind: TaskOpen, Round: number, RoundKind: kind, Seconds: UpdateSeconds(s, kind)}}
+	return []Task{open}
 }
 
-// Next returns the kind of the round that the schedule wants next, or why it wants none.
+// Next returns the kind of the round that the schedule wants next, or why it wants none. The
+// last version of a plan is evaluated by month or whole, not both.
 func (s State) Next() (kind federation.RoundKind, end string) {
 	every := s.Schedule.EvaluateEvery
 	last := s.Trained == s.Schedule.Rounds || s.Converged
 	switch {
 	case s.Model.Number == 0:
 		return federation.Statistics, ""
-	case every > 0 && s.Trained > s.Evaluated && (s.Trained == 1 || s.Trained%every == 0 || last):
+	case every > 0 && s.Trained > s.Evaluated && (s.Trained == 1 || s.Trained%every == 0 || last) && !(last && s.Schedule.Months.On()):
 		return federation.Evaluate, ""
 	case s.stopped() != "":
 		return "", s.stopped()

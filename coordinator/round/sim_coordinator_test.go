@@ -223,7 +223,7 @@ func (c *coordinator) header(t round.Task, s round.State) round.Event {
 		Version: s.Model.Number, Base: s.Model.Snapshot, Parameters: s.Model.Parameters,
 		CharterEpoch: c.w.charter.Epoch, Charter: c.w.charter.Digest(), Threshold: c.w.charter.Threshold,
 		MaxHostile: c.w.charter.MaxHostile, MaxHostileMembers: c.w.charter.MaxHostileMembers, MinCohort: c.w.charter.MinCohort,
-		Questions: c.w.plan.Questions(t.RoundKind, s.Model.Parameters), Format: c.w.plan.Format(t.RoundKind),
+		Part: t.Month, Questions: c.w.plan.QuestionsOf(t.RoundKind, s.Model.Parameters, t.Month), Format: c.w.plan.Format(t.RoundKind),
 		Checkpoint: federation.TreeHead{Size: int64(len(c.log)), Root: logRoot(c.log)},
 		GatherBy:   federation.FormatTime(start.Add(c.w.now)), UpdateSeconds: t.Seconds,
 	}

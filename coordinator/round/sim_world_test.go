@@ -188,7 +188,7 @@ func (w *world) gave(id federation.HospitalID, h federation.Header, manifest fed
 		return
 	}
 	now := opened{manifest, name, federation.SetDigest(list.Set())}
-	for _, q := range w.plan.Questions(h.Kind, h.Parameters) {
+	for _, q := range w.plan.QuestionsOf(h.Kind, h.Parameters, h.Part) {
 		for _, before := range w.opened[q] {
 			if before.set != now.set || before.manifest == manifest || !w.coord.failed(before.manifest) {
 				w.fail("question %s was opened by candidate %s and again by %s", q, before.candidate.Short(), name.Short())

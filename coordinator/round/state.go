@@ -60,6 +60,7 @@ type State struct {
 	Trained  int                     `json:"trained,omitempty"` // train rounds done under the plan
 	// Evaluated is the value of Trained at the last evaluate round done or skipped.
 	Evaluated int                 `json:"evaluated,omitempty"`
+	Month     federation.Month    `json:"month,omitempty"`     // of the plan's months, evaluated or skipped last
 	Converged bool                `json:"converged,omitempty"` // the last train round left every parameter as it was, or nearer to that than the guard
 	Scored    Scored              `json:"scored,omitzero"`     // what the stop rule goes by
 	Finished  string              `json:"finished,omitempty"`
@@ -75,7 +76,7 @@ type State struct {
 	Coming    *NextEpoch          `json:"-"`                  // the charter that may follow; nil when none was verified
 	Withheld  []Withheld          `json:"withheld,omitempty"` // who declines where all of a group are summed, oldest word last
 	Opened    []federation.Opened `json:"opened,omitempty"`   // sums that the guard remembers, of this epoch
-	Lines     []Line              `json:"lines,omitempty"`    // whom evaluations are of, by plan, in this epoch
+	Lines     []Line              `json:"lines,omitempty"`    // whom evaluations are of, by part of the records, in this epoch
 	Latest    []Joined            `json:"latest,omitempty"`   // the latest Join of each hospital in any round, in the charter's order; nil before the first
 
 	// Short is by group what fell below K holders when hospitals did not answer, under this plan.
@@ -97,6 +98,8 @@ type Round struct {
 	Phase     Phase                     `json:"phase,omitempty"`
 	Header    federation.Digest         `json:"header,omitzero"`
 	Questions federation.Digest         `json:"questions,omitzero"`
+	Part      federation.Part           `json:"part,omitzero"`  // of the records, that an evaluation is about
+	Asks      string                    `json:"asks,omitempty"` // of an evaluation: its question
 	Opened    string                    `json:"opened,omitempty"`
 	Deadline  string                    `json:"deadline,omitempty"` // of the phase
 	Joined    []Joined                  `json:"joined,omitempty"`
@@ -165,6 +168,7 @@ type Attempt struct {
 	Round     uint64                    `json:"round"`
 	Kind      federation.RoundKind      `json:"kind"`
 	Questions federation.Digest         `json:"questions"`
+	Asks      string                    `json:"asks,omitempty"` // of an evaluation: its question
 	Manifest  federation.Digest         `json:"manifest"`
 	S         [][]federation.HospitalID `json:"s"`
 	Burns     []Held                    `json:"burns,omitempty"`

@@ -17,8 +17,11 @@ type Withheld struct {
 	Reason   string                `json:"reason"`
 }
 
-// whole reports whether sums are over all of a group or none of it.
-func (s State) whole() bool { return s.Charter.Cohort == federation.CohortAll }
+// rules is the charter as the round under way takes it.
+func (s State) rules() federation.Charter { return s.Round.Part.Rules(s.Charter) }
+
+// whole reports whether the sums of the round under way are over all of a group or none of it.
+func (s State) whole() bool { return s.rules().Cohort == federation.CohortAll }
 
 // withhold notes a decline.
 func (s State) withhold(e Entry) State {
@@ -165,7 +168,7 @@ func (s State) pausedAdvice(w When) string {
 }
 
 func invariantWithheld(s State) error {
-	if len(s.Withheld) > 0 && !s.whole() {
+	if len(s.Withheld) > 0 && s.Charter.Cohort != federation.CohortAll {
 		return fmt.Errorf("%s withholds what is not wanted of all", s.Withheld[0].Hospital)
 	}
 	var ids []federation.HospitalID
