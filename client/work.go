@@ -148,7 +148,7 @@ func (d *Daemon) reason(err error) (reason string, decline bool) {
 	var gate *aggregation.GateError
 	switch {
 	case errors.As(err, &refusal):
-		return "policy rule " + refusal.Rule, true
+		return refusal.Told(), true
 	case errors.As(err, &gate): // its numbers stay here
 		return "gate " + gate.Gate, true
 	case errors.Is(err, participant.ErrRestarted), errors.Is(err, participant.ErrNotJoined) && d.state.Live.Header.IsZero():
@@ -200,7 +200,7 @@ func (d *Daemon) join(ctx context.Context, w *atriumpb.Work) error {
 	var refusal *policy.Refusal
 	if errors.As(veto, &refusal) && (refusal.Rule != "min_records" || !d.state.IsCustodian()) {
 		d.refused(w, veto)
-		return d.decline(ctx, digest, federation.RoleUpdate, "policy rule "+refusal.Rule)
+		return d.decline(ctx, digest, federation.RoleUpdate, refusal.Told())
 	}
 	if veto == nil {
 		veto = d.mayAnswerFrom(h)

@@ -20,7 +20,7 @@ func (p Policy) JudgeGroup(c federation.Charter, self federation.HospitalID, gro
 		}
 	}
 	if known < c.MinCohort {
-		return &Refusal{"peers", fmt.Sprintf("peers compared: %d of %d, in a sum of %d hospitals", known, c.MinCohort, len(group))}
+		return &Refusal{Rule: "peers", Reason: fmt.Sprintf("peers compared: %d of %d, in a sum of %d hospitals", known, c.MinCohort, len(group))}
 	}
 	return nil
 }

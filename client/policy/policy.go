@@ -24,10 +24,19 @@ type Policy struct {
 type Refusal struct {
 	Rule   string
 	Reason string
+	told   string // the reason as others hear it; empty: the rule alone
 }
 
 func (r *Refusal) Error() string {
 	return fmt.Sprintf("refused by policy rule %s: %s", r.Rule, r.Reason)
+}
+
+// Told is what others hear of a refusal: its rule, and what says nothing of the records here.
+func (r *Refusal) Told() string {
+	if r.told == "" {
+		return "policy rule " + r.Rule
+	}
+	return fmt.Sprintf("policy rule %s: %s", r.Rule, r.told)
 }
 
 // ErrPolicy: the policy file itself is wrong.
@@ -57,17 +66,21 @@ func (p Policy) Judge(plan federation.Plan, h federation.Header, records int) er
 	need := max(plan.Privacy.MinRecords, p.MinRecords)
 	switch {
 	case p.Paused:
-		return &Refusal{"paused", "the hospital paused everything"}
+		return &Refusal{Rule: "paused", Reason: "the hospital paused everything"}
 	case !slices.Contains(p.Plans, h.Plan):
-		return &Refusal{"plans", fmt.Sprintf("plan %s is not approved here", h.Plan.Short())}
+		return &Refusal{"plans", fmt.Sprintf("plan %s is not approved here: it takes its file, and its digest in plans", h.Plan.Short()),
+			fmt.Sprintf("plan %s is not approved there", h.Plan.Short())}
+	case h.Plan != plan.Digest():
+		return &Refusal{"plans", fmt.Sprintf("plan %s is approved here, and the daemon runs with the file of plan %s", h.Plan.Short(), plan.Digest().Short()),
+			fmt.Sprintf("plan %s is approved there, but the daemon has another plan file", h.Plan.Short())}
 	case !slices.Contains(p.Kinds, h.Kind):
-		return &Refusal{"kinds", fmt.Sprintf("%s rounds are not allowed here", h.Kind)}
+		return &Refusal{Rule: "kinds", Reason: fmt.Sprintf("%s rounds are not allowed here", h.Kind)}
 	case h.MinCohort < p.MinCohort:
-		return &Refusal{"min_cohort", fmt.Sprintf("a sum may hold %d hospitals, this one wants %d", h.MinCohort, p.MinCohort)}
+		return &Refusal{Rule: "min_cohort", Reason: fmt.Sprintf("a sum may hold %d hospitals, this one wants %d", h.MinCohort, p.MinCohort)}
 	case h.Kind == federation.Train && h.Format.Bits < p.MinBits:
-		return &Refusal{"min_bits", fmt.Sprintf("%d bits, this hospital wants %d", h.Format.Bits, p.MinBits)}
+		return &Refusal{Rule: "min_bits", Reason: fmt.Sprintf("%d bits, this hospital wants %d", h.Format.Bits, p.MinBits)}
 	case records < need:
-		return &Refusal{"min_records", fmt.Sprintf("%d eligible records, %d are needed", records, need)}
+		return &Refusal{Rule: "min_records", Reason: fmt.Sprintf("%d eligible records, %d are needed", records, need)}
 	}
 	return nil
 }

@@ -3,6 +3,7 @@ package policy
 import (
 	"bytes"
 	"errors"
+	"slices"
 	"testing"
 
 	"atrium/coordinator/federation"
@@ -30,6 +31,25 @@ func TestJudge(t *testing.T) {
 		if err := p.Judge(plan, h, n); !errors.As(err, &refusal) || refusal.Rule != rule {
 			t.Errorf("rule %s: got %v", rule, err)
 		}
+	}
+	header.Plan = federation.Sum([]byte("the next plan"))
+	short := header.Plan.Short()
+	both := allow
+	both.Plans = append(slices.Clone(allow.Plans), header.Plan)
+	for told, p := range map[string]Policy{
+		"policy rule plans: plan " + short + " is not approved there":                                   allow,
+		"policy rule plans: plan " + short + " is approved there, but the daemon has another plan file": both,
+		federation.ReasonPaused: {Paused: true},
+	} {
+		var refusal *Refusal
+		if err := p.Judge(plan, header, 10); !errors.As(err, &refusal) || refusal.Told() != told {
+			t.Errorf("told %q, want %q", refusal.Told(), told)
+		}
+	}
+	header.Plan = plan.Digest()
+	var few *Refusal
+	if err := allow.Judge(plan, header, 9); !errors.As(err, &few) || few.Told() != "policy rule min_records" {
+		t.Errorf("others hear %q", few.Told())
 	}
 	if err := (Policy{}).Judge(plan, header, 100); err == nil {
 		t.Error("the zero policy allows a round")

@@ -199,7 +199,7 @@ func (s site) loseTwo(lead *process, daemons []*process) {
 	lead.await(s.t, "3 of 4 custodians are ready before the deadline (silent: ")
 	lead.await(s.t, `advice="If they never come back, go on without them: atrium coordinator charter propose --remove `)
 	out, _ := ran(s.t, 0, "coordinator", "status", s.coordinator())
-	for _, want := range []string{"what to do", "go on without them: atrium coordinator charter propose --remove ", "3 of 4 custodians joined, not ", "abandoned round "} {
+	for _, want := range []string{"what to do", "go on without them: atrium coordinator charter propose --remove ", "3 of the 4 custodians that are needed are there; ", "abandoned round "} {
 		if !strings.Contains(out, want) {
 			s.t.Errorf("status without %q:\n%s", want, out)
 		}

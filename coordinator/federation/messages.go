@@ -202,6 +202,10 @@ const (
 	RoleCustodian = "custodian" // it can no longer open its envelopes
 )
 
+// ReasonPaused is the reason of a hospital whose people paused everything: it objects to
+// nothing.
+const ReasonPaused = "policy rule paused"
+
 // Decline says that a hospital does not do its part of a round, and why, in the words
 // of its own rules. It saves the others a deadline.
 type Decline struct {

@@ -17,27 +17,27 @@ func Advice(s State, w When) string {
 		return paused
 	}
 	if s.Stands() && w.past(s.Round.Deadline) {
-		return s.standing()
+		return s.standing(w)
 	}
 	if s.Round.Phase != Gathering || !w.past(s.Round.Deadline) {
 		return ""
 	}
 	g := gathered(s)
 	if missing := missingFrom(g.pin, g.cohort); len(missing) > 0 {
-		return s.stuck(missing)
+		return s.stuckWithout(missing, w)
 	}
 	if silent, _ := s.absent(); s.whole() && len(silent) > 0 {
-		return s.withoutCustodians(silent)
+		return s.without(federation.RoleUpdate, silent, w)
 	}
 	if len(s.mayBeReady()) >= s.Charter.Threshold {
 		return ""
 	}
-	return s.withoutCustodians(s.absentCustodians())
+	return s.without(federation.RoleCustodian, s.absentCustodians(), w)
 }
 
 // standing is the way on from a candidate for which custodians were ready and did not send, or
 // sent what does not open.
-func (s State) standing() string {
+func (s State) standing(w When) string {
 	who := slices.Concat(s.maySend(), s.mayBeReady())
 	if s.burning() {
 		who = s.askedToBurn()
@@ -46,7 +46,7 @@ func (s State) standing() string {
 	case !s.Round.Phase.Running(), s.Round.Phase == Publishing && s.settled(len(s.Round.Sends)):
 		return ""
 	case len(who) > 0:
-		return fmt.Sprintf("%s can still end this round. %s", s.nameList(who), s.withoutCustodians(who))
+		return fmt.Sprintf("%s can still end this round. %s", s.nameList(who), s.without(federation.RoleCustodian, who, w))
 	}
 	return "Nobody is left who can send: the next charter ends this round. " + s.stuck(nil)
 }
@@ -54,22 +54,26 @@ func (s State) standing() string {
 // patience is how many rounds are abandoned in a row before a reason says what to do.
 const patience = 3
 
-// advise adds to the reason of a round that is being abandoned what can be done, from
-// the third in a row on.
-func (s State) advise(reason string, silent []federation.HospitalID) string {
-	if len(silent) > 0 {
-		reason += " (silent: " + s.nameList(silent) + ")"
+// advise adds to the reason of a round that is being abandoned whom it lacked, in the words
+// that are kept apart, and from the third in a row on what can be done.
+func (s State) advise(reason string, l lack) string {
+	if words := s.lackWords(l); words != "" {
+		reason += " (" + words + ")"
 	}
+	unseen := l.unseen()
 	if s.Failures+1 < patience {
 		return reason
 	}
 	if s.Round.Pinned != nil && s.bound() {
 		return reason + ". " + s.stuck(nil)
 	}
-	if len(silent) == 0 {
-		return reason
+	if len(unseen) > 0 {
+		reason += ". " + s.neverBack(unseen)
 	}
-	return reason + ". " + s.withoutCustodians(silent)
+	if len(l.declined) > 0 {
+		reason += ". " + s.theyDecide(l.declined)
+	}
+	return reason
 }
 
 // bound reports whether the round's question was opened, with nothing that holds.
@@ -86,19 +90,56 @@ func (s State) Stuck() []Attempt {
 	return list
 }
 
-// withoutCustodians is the way on without custodians that never come back. A charter that
-// leaves them out needs the closing statements of as many others as a burn certificate.
-func (s State) withoutCustodians(gone []federation.HospitalID) string {
-	c := s.Charter
-	left := len(c.Custodians) - len(gone)
-	if need := c.BurnQuorum(); left < need {
+// without is the way on without those whose part is missing. Who declined is there and decides
+// for itself; only who is not seen is a reason to go on with others.
+func (s State) without(role string, missing []federation.HospitalID, w When) string {
+	l := s.lackOf(role, missing, w)
+	var parts []string
+	if unseen := l.unseen(); len(unseen) > 0 {
+		parts = append(parts, s.neverBack(unseen))
+	}
+	if len(l.declined) > 0 {
+		parts = append(parts, s.whys(l.declined)+". "+s.theyDecide(l.declined))
+	}
+	return strings.Join(parts, ". ")
+}
+
+// neverBack is the way on without hospitals that never come back. A charter that leaves them
+// out needs the closing statements of as many custodians as a burn certificate.
+func (s State) neverBack(gone []federation.HospitalID) string {
+	left := len(slices.DeleteFunc(slices.Clone(s.Charter.Custodians), func(id federation.HospitalID) bool { return slices.Contains(gone, id) }))
+	if need := s.Charter.BurnQuorum(); left < need {
 		return fmt.Sprintf("If they never come back this federation ends here: %d of %d custodians would have to close its epoch, %d are left. "+
-			"Its versions and its log stay; atrium coordinator init begins another", need, len(c.Custodians), left)
+			"Its versions and its log stay; atrium coordinator init begins another", need, len(s.Charter.Custodians), left)
 	}
-	if len(c.Members)-len(gone) < 3 {
-		return "If they never come back, others must take their places: atrium coordinator charter propose --add NAMES --remove " + s.flagList(gone)
+	if len(s.Charter.Members)-len(gone) < 3 {
+		return "If they never come back, others must take their places: " + s.removal(gone)
 	}
-	return "If they never come back, go on without them: atrium coordinator charter propose --remove " + s.flagList(gone)
+	return "If they never come back, go on without them: " + s.removal(gone)
+}
+
+// theyDecide is the way on where hospitals declined: their people's, or a charter without them.
+func (s State) theyDecide(declined []federation.HospitalID) string {
+	return "Their people decide, and are asked again in each round. Only where they want to leave: " + s.removal(declined)
+}
+
+// removal is the command for a charter without hospitals: a federation has three at least.
+func (s State) removal(ids []federation.HospitalID) string {
+	add := ""
+	if len(s.Charter.Members)-len(ids) < 3 {
+		add = "--add NAMES "
+	}
+	return "atrium coordinator charter propose " + add + "--remove " + s.flagList(ids)
+}
+
+// stuckWithout is stuck for a question that needs hospitals which are missing.
+func (s State) stuckWithout(missing []federation.HospitalID, w When) string {
+	l := s.lackOf(federation.RoleUpdate, missing, w)
+	if unseen := l.unseen(); len(unseen) > 0 {
+		return s.stuck(unseen)
+	}
+	return "The question was asked of a set with " + s.nameList(missing) + " and cannot be asked of another. " + s.whys(l.declined) + ". " + s.theyDecide(l.declined) +
+		" --release " + s.flagList(missing)
 }
 
 // stuck is the way on from a question whose S can be neither opened nor burned.
@@ -108,20 +149,6 @@ func (s State) stuck(missing []federation.HospitalID) string {
 	}
 	return fmt.Sprintf("The question was asked of a set with %s and cannot be asked of another. If they never come back, the next charter can release it: "+
 		"atrium coordinator charter propose --remove %s --release %s", s.nameList(missing), s.flagList(missing), s.flagList(missing))
-}
-
-// silent lists the custodians that did not join, and those of waited, in charter order.
-func (s State) silent(waited []federation.HospitalID) []federation.HospitalID {
-	return slices.DeleteFunc(slices.Clone(s.Charter.Custodians), func(id federation.HospitalID) bool {
-		_, joined := s.Round.Join(id)
-		return (joined && !slices.Contains(waited, id)) || s.Round.HasDeclined(id, federation.RoleCustodian)
-	})
-}
-
-// absentCustodians lists the custodians that did not join, or declined.
-func (s State) absentCustodians() []federation.HospitalID {
-	there := s.mayBeReady()
-	return slices.DeleteFunc(slices.Clone(s.Charter.Custodians), func(id federation.HospitalID) bool { return slices.Contains(there, id) })
 }
 
 // shownNames bounds a list of names: a reason is a sentence.

@@ -4,6 +4,7 @@ import (
 	"strings"
 	"testing"
 
+	"atrium/coordinator/federation"
 	"atrium/coordinator/round"
 )
 
@@ -82,4 +83,75 @@ func TestReasonOfAQuestionThatNeverOpens(t *testing.T) {
 			t.Errorf("round %d: reason %q", i, s.state.Round.Reason)
 		}
 	}
+}
+
+// Who declined is there: what is said of it is its reason and that its people decide, and no
+// federation ends for want of it. Only who is not seen is a reason to go on with others.
+func TestAdviceAboutDeclines(t *testing.T) {
+	s := newStory(t, 5, 0) // t = 4, f = 1
+	s.statistics("ABCDE")
+	s.own(round.TaskOpen)
+	s.join("ABC")
+	s.must("D declines", s.declineEvent("D", federation.RoleUpdate))
+	s.says("status", round.Waiting(s.state), "3 of the 4 custodians that are needed are there; E did not join yet; D declined (the policy says no)")
+	s.gone = s.ids("E")
+	s.pass(20)
+	s.says("advice", round.Advice(s.state, s.moment()), "If they never come back, go on without them: atrium coordinator charter propose --remove E. "+
+		"D declined (the policy says no). Their people decide, and are asked again in each round. Only where they want to leave: atrium coordinator charter propose --remove D")
+	s.gone = nil
+	s.must("E declines", s.declineEvent("E", federation.RoleUpdate))
+	s.own(round.TaskAbandon)
+	s.says("reason", s.state.Round.Reason, "3 of 4 custodians can still open the sum (D declined (the policy says no); E declined (the policy says no))")
+	for range 2 {
+		s.pass(4)
+		s.own(round.TaskOpen)
+		s.join("ABC")
+		s.must("D declines", s.declineEvent("D", federation.RoleUpdate))
+		paused := s.declineEvent("E", federation.RoleUpdate)
+		paused.Reason = federation.ReasonPaused
+		s.must("E is paused", paused)
+		s.own(round.TaskAbandon)
+	}
+	s.says("reason", s.state.Round.Reason, "3 of 4 custodians can still open the sum (D declined (the policy says no); E is paused by its people). "+
+		"Their people decide, and are asked again in each round. Only where they want to leave: atrium coordinator charter propose --remove D,E")
+}
+
+// Three of four declined: none of them is gone, and the federation goes on when they agree.
+func TestAdviceWhenMostDecline(t *testing.T) {
+	s := newStory(t, 4, 0)
+	s.statistics("ABCD")
+	s.own(round.TaskOpen)
+	s.join("ABCD")
+	for _, l := range []string{"B", "C", "D"} {
+		s.must(l+" declines", s.declineEvent(l, federation.RoleCustodian))
+	}
+	s.pass(20)
+	if got := round.Advice(s.state, s.moment()); strings.Contains(got, "ends here") || !strings.Contains(got, "Their people decide") {
+		t.Errorf("advice %q", got)
+	}
+}
+
+// TestWaitingNames: in each phase whom the round waits for, by name.
+func TestWaitingNames(t *testing.T) {
+	s := newStory(t, 4, 0)
+	s.statistics("ABCD")
+	s.w.bytes = federation.AddBytes + 1 // so that vouches are wanted
+	s.own(round.TaskOpen)
+	s.join("ABC")
+	s.says("gathering", round.Waiting(s.state), "3 of 4 hospitals joined; D did not join yet")
+	s.join("D")
+	s.own(round.TaskManifest)
+	s.update("A")
+	s.must("D declines", s.declineEvent("D", federation.RoleUpdate))
+	s.says("collecting", round.Waiting(s.state), "1 updates, waiting for B, C; D declined (the policy says no)")
+	s.update("BC")
+	s.own(round.TaskPropose)
+	s.ready("A")
+	s.vouch("AB")
+	s.says("opening", round.Waiting(s.state), "1 of 3 custodians are ready; waiting for B, C, D; C did not vouch yet")
+	s.ready("B", "C")
+	s.says("opening", round.Waiting(s.state), "3 of 3 custodians are ready; C did not vouch yet")
+	s.vouch("C")
+	s.send("B")
+	s.says("sending", round.Waiting(s.state), "1 of 3 custodians sent, waiting for A, C, D")
 }

@@ -157,7 +157,7 @@ func applyDecline(s State, e Entry) (State, error) {
 	if err := current(s, e, Gathering, Collecting, Opening, Publishing); err != nil {
 		return s, err
 	}
-	s.Round.Declined = append(slices.Clone(s.Round.Declined), Refusal{e.Hospital, e.Role})
+	s.Round.Declined = append(slices.Clone(s.Round.Declined), Refusal{e.Hospital, e.Role, e.Reason})
 	if s.Round.Phase == Gathering && e.Role == federation.RoleUpdate && s.draw().On() {
 		s.Round.Declines = append(slices.Clone(s.Round.Declines), Held{e.Hospital, e.Blob})
 	}
@@ -180,7 +180,7 @@ func applyRefuse(s State, e Entry) (State, error) {
 	if err := current(s, e, Collecting, Opening, Publishing); err != nil {
 		return s, err
 	}
-	s.Round.Refused = append(slices.Clone(s.Round.Refused), Refusal{e.Hospital, e.Role})
+	s.Round.Refused = append(slices.Clone(s.Round.Refused), Refusal{Hospital: e.Hospital, Role: e.Role})
 	return s, nil
 }
 

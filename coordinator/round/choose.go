@@ -222,7 +222,7 @@ func defeat(s State, w When) string {
 	if reason == "" {
 		return ""
 	}
-	return s.advise(reason, s.silent(waited))
+	return s.advise(reason, s.lacking(waited, w))
 }
 
 // gatheringDefeat: those who declined keep the round from ever collecting. The next

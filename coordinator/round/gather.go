@@ -64,7 +64,7 @@ func gathered(s State) gathering {
 		}
 	}
 	if n := len(s.mayBeReady()); n < s.Charter.Threshold {
-		g.waiting = fmt.Sprintf("%d of %d custodians joined, not %s", n, s.Charter.Threshold, s.nameList(s.absentCustodians()))
+		g.waiting = fmt.Sprintf("%d of the %d custodians that are needed are there; %s", n, s.Charter.Threshold, s.missingWords(s.absentCustodians()))
 		return g
 	}
 	if !s.enoughGroups(g.cohort) {

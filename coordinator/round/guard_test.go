@@ -182,7 +182,7 @@ func TestEvaluationComesToNothing(t *testing.T) {
 	s.join("ABC")
 	s.pass(20)
 	s.own(round.TaskAbandon)
-	s.says("reason", s.state.Round.Reason, "the evaluation of version 2 is skipped: D did not join: the charter sums all of a group or none (silent: D)")
+	s.says("reason", s.state.Round.Reason, "the evaluation of version 2 is skipped: D did not join: the charter sums all of a group or none (not connected: D)")
 	s.own(round.TaskFinish)
 	if !strings.HasPrefix(s.state.Finished, "all 1 train rounds") {
 		t.Errorf("it ended: %q", s.state.Finished)

@@ -79,6 +79,7 @@ func invariantJoins(s State) error {
 	}
 	declined := map[Refusal]bool{}
 	for _, d := range s.Round.Declined {
+		d.Reason = ""
 		if declined[d] {
 			return fmt.Errorf("%s declined %s twice", d.Hospital, d.Role)
 		}

@@ -133,7 +133,7 @@ func (ev OpeningFailed) decide(s State, w When) ([]Entry, error) {
 	case !ev.Final && (ev.Sends < len(s.Round.Sends) || !s.settled(ev.Sends)):
 		return nil, nil // more share sums may help
 	}
-	e := s.abandon(s.advise(ev.Reason, nil), w)
+	e := s.abandon(s.advise(ev.Reason, lack{}), w)
 	e.Failed = true
 	return one(e)
 }
@@ -142,7 +142,7 @@ func (ev SumLost) decide(s State, w When) ([]Entry, error) {
 	if ev.Round != s.Round.Number || !s.Round.Phase.Running() || s.Round.Phase == Gathering {
 		return nil, fmt.Errorf("sum of round %d: %w", ev.Round, ErrStale)
 	}
-	return one(s.abandon(s.advise(ev.Reason, nil), w))
+	return one(s.abandon(s.advise(ev.Reason, lack{}), w))
 }
 
 // DerivedVerified: what does not agree with the log is kept there too, as evidence.

@@ -172,36 +172,6 @@ func Wake(s State) time.Time {
 	return t
 }
 
-// Waiting says in words what a running round waits for, for status displays.
-func Waiting(s State) string {
-	switch s.Round.Phase {
-	case Gathering:
-		if g := gathered(s); g.waiting != "" {
-			return g.waiting
-		}
-		return fmt.Sprintf("%d of %d hospitals joined", len(s.Round.Joined), len(s.Charter.Members))
-	case Collecting:
-		text := fmt.Sprintf("%d updates, %d outstanding", len(s.Round.Updates), len(collected(s).waiting))
-		if s.draw().On() && s.Round.Pinned == nil {
-			text += fmt.Sprintf(", content with %d of each group", s.Schedule.Cohort.Size)
-		}
-		return text
-	case Opening:
-		switch missing := slices.Concat(s.unvouched()...); {
-		case s.burning():
-			return fmt.Sprintf("%d custodians sent, too few still can; %d of %d burned, waiting for %s", len(s.Round.Sends), len(s.Round.Burns), s.Charter.BurnQuorum(), s.nameList(s.askedToBurn()))
-		case s.Stands():
-			return fmt.Sprintf("%d custodians sent, waiting for %s", len(s.Round.Sends), s.nameList(slices.Concat(s.maySend(), s.mayBeReady())))
-		case len(s.clean()) >= s.Charter.Threshold:
-			return fmt.Sprintf("%d custodians are ready, %d submitters are to vouch", len(s.clean()), len(missing))
-		}
-		return fmt.Sprintf("%d custodians are ready, %d outstanding", len(s.clean()), len(s.mayBeReady()))
-	case Publishing:
-		return "opening the sum"
-	}
-	return ""
-}
-
 // HospitalTasks lists what one hospital owes now: burns of abandoned manifests first,
 // because the next round waits for them.
 func HospitalTasks(s State, id federation.HospitalID) []Task {

@@ -13,7 +13,7 @@ func (ev MessageRefused) decide(s State, w When) ([]Entry, error) {
 		return nil, fmt.Errorf("refusal of %s: %w", ev.Hospital, ErrUnknown)
 	case ev.Round != r.Number || !r.Phase.Running() || r.Phase == Gathering:
 		return nil, fmt.Errorf("refusal of %s: %w", ev.Hospital, ErrStale)
-	case slices.Contains(r.Refused, Refusal{ev.Hospital, ev.Role}):
+	case slices.Contains(r.Refused, Refusal{Hospital: ev.Hospital, Role: ev.Role}):
 		return nil, nil // once a round is enough
 	}
 	e := s.entry(Refuse, w)

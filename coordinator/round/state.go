@@ -152,6 +152,7 @@ type Held struct {
 type Refusal struct {
 	Hospital federation.HospitalID `json:"hospital"`
 	Role     string                `json:"role"`
+	Reason   string                `json:"reason,omitempty"` // why it declined
 }
 
 // Answer is a custodian's word on the candidate.
@@ -239,7 +240,7 @@ func (r Round) CandidateOf(set [][]federation.HospitalID) (federation.Candidate,
 
 // HasDeclined reports whether id declined a role.
 func (r Round) HasDeclined(id federation.HospitalID, role string) bool {
-	return slices.Contains(r.Declined, Refusal{id, role})
+	return slices.ContainsFunc(r.Declined, func(d Refusal) bool { return d.Hospital == id && d.Role == role })
 }
 
 // Custodians lists the charter's custodians that joined this round.

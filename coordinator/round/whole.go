@@ -75,26 +75,13 @@ func (s State) wholeWaits() string {
 	if len(silent) > 0 {
 		parts = append(parts, s.nameList(silent)+" did not join")
 	}
-	for _, id := range declined[:min(len(declined), shownNames)] {
-		parts = append(parts, s.why(id))
-	}
-	if n := len(declined) - shownNames; n > 0 {
-		parts = append(parts, fmt.Sprintf("%d more declined", n))
+	if len(declined) > 0 {
+		parts = append(parts, s.whys(declined))
 	}
 	if len(parts) == 0 {
 		return ""
 	}
 	return strings.Join(parts, "; ") + ": the charter sums all of a group or none"
-}
-
-// why is a hospital's name with its reason.
-func (s State) why(id federation.HospitalID) string {
-	name := s.nameList([]federation.HospitalID{id})
-	i := s.withheld(id)
-	if i < 0 {
-		return name + " declined"
-	}
-	return fmt.Sprintf("%s declined (%s, since %s)", name, s.Withheld[i].Reason, s.Withheld[i].Since)
 }
 
 // wholeDefeat ends a round that gathered for its time and in which somebody declined, so that
@@ -157,14 +144,11 @@ func (s State) pausedAdvice(w When) string {
 		return ""
 	}
 	var ids []federation.HospitalID
-	var whys []string
 	for _, h := range paused {
 		ids = append(ids, h.Hospital)
-		whys = append(whys, s.why(h.Hospital))
 	}
-	text := "the plan is paused: " + strings.Join(whys[:min(len(whys), shownNames)], "; ")
-	return text + ". It goes on when they send. A plan that they would take part in goes on with them, the next charter without: " +
-		"atrium coordinator charter propose --remove " + s.flagList(ids) + ", or, where others may see by the difference who is missing, --cohort k"
+	return "the plan is paused: " + s.whys(ids) + ". Their people decide: it goes on when they send, and another plan that they take part in goes on with them. " +
+		"Only where they want to leave does a charter go on without them: " + s.removal(ids) + ", or, where others may see by the difference who is missing, --cohort k"
 }
 
 func invariantWithheld(s State) error {

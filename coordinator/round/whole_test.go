@@ -103,7 +103,7 @@ func TestWholeDoesNotVouch(t *testing.T) {
 	s.ready("A", "B", "C")
 	s.gone = s.ids("D")
 	s.own(round.TaskAbandon)
-	s.says("reason", s.state.Round.Reason, "D did not vouch: D cannot be summed and too few are left (silent: D)")
+	s.says("reason", s.state.Round.Reason, "D did not vouch: D cannot be summed and too few are left (not connected: D)")
 	s.own(round.TaskOpen)
 }
 
@@ -119,7 +119,8 @@ func TestWholePauses(t *testing.T) {
 		asked++
 		s.join("ABC")
 		s.must("D declines", s.declineEvent("D", federation.RoleUpdate))
-		s.says("status", round.Waiting(s.state), "D declined (the policy says no, since 2026-03-01T08:00:00.000Z): the charter sums all of a group or none")
+		waiting, next, _ := strings.Cut(round.Waiting(s.state), ". Next try at ")
+		s.says("status", waiting, "D declined (the policy says no, since 2026-03-01T08:00:00.000Z): the charter sums all of a group or none")
 		if task := s.task(round.TaskAbandon); task != nil {
 			t.Fatalf("the round ends at once: %s", task.Reason)
 		}
@@ -128,6 +129,9 @@ func TestWholePauses(t *testing.T) {
 		}
 		s.pass(20)
 		s.own(round.TaskAbandon)
+		if next != s.state.NotBefore || round.Waiting(s.state) != "the next try, at "+next {
+			t.Fatalf("next try at %s, then %q, and the machine waits until %s", next, round.Waiting(s.state), s.state.NotBefore)
+		}
 		for !s.isOwed(round.TaskOpen) {
 			s.pass(20)
 		}
@@ -139,7 +143,7 @@ func TestWholePauses(t *testing.T) {
 		t.Errorf("paused by %v", list)
 	}
 	s.says("advice", round.Advice(s.state, s.moment()), "the plan is paused: D declined (the policy says no, since 2026-03-01T08:00:00.000Z). "+
-		"It goes on when they send. A plan that they would take part in goes on with them, the next charter without: "+
+		"Their people decide: it goes on when they send, and another plan that they take part in goes on with them. Only where they want to leave does a charter go on without them: "+
 		"atrium coordinator charter propose --remove D, or, where others may see by the difference who is missing, --cohort k")
 	s.own(round.TaskOpen)
 	s.join("ABCD")
