@@ -199,6 +199,32 @@ func deriveAttacks(t *testing.T, p *play, list federation.Candidate, true federa
 	}
 }
 
+// TestNoShareSum: one custodian and the coordinator have a send logged that names what is no
+// share sum. It counts as a wrong one: with it the others derive from t that are right, or wait.
+func TestNoShareSum(t *testing.T) {
+	for _, hospitals := range []int{4, 5} {
+		t.Run(fmt.Sprintf("m=%d", hospitals), func(t *testing.T) {
+			l := newLiar(t, hospitals, 1, plans.Cardiology())
+			p := l.gather(l.train(1))
+			list := p.ready(l.sites, l.sites...)
+			p.sends(list, l.sites...)
+			hostile, judge, other := l.sites[0], l.sites[1], l.sites[2]
+			want := decode[federation.Derived](l, p.askDerive(judge, list, federation.Derived{}).sends(t, "derived").signed)
+			send := decode[federation.Send](l, p.sent[hostile.id].signed)
+			for name, blob := range map[string][]byte{"no encoding": []byte("none"), "one byte short": l.blobs[send.ShareSums[0]][1:]} {
+				send.ShareSums = []federation.Digest{l.put(blob)}
+				p.sent[hostile.id] = message{kind: "send", signed: federation.Encode(sign(l, hostile, send))}
+				all := p.sendsInOrder()
+				if got := decode[federation.Derived](l, p.askDerive(other, list, want).sends(t, "derived").signed); got.Snapshot != want.Snapshot || got.Result != want.Result {
+					t.Errorf("%s: it derives %+v, without it %+v follows", name, got, want)
+				}
+				few := lies{work: func(w *atriumpb.Work, _ int64) { w.Sends = all[:l.charter.Threshold] }}
+				p.askDerive(other, list, want, few).refuses(t, "share sums are too few to leave a group out")
+			}
+		})
+	}
+}
+
 // nextRound: custodians are ready on what they derived without anybody's word, one that did
 // not derive it by the word of f+1, and nobody on the forged version of the same number.
 func nextRound(t *testing.T, p *play, true federation.Derived, forged federation.Digest) {

@@ -175,12 +175,12 @@ func (d *Daemon) readSends(ctx context.Context, w *atriumpb.Work, r opening.Roun
 		if err != nil {
 			return nil, err
 		}
-		if _, ok := d.cfg.Charter.Point(s.Custodian); !ok || seen[s.Custodian] || s.Candidate != r.Candidate.Digest() || len(s.ShareSums) != len(r.Candidate.Groups) {
+		if _, ok := d.cfg.Charter.Point(s.Custodian); !ok || seen[s.Custodian] || s.Candidate != r.Candidate.Digest() {
 			return nil, fmt.Errorf("send of %s for candidate %s: %w", s.Custodian, s.Candidate.Short(), ErrDishonest)
 		}
 		seen[s.Custodian] = true
-		sums, err := opening.ReadShareSums(s, 1<<r.Header.Ring.LogN, func(digest federation.Digest) ([]byte, error) {
-			return d.link.fetch(ctx, digest, envelope.MaxPlaintext)
+		sums, err := opening.ReadShareSums(s, r.Candidate.Groups, 1<<r.Header.Ring.LogN, func(digest federation.Digest) ([]byte, error) {
+			return d.link.fetch(ctx, digest, opening.MaxShareSumBytes)
 		})
 		if err != nil {
 			return nil, err
