@@ -2,14 +2,17 @@ package client_test
 
 import (
 	"context"
+	"path/filepath"
 	"slices"
 	"testing"
 
 	"atrium/client"
+	"atrium/client/evidence"
 	"atrium/client/train"
 	"atrium/cmd/atrium/plans"
 	"atrium/coordinator/atriumpb"
 	"atrium/coordinator/federation"
+	"atrium/coordinator/round"
 	"atrium/storage/storagetest"
 )
 
@@ -35,6 +38,9 @@ func TestForgedSum(t *testing.T) {
 				if d := decode[federation.Decline](l, o.sends(t, "decline").signed); d.Role != federation.RoleCustodian {
 					t.Errorf("declined as %s: %s", d.Role, d.Reason)
 				}
+				if name == "that nobody has" { // whoever added needs nothing of it
+					q.objects(t, s, federation.Difference{What: evidence.SumOf(0), Says: c.String(), Follows: q.of(l.sites...).Sums[0].String()})
+				}
 			}
 		})
 	}
@@ -44,6 +50,36 @@ func TestForgedSum(t *testing.T) {
 		l.updates = earlierUpdates(l)
 		q.askReady(l.sites[0], list).refuses(t, "fetch")
 	})
+}
+
+// objects checks what a custodian kept as evidence of a round.
+func (p *play) objects(t *testing.T, s *site, want ...federation.Difference) {
+	t.Helper()
+	_, found, err := readEvidence(t, s, p.l.charter, p.header.Round)
+	if err != nil || !slices.Equal(found.Differs, want) {
+		t.Errorf("%s: the evidence says %+v, want %+v: %v", s.name, found.Differs, want, err)
+	}
+}
+
+// TestMuchEvidence: a coordinator that lies without end does not fill a hospital's disk, and
+// nothing that was kept gives way.
+func TestMuchEvidence(t *testing.T) {
+	l := newLiar(t, 4, 1, plans.Cardiology())
+	p := l.gather(l.train(1))
+	list, s := p.ready(l.sites, l.sites...), l.sites[0]
+	p.sends(list, l.sites[:3]...)
+	for i := range 40 {
+		p.askDerive(s, list, federation.Derived{Result: federation.Sum([]byte{byte(i)})}).sends(t, "derived")
+	}
+	names, err := filepath.Glob(filepath.Join(s.cfg.State, client.EvidenceFolder, "*"))
+	must(t, err)
+	first, _, err := readEvidence(t, s, l.charter, p.header.Round)
+	if err != nil || len(names) != 32 {
+		t.Fatalf("%d files: %v", len(names), err)
+	}
+	if e, err := round.DecodeEntry(first.Entry); err != nil || e.Blob != federation.Sum([]byte{31}) {
+		t.Errorf("the newest is of result %s: %v", e.Blob.Short(), err)
+	}
 }
 
 // earlierUpdates is what the coordinator stored, with every byte turned.
@@ -100,6 +136,7 @@ func TestForgedLargeSum(t *testing.T) {
 	l.run(t, "a sum of all but one", func(t *testing.T) {
 		for _, s := range l.sites {
 			p.askSend(s, forged).refuses(t, "what its members vouch for does not add up to it: the ciphertext sum is not that of the candidate")
+			p.objects(t, s, federation.Difference{What: evidence.SumOf(0), Says: forged.Sums[0].String(), Follows: evidence.Unnamed})
 		}
 	})
 	l.run(t, "vouches for another sum", func(t *testing.T) {

@@ -4,25 +4,23 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"path/filepath"
 
+	"atrium/client/evidence"
 	"atrium/client/participant"
 	"atrium/coordinator/atriumpb"
 	"atrium/coordinator/federation"
 	"atrium/coordinator/opening"
+	"atrium/coordinator/round"
 	"atrium/privacy/envelope"
 	"atrium/storage"
 	"atrium/storage/models"
 )
 
-// errForged: what the log says followed from a sum does not follow.
-var errForged = errors.New("what the coordinator published does not follow from the sum")
-
 // derive computes what followed from an opened candidate: from the version before, C, and the
 // share sums, by the same rule as coordinator and auditor. A version that comes out is one
 // that this custodian may be ready on; what the log says instead never is.
 func (d *Daemon) derive(ctx context.Context, w *atriumpb.Work) error {
-	says, err := outcomeOf(w)
+	e, _, err := d.checkEntry(w)
 	if err != nil {
 		return err
 	}
@@ -37,14 +35,16 @@ func (d *Daemon) derive(ctx context.Context, w *atriumpb.Work) error {
 	if err != nil {
 		return err
 	}
+	if e.Round != h.Round || e.Round != w.GetRound() || e.Kind != round.Publish && !(e.Kind == round.Abandon && e.Failed) {
+		return fmt.Errorf("entry %d, %s of round %d, does not say what followed from round %d: %w", w.GetEntryIndex(), e.Kind, e.Round, h.Round, ErrDishonest)
+	}
 	derived := federation.Derived{V: 1, Round: h.Round, Manifest: candidate.Manifest, Candidate: candidate.Digest(), Custodian: d.self}
-	if err := d.conclude(ctx, w, h, candidate, &derived); err != nil {
+	result, err := d.conclude(ctx, w, h, candidate, &derived)
+	if err != nil {
 		return fmt.Errorf("derive round %d: %w", h.Round, err)
 	}
-	if derived.Result != says.Result || derived.Version != says.Version || derived.Snapshot != says.Snapshot || derived.Parameters != says.Parameters {
-		if err := d.keepEvidence(w, derived); err != nil {
-			return err
-		}
+	if err := d.compareOutcome(ctx, w, e, candidate, derived, result); err != nil {
+		return err
 	}
 	if err := d.forgetSum(ctx, candidate); err != nil {
 		return err
@@ -57,41 +57,42 @@ func (d *Daemon) derive(ctx context.Context, w *atriumpb.Work) error {
 	return d.link.send(ctx, "derived", federation.Encode(envelope.SignMessage(d.cfg.Identity, d.cfg.Charter.Federation, derived)))
 }
 
-// outcomeOf is what a task says that the log says.
-func outcomeOf(w *atriumpb.Work) (o federation.Derived, err error) {
-	for _, f := range []struct {
-		into *federation.Digest
-		from []byte
-	}{{&o.Result, w.GetResult()}, {&o.Snapshot, w.GetSnapshot()}, {&o.Parameters, w.GetParameters()}} {
-		if *f.into, err = asDigest(f.from); err != nil {
-			return o, err
-		}
+// compareOutcome keeps evidence where the log says that something else followed. What was
+// derived is signed and used all the same.
+func (d *Daemon) compareOutcome(ctx context.Context, w *atriumpb.Work, e round.Entry, candidate federation.Candidate, derived federation.Derived, result *opening.Result) error {
+	var shown []byte
+	if result == nil {
+		result = &opening.Result{}
+	} else {
+		shown = federation.Encode(*result)
 	}
-	o.Version = w.GetVersion()
-	return o, nil
+	if differs := evidence.Outcome(e, derived, *result); len(differs) > 0 {
+		return d.keepEvidence(ctx, w, candidate, differs, shown)
+	}
+	return nil
 }
 
 // conclude opens the sum and fills in what follows, with the snapshot in the store; nothing,
 // where no group holds.
-func (d *Daemon) conclude(ctx context.Context, w *atriumpb.Work, h federation.Header, candidate federation.Candidate, derived *federation.Derived) error {
+func (d *Daemon) conclude(ctx context.Context, w *atriumpb.Work, h federation.Header, candidate federation.Candidate, derived *federation.Derived) (*opening.Result, error) {
 	r := d.round(h, candidate)
 	var err error
 	if r.Plan, err = d.planOf(ctx, h); err != nil {
-		return err
+		return nil, err
 	}
 	if r.Submissions, err = d.submissionsOf(ctx, r); err != nil {
-		return err
+		return nil, err
 	}
 	sends, err := d.readSends(ctx, w, r)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	base, err := d.storedBase(ctx, h)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	if err := d.fetchSum(ctx, candidate); err != nil {
-		return err
+		return nil, err
 	}
 	sum, err := opening.Open(ctx, d.store, r, sends)
 	outcome := opening.Outcome{}
@@ -100,26 +101,26 @@ func (d *Daemon) conclude(ctx context.Context, w *atriumpb.Work, h federation.He
 	}
 	nothing := errors.Is(err, opening.ErrNotOpened) // a sum that opened and of which nothing follows is an answer
 	if c := d.cfg.Charter; (err == nil || nothing) && !sum.Settled(c, len(sends)) {
-		return fmt.Errorf("%d share sums are too few to leave a group out: %s", len(sends), sum.Note())
+		return nil, fmt.Errorf("%d share sums are too few to leave a group out: %s", len(sends), sum.Note())
 	}
 	if nothing {
-		return d.persist(participant.NoGroupHeld(d.state, candidate.Manifest, candidate.Digest()))
+		return nil, d.persist(participant.NoGroupHeld(d.state, candidate.Manifest, candidate.Digest()))
 	}
 	if err != nil {
-		return err
+		return nil, err
 	}
 	derived.Result = federation.Sum(federation.Encode(outcome.Result))
 	if outcome.Snapshot == nil {
-		return nil
+		return &outcome.Result, nil
 	}
 	if derived.Snapshot, err = models.Store(ctx, d.store, *outcome.Snapshot); err != nil {
-		return fatal{err}
+		return nil, fatal{err}
 	}
 	derived.Version, derived.Parameters = h.Version+1, models.ParametersDigest(*outcome.Snapshot)
 	if err := d.persist(participant.TakeSketch(d.state, derived.Parameters, outcome.Sketch)); err != nil {
-		return err
+		return nil, err
 	}
-	return d.persist(participant.TakeBase(d.state, participant.Base{Version: derived.Version, Snapshot: derived.Snapshot, Parameters: derived.Parameters}))
+	return &outcome.Result, d.persist(participant.TakeBase(d.state, participant.Base{Version: derived.Version, Snapshot: derived.Snapshot, Parameters: derived.Parameters}))
 }
 
 // sketchBase makes sure that this custodian can tell how far the base of the live header is
@@ -180,12 +181,12 @@ func (d *Daemon) readSends(ctx context.Context, w *atriumpb.Work, r opening.Roun
 		if err != nil {
 			return nil, err
 		}
-		if _, ok := d.cfg.Charter.Point(s.Custodian); !ok || seen[s.Custodian] || s.Candidate != r.Candidate.Digest() || len(s.ShareSums) != len(r.Candidate.Groups) {
+		if _, ok := d.cfg.Charter.Point(s.Custodian); !ok || seen[s.Custodian] || s.Candidate != r.Candidate.Digest() {
 			return nil, fmt.Errorf("send of %s for candidate %s: %w", s.Custodian, s.Candidate.Short(), ErrDishonest)
 		}
 		seen[s.Custodian] = true
-		sums, err := opening.ReadShareSums(s, 1<<r.Header.Ring.LogN, func(digest federation.Digest) ([]byte, error) {
-			return d.link.fetch(ctx, digest, envelope.MaxPlaintext)
+		sums, err := opening.ReadShareSums(s, r.Candidate.Groups, 1<<r.Header.Ring.LogN, func(digest federation.Digest) ([]byte, error) {
+			return d.link.fetch(ctx, digest, opening.MaxShareSumBytes)
 		})
 		if err != nil {
 			return nil, err
@@ -262,32 +263,6 @@ func (d *Daemon) mustHave(w *atriumpb.Work, b participant.Base) error {
 	}
 	if !d.state.HasBase(b) {
 		return fmt.Errorf("version %d, snapshot %s: %w", b.Version, b.Snapshot.Short(), participant.ErrBase)
-	}
-	return nil
-}
-
-// evidence is what an auditor needs to see that the coordinator published something that does
-// not follow: the candidate and what was sent are signed, C and the share sums have digests.
-type evidence struct {
-	Header    []byte             `json:"header"`
-	Candidate []byte             `json:"candidate"`
-	Sends     [][]byte           `json:"sends"`
-	Published federation.Derived `json:"published"` // as the coordinator's log has it
-	Derived   federation.Derived `json:"derived"`   // as it was computed here
-}
-
-// keepEvidence says loudly that a version was forged, with both digests, and keeps the proof.
-func (d *Daemon) keepEvidence(w *atriumpb.Work, derived federation.Derived) error {
-	says, err := outcomeOf(w)
-	if err != nil {
-		return err
-	}
-	says.V, says.Round, says.Manifest, says.Candidate = 1, derived.Round, derived.Manifest, derived.Candidate
-	path := filepath.Join(d.cfg.State, fmt.Sprintf("evidence-round-%d.json", derived.Round))
-	d.cfg.Logger.Error("version", "error", errForged, "round", derived.Round, "published", says.Snapshot, "derived", derived.Snapshot,
-		"result_published", says.Result, "result_derived", derived.Result, "evidence", path)
-	if err := writeJSON(path, evidence{w.GetHeader(), w.GetCandidate(), w.GetSends(), says, derived}); err != nil {
-		return fatal{err}
 	}
 	return nil
 }

@@ -28,6 +28,7 @@ const (
 	maxGone        = 4096                   // questions of which it is kept that their integers are gone
 	maxForms       = 64                     // in which one question is computed
 	maxKept        = 8                      // rounds that may still have been summed, of which something is kept
+	maxEvidence    = 32                     // files of evidence
 	maxProofs      = 16                     // sends of which the proof is kept
 	pollTime       = 25 * time.Second       // that a coordinator lets a poll wait
 	wantedAfter    = 3 * time.Second        // of work before the coordinator is asked whether it is wanted still: most takes less

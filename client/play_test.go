@@ -283,6 +283,7 @@ func (p *play) items(to *site, list federation.Candidate) []*atriumpb.EnvelopeIt
 type lies struct {
 	items func([]*atriumpb.EnvelopeItem) []*atriumpb.EnvelopeItem
 	work  func(w *atriumpb.Work, seen int64)
+	entry func(*round.Entry) // that says what followed
 }
 
 // names writes the entry that names a candidate.

@@ -33,7 +33,7 @@ func (d *Daemon) addUp(ctx context.Context, candidate federation.Candidate) erro
 			return fmt.Errorf("add group %d: %w", g, err)
 		}
 		if sum != candidate.Sums[g] {
-			return fmt.Errorf("group %d: the ciphertexts add up to %s, the candidate says %s: %w", g, sum.Short(), candidate.Sums[g].Short(), opening.ErrSum)
+			return otherSum(candidate, g, sum, fmt.Sprintf("the ciphertexts add up to %s, the candidate says %s", sum.Short(), candidate.Sums[g].Short()))
 		}
 	}
 	return nil
@@ -248,8 +248,12 @@ func (d *Daemon) checkVouches(ctx context.Context, w *atriumpb.Work, candidate f
 		if err != nil {
 			return fmt.Errorf("group %d: %w", g, err)
 		}
-		if err := d.compareFingerprint(ctx, h, head, candidate.Sums[g], sum); err != nil {
+		have, err := d.fingerprintOfSum(ctx, h, head, candidate.Sums[g])
+		if err != nil {
 			return fmt.Errorf("group %d: %w", g, err)
+		}
+		if string(have) != string(sum) {
+			return otherSum(candidate, g, federation.Digest{}, "what its members vouch for does not add up to it")
 		}
 	}
 	return nil
@@ -281,21 +285,15 @@ func (d *Daemon) readVouches(w *atriumpb.Work, candidate federation.Candidate) (
 	return vouches, head, nil
 }
 
-func (d *Daemon) compareFingerprint(ctx context.Context, h federation.Header, head federation.TreeHead, list federation.Digest, want []byte) error {
+// fingerprintOfSum is that of C of a group, which is in the store.
+func (d *Daemon) fingerprintOfSum(ctx context.Context, h federation.Header, head federation.TreeHead, list federation.Digest) ([]byte, error) {
 	raw, err := storage.GetBlob(ctx, d.store, list, opening.MaxListBytes)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	segments, err := opening.DecodeList(raw)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	have, err := d.fingerprint(ctx, h, head, segments.Segments)
-	if err != nil {
-		return err
-	}
-	if string(have) != string(want) {
-		return fmt.Errorf("what its members vouch for does not add up to it: %w", opening.ErrSum)
-	}
-	return nil
+	return d.fingerprint(ctx, h, head, segments.Segments)
 }

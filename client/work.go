@@ -85,11 +85,11 @@ func (d *Daemon) perform(ctx context.Context, w *atriumpb.Work) error {
 		}
 		return d.orDecline(ctx, w, federation.RoleUpdate, err)
 	case "ready":
-		return d.orDecline(ctx, w, federation.RoleCustodian, d.ready(ctx, w))
+		return d.orDecline(ctx, w, federation.RoleCustodian, d.witnessed(ctx, w, d.ready(ctx, w)))
 	case "vouch":
 		return d.vouch(ctx, w)
 	case "send":
-		return d.orDecline(ctx, w, federation.RoleCustodian, d.send(ctx, w))
+		return d.orDecline(ctx, w, federation.RoleCustodian, d.witnessed(ctx, w, d.send(ctx, w)))
 	case "derive":
 		return d.derive(ctx, w)
 	case "burn":

@@ -113,6 +113,9 @@ func (c *Coordinator) load(ctx context.Context) error {
 	if c.current.Plan, err = opening.Plan(ctx, c.cfg.Bucket, c.current.State.Plan); err != nil {
 		return err
 	}
+	if err := c.loadOutcome(ctx); err != nil {
+		return err
+	}
 	return c.loadHeader(ctx)
 }
 
@@ -133,6 +136,16 @@ func (c *Coordinator) loadHeader(ctx context.Context) error {
 		return err
 	}
 	return c.loadCandidate(ctx)
+}
+
+// loadOutcome signs the checkpoint that ends with the entry which says what followed from the
+// candidate opened last. A later one would be later than the one in the next round's header.
+func (c *Coordinator) loadOutcome(ctx context.Context) (err error) {
+	if c.current.OutcomeEntry == nil {
+		return nil
+	}
+	c.current.OutcomeCheckpoint, err = c.log.CheckpointAt(ctx, c.current.OutcomeIndex+1)
+	return err
 }
 
 // loadCandidate signs the checkpoint that ends with the candidate's entry: it is the same for
@@ -191,6 +204,11 @@ func (c *Coordinator) settle(ctx context.Context, entries []round.Entry, first i
 	for i, e := range entries {
 		last := e.Kind == round.Derived && c.current.State.Finished != "" // no round follows that would bring one
 		needed = needed || published(e.Kind) || last || c.current.Stood(first+int64(i))
+		if c.current.OutcomeIndex == first+int64(i) {
+			if err := c.loadOutcome(ctx); err != nil {
+				return err
+			}
+		}
 		switch {
 		case e.Kind == round.Open:
 			clear(c.failed)

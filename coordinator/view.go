@@ -16,6 +16,7 @@ type View struct {
 	Header              []byte // of the round under way, canonical bytes
 	HeaderCheckpoint    []byte // the checkpoint that the header names
 	CandidateCheckpoint []byte // of the log up to the entry that names the candidate
+	OutcomeCheckpoint   []byte // of the log up to the entry that says what followed from the candidate opened last
 	Checkpoint          []byte // published last, a signed note
 	Head                federation.TreeHead
 	ended               *ended // the last round that published, since this coordinator follows the log

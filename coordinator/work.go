@@ -46,7 +46,7 @@ type Work struct {
 	Checkpoint  []byte
 	Consistency [][]byte // from Poll.SeenSize to the checkpoint
 	Candidate   []byte
-	Entry       []byte // that names the candidate, or with which it stood
+	Entry       []byte // that names the candidate, with which it stood, or that says what followed
 	EntryIndex  int64
 	Inclusion   [][]byte
 	Version     uint64
@@ -56,8 +56,6 @@ type Work struct {
 	Vouches     [][]byte // signed, of all of S
 	Sends       [][]byte // signed, in the order of the log
 	Derived     [][]byte // signed, of the version that the header or Version names, and of what was opened last
-	Result      federation.Digest
-	Parameters  federation.Digest
 }
 
 // WorkFor returns what a hospital owes in a view; ok is false if nothing.
@@ -121,7 +119,7 @@ func (c *Coordinator) describe(ctx context.Context, v *View, t round.Task, p Pol
 	case round.TaskSend:
 		return w, c.describeSend(ctx, &w, v, p)
 	case round.TaskDerive:
-		return w, c.describeDerive(ctx, &w, v.State.Outcome)
+		return w, c.describeDerive(ctx, &w, v, p)
 	case TaskCharter:
 		w.Header, w.Checkpoint, w.Entry, w.EntryIndex = nil, v.Checkpoint, v.CharterEntry, v.CharterIndex
 		return w, c.prove(ctx, &w, p.SeenSize, v.Head.Size, v.CharterIndex)
@@ -168,10 +166,11 @@ func (c *Coordinator) describeSend(ctx context.Context, w *Work, v *View, p Poll
 	return err
 }
 
-// describeDerive shows what the log says of the candidate that was opened last, and what was
-// sent for it.
-func (c *Coordinator) describeDerive(ctx context.Context, w *Work, o round.Outcome) error {
-	w.Manifest, w.Version, w.Snapshot, w.Parameters, w.Result = o.Manifest, o.Version, o.Snapshot, o.Parameters, o.Result
+// describeDerive shows the entry that says what followed from the candidate that was opened
+// last, and what was sent for it.
+func (c *Coordinator) describeDerive(ctx context.Context, w *Work, v *View, p Poll) error {
+	o := v.State.Outcome
+	w.Manifest, w.Checkpoint, w.Entry, w.EntryIndex = o.Manifest, v.OutcomeCheckpoint, v.OutcomeEntry, v.OutcomeIndex
 	var err error
 	if w.Header, err = storage.GetBlob(ctx, c.cfg.Bucket, o.Header, federation.MaxPlanBytes); err != nil {
 		return err
@@ -179,7 +178,10 @@ func (c *Coordinator) describeDerive(ctx context.Context, w *Work, o round.Outco
 	if err := c.candidate(ctx, w, o.Candidate); err != nil {
 		return err
 	}
-	return c.messages(ctx, &w.Sends, o.Sends)
+	if err := c.messages(ctx, &w.Sends, o.Sends); err != nil {
+		return err
+	}
+	return c.prove(ctx, w, p.SeenSize, v.OutcomeIndex+1, v.OutcomeIndex)
 }
 
 // derived shows who signed the version that stands, and what followed from the sum that was opened

@@ -84,10 +84,9 @@ func TestForgedCosignature(t *testing.T) {
 		t.Fatal(err)
 	}
 	for what, change := range map[string]func(*federation.Send){
-		"size":  func(a *federation.Send) { a.Checkpoint.Size-- },
-		"root":  func(a *federation.Send) { a.Checkpoint.Root[3] ^= 1 },
-		"S":     func(a *federation.Send) { a.Candidate[3] ^= 1 },
-		"share": func(a *federation.Send) { a.ShareSums = []federation.Digest{{}} },
+		"size": func(a *federation.Send) { a.Checkpoint.Size-- },
+		"root": func(a *federation.Send) { a.Checkpoint.Root[3] ^= 1 },
+		"S":    func(a *federation.Send) { a.Candidate[3] ^= 1 },
 	} {
 		lie := answer
 		change(&lie)
@@ -96,6 +95,37 @@ func TestForgedCosignature(t *testing.T) {
 		_, err := Verify(t.Context(), store, Options{})
 		checkProblem(t, err, storage.Blob(digest))
 		t.Logf("%s: %v", what, err)
+	}
+}
+
+// TestNoShareSum: what alpha, whose share sums of round 6 are wrong, sent is no share sum at
+// all. Auditors judge it as coordinator and custodians do: it is alpha's doing, and the sum opens.
+func TestNoShareSum(t *testing.T) {
+	t.Parallel()
+	for what, sums := range map[string]func(fixture) []federation.Digest{
+		"no encoding":            func(fx fixture) []federation.Digest { return []federation.Digest{fx.put(t, "none")} },
+		"not one of its group":   func(fixture) []federation.Digest { return []federation.Digest{{}} },
+		"not one for each group": func(fixture) []federation.Digest { return nil },
+	} {
+		fx := honest(t)
+		publish, _ := fx.find(t, isPublish(6))
+		send, e, h := signedIn[federation.Send](t, fx, func(e round.Entry) bool {
+			return is(round.Send, 6)(e) && slices.Contains(publish.Custodians, e.Hospital)
+		})
+		if h.name != "alpha" {
+			t.Fatalf("%s sent wrong share sums", h.name)
+		}
+		send.ShareSums = sums(fx)
+		digest := fx.put(t, envelope.SignMessage(h.key, "test", send))
+		store := fx.rewrite(t, upTo(edit(fx.batches(t), func(x round.Entry) bool { return x.Blob == e.Blob }, func(x *round.Entry) { x.Blob = digest }), isPublish(6)))
+		report, err := Verify(t.Context(), store, Options{})
+		want := "what alpha sent in round 6 is no share sum of group 0"
+		if err != nil || !slices.Contains(report.Notes, want) {
+			t.Errorf("%s: verify: %v, notes %q", what, err, report.Notes)
+		}
+		if got, err := Replay(t.Context(), store, Options{}); err != nil || len(got.Versions) != 3 {
+			t.Errorf("%s: replay: %v, %d versions", what, err, len(got.Versions))
+		}
 	}
 }
 

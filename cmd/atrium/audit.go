@@ -20,7 +20,7 @@ import (
 
 func newAuditCommand() *cobra.Command {
 	return group("audit", "Check a federation's log, offline and without a secret",
-		newVerifyCommand(), newReplayCommand(), newShowCommand())
+		newVerifyCommand(), newReplayCommand(), newShowCommand(), newEvidenceCommand())
 }
 
 // auditFlags is what the flags of every audit command say.

@@ -47,6 +47,7 @@ var floors = map[string]int{
 	"client/train/external/externaltest": 21,
 
 	"coordinator/simulate": 21,
+	"client/evidence":      21,
 
 	"storage/location":        21,
 	"storage/minio/miniotest": 21,

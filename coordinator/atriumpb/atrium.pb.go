@@ -135,7 +135,7 @@ type Work struct {
 	Checkpoint    []byte                 `protobuf:"bytes,6,opt,name=checkpoint,proto3" json:"checkpoint,omitempty"`   // signed note; for join, ready, vouch, send and derive
 	Consistency   [][]byte               `protobuf:"bytes,7,rep,name=consistency,proto3" json:"consistency,omitempty"` // from seen_size to the checkpoint
 	Candidate     []byte                 `protobuf:"bytes,8,opt,name=candidate,proto3" json:"candidate,omitempty"`     // canonical bytes
-	Entry         []byte                 `protobuf:"bytes,9,opt,name=entry,proto3" json:"entry,omitempty"`             // for ready and vouch: the log entry that names the candidate; for send: with which t were ready
+	Entry         []byte                 `protobuf:"bytes,9,opt,name=entry,proto3" json:"entry,omitempty"`             // for ready and vouch: the log entry that names the candidate; for send: with which t were ready; for derive: that says what followed
 	EntryIndex    int64                  `protobuf:"varint,10,opt,name=entry_index,json=entryIndex,proto3" json:"entry_index,omitempty"`
 	Inclusion     [][]byte               `protobuf:"bytes,11,rep,name=inclusion,proto3" json:"inclusion,omitempty"`
 	Version       uint64                 `protobuf:"varint,12,opt,name=version,proto3" json:"version,omitempty"` // for adopt
@@ -145,8 +145,6 @@ type Work struct {
 	Vouches       [][]byte               `protobuf:"bytes,16,rep,name=vouches,proto3" json:"vouches,omitempty"` // for send: signed Vouches of all of S, where C is too large to be added
 	Sends         [][]byte               `protobuf:"bytes,17,rep,name=sends,proto3" json:"sends,omitempty"`     // for derive: signed Sends, in the order of the log
 	Derived       [][]byte               `protobuf:"bytes,18,rep,name=derived,proto3" json:"derived,omitempty"` // signed Derived of the version that the header, or adopt, names
-	Result        []byte                 `protobuf:"bytes,19,opt,name=result,proto3" json:"result,omitempty"`   // for derive: what the log says followed, with version, snapshot and parameters
-	Parameters    []byte                 `protobuf:"bytes,20,opt,name=parameters,proto3" json:"parameters,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -303,20 +301,6 @@ func (x *Work) GetSends() [][]byte {
 func (x *Work) GetDerived() [][]byte {
 	if x != nil {
 		return x.Derived
-	}
-	return nil
-}
-
-func (x *Work) GetResult() []byte {
-	if x != nil {
-		return x.Result
-	}
-	return nil
-}
-
-func (x *Work) GetParameters() []byte {
-	if x != nil {
-		return x.Parameters
 	}
 	return nil
 }
@@ -1213,7 +1197,7 @@ const file_atrium_proto_rawDesc = "" +
 	"checkpoint\x18\x06 \x01(\fR\n" +
 	"checkpoint\x12\x18\n" +
 	"\acharter\x18\a \x01(\fR\acharter\x12\x12\n" +
-	"\x04wait\x18\b \x01(\bR\x04wait\"\x93\x04\n" +
+	"\x04wait\x18\b \x01(\bR\x04wait\"\xdb\x03\n" +
 	"\x04Work\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x12\n" +
 	"\x04kind\x18\x02 \x01(\tR\x04kind\x12\x14\n" +
@@ -1236,11 +1220,7 @@ const file_atrium_proto_rawDesc = "" +
 	"\areadies\x18\x0f \x03(\fR\areadies\x12\x18\n" +
 	"\avouches\x18\x10 \x03(\fR\avouches\x12\x14\n" +
 	"\x05sends\x18\x11 \x03(\fR\x05sends\x12\x18\n" +
-	"\aderived\x18\x12 \x03(\fR\aderived\x12\x16\n" +
-	"\x06result\x18\x13 \x01(\fR\x06result\x12\x1e\n" +
-	"\n" +
-	"parameters\x18\x14 \x01(\fR\n" +
-	"parameters\"U\n" +
+	"\aderived\x18\x12 \x03(\fR\aderived\"U\n" +
 	"\aMessage\x12\x1e\n" +
 	"\n" +
 	"federation\x18\x01 \x01(\tR\n" +

@@ -127,6 +127,7 @@ func FuzzDecodeMessages(f *testing.F) {
 	f.Add(Encode(Vouch{V: 1, Manifest: d, Candidate: d, Hospital: id, Checkpoint: TreeHead{3, d}, Fingerprint: d[:]}))
 	f.Add(Encode(Derived{V: 1, Round: 2, Manifest: d, Candidate: d, Custodian: id, Result: d, Version: 2, Snapshot: d, Parameters: d}))
 	f.Add(Encode(Derived{V: 1, Manifest: d, Candidate: d, Custodian: id}))
+	f.Add(Encode(Objection{V: 1, Custodian: id, Entry: d, Candidate: d, Differs: []Difference{{What: "version", Says: "2", Follows: "3"}}}))
 	f.Add(Encode(Burn{V: 1, Manifest: d, Custodian: id}))
 	f.Add(Encode(Decline{V: 1, Header: d, Hospital: id, Role: RoleUpdate, Reason: "why"}))
 	f.Fuzz(func(t *testing.T, b []byte) {
@@ -138,6 +139,7 @@ func FuzzDecodeMessages(f *testing.F) {
 		decodeAgain[Send](t, b)
 		decodeAgain[Vouch](t, b)
 		decodeAgain[Derived](t, b)
+		decodeAgain[Objection](t, b)
 		decodeAgain[Burn](t, b)
 		decodeAgain[Decline](t, b)
 		if s, err := Decode[Submission](b, MaxMessageBytes); err == nil {

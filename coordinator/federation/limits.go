@@ -37,6 +37,7 @@ const (
 	MaxTrained        = 1024                // of them trained: a snapshot has more for what the rule keeps
 	MaxShape          = 8                   // dimensions of one
 	MaxDeclaredSize   = 1 << 36             // values of one
+	MaxDifferences    = 16                  // in one objection
 	MaxGroupFields    = 1 << 27             // parameters of all groups that a robust rule holds: 512 MiB, twice that with 32 bits
 	MaxPlanBytes      = 4 << 20             // a plan lists every feature
 	MaxDeadlineSecond = 7 * 86400           // one phase of one round

@@ -64,7 +64,7 @@ func (o *opener) open(ctx context.Context, number int, answers []ShareSums) (ope
 		return openedGroup{}, err
 	}
 	g.refused = err
-	out := openedGroup{result: GroupResult{Group: number}}
+	out := openedGroup{result: GroupResult{Group: number}, wrong: noShareSum(number, answers)}
 	for _, s := range o.segments {
 		if g.refused != nil {
 			break
@@ -88,7 +88,7 @@ func (o *opener) open(ctx context.Context, number int, answers []ShareSums) (ope
 		g.refused = g.gates.judge()
 	}
 	if g.refused != nil {
-		out.result.Reason, out.wrong, out.gate = g.refused.Error(), nil, errors.Is(g.refused, ErrGate)
+		out.result.Reason, out.wrong, out.gate = g.refused.Error(), noShareSum(number, answers), errors.Is(g.refused, ErrGate)
 		return out, g.takeBack(ctx)
 	}
 	out.result.Submitters = g.n

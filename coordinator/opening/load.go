@@ -96,11 +96,8 @@ func (rec *Record) sends(ctx context.Context, b storage.Bucket, r round.Round) e
 		if err != nil {
 			return err
 		}
-		if len(a.ShareSums) != len(rec.Round.Candidate.Groups) {
-			return fmt.Errorf("send of %s: %d share sums", a.Custodian, len(a.ShareSums))
-		}
-		sums, err := ReadShareSums(a, degree, func(digest federation.Digest) ([]byte, error) {
-			return storage.GetBlob(ctx, b, digest, int64(shamir.EncodedSize(degree)))
+		sums, err := ReadShareSums(a, rec.Round.Candidate.Groups, degree, func(digest federation.Digest) ([]byte, error) {
+			return storage.GetBlob(ctx, b, digest, MaxShareSumBytes)
 		})
 		if err != nil {
 			return err
@@ -110,19 +107,26 @@ func (rec *Record) sends(ctx context.Context, b storage.Bucket, r round.Round) e
 	return nil
 }
 
-// ReadShareSums decodes the share sums that a Send names; get returns the bytes of a digest.
-func ReadShareSums(s federation.Send, degree int, get func(federation.Digest) ([]byte, error)) (ShareSums, error) {
-	sums := ShareSums{Custodian: s.Custodian, ByGroup: make([][]uint16, len(s.ShareSums))}
+// ReadShareSums decodes the share sums that a Send names, one for each of these groups that
+// has members; get returns the bytes of a digest, at most MaxShareSumBytes of them. Whoever
+// signed something that is no share sum sent a wrong one: it is nil in what comes out, and the
+// custodian is named when the sum is opened. The signed digest says which bytes these are, so
+// that all who derive see the same; an error is only that of get.
+func ReadShareSums(s federation.Send, groups [][]federation.Submitter, degree int, get func(federation.Digest) ([]byte, error)) (ShareSums, error) {
+	sums := ShareSums{Custodian: s.Custodian, ByGroup: make([][]uint16, len(groups))}
+	if len(s.ShareSums) != len(groups) {
+		return sums, nil
+	}
 	for g, digest := range s.ShareSums {
-		if digest.IsZero() {
+		if digest.IsZero() || len(groups[g]) == 0 {
 			continue
 		}
 		raw, err := get(digest)
 		if err != nil {
 			return sums, err
 		}
-		if sums.ByGroup[g], err = shamir.Unmarshal(raw, degree); err != nil {
-			return sums, fmt.Errorf("share sum of %s: %w", s.Custodian, err)
+		if sum, err := shamir.Unmarshal(raw, degree); err == nil {
+			sums.ByGroup[g] = sum
 		}
 	}
 	return sums, nil

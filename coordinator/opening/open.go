@@ -124,20 +124,38 @@ func (s *Sum) sortCustodians(answers []ShareSums, wrong map[federation.HospitalI
 	slices.Sort(s.Wrong)
 }
 
-// keySums returns the possible sums of one-time keys of a group.
+// keySums returns the possible sums of one-time keys of a group. What is no share sum is left
+// out of them.
 func (r Round) keySums(g int, answers []ShareSums) ([]shamir.Candidate, map[int]federation.HospitalID, error) {
 	var points []int
 	var sums [][]uint16
 	names := map[int]federation.HospitalID{}
 	for _, a := range answers {
 		point, ok := r.Charter.Point(a.Custodian)
-		if !ok || a.ByGroup[g] == nil {
-			return nil, nil, fmt.Errorf("answer of %s: no share sum of group %d", a.Custodian, g)
+		if !ok || len(a.ByGroup) != len(r.Candidate.Groups) {
+			return nil, nil, fmt.Errorf("answer of %s: %d share sums for %d groups", a.Custodian, len(a.ByGroup), len(r.Candidate.Groups))
+		}
+		if a.ByGroup[g] == nil {
+			continue
 		}
 		points, sums = append(points, point), append(sums, a.ByGroup[g])
 		names[point] = a.Custodian
 	}
+	if len(points) < r.Charter.Threshold {
+		return nil, names, fmt.Errorf("%d share sums, threshold %d: %w", len(points), r.Charter.Threshold, shamir.ErrNoConsistentSubset)
+	}
 	bound := int32(he.NoiseBound * len(r.Candidate.Groups[g]))
 	candidates, err := shamir.Candidates(points, sums, r.Charter.Threshold, bound)
 	return candidates, names, err
+}
+
+// noShareSum lists who signed something that is no share sum of a group.
+func noShareSum(g int, answers []ShareSums) []federation.HospitalID {
+	var list []federation.HospitalID
+	for _, a := range answers {
+		if a.ByGroup[g] == nil {
+			list = append(list, a.Custodian)
+		}
+	}
+	return list
 }

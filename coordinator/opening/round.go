@@ -17,8 +17,8 @@ type Round struct {
 	Submissions map[federation.HospitalID]federation.Submission
 }
 
-// ShareSums is what one custodian sent; ByGroup[g] is nil for a dropped group and has
-// one element a ring coefficient otherwise.
+// ShareSums is what one custodian sent; ByGroup[g] is nil for a dropped group and where what it
+// signed is no share sum, and has one element a ring coefficient otherwise.
 type ShareSums struct {
 	Custodian federation.HospitalID
 	ByGroup   [][]uint16

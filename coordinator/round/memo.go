@@ -20,6 +20,8 @@ type Memo struct {
 	CharterIndex   int64  `json:"charter_index,omitempty"`   // of it
 	PublishEntry   Entry  `json:"publish_entry,omitzero"`    // of the newest version
 	PublishIndex   int64  `json:"publish_index,omitempty"`   // of it
+	OutcomeEntry   []byte `json:"outcome_entry,omitempty"`   // that says what followed from the candidate opened last
+	OutcomeIndex   int64  `json:"outcome_index,omitempty"`   // of it
 }
 
 // memoVersion changes when the same entries give another encoding. A field that is left
@@ -79,6 +81,9 @@ func (m Memo) Apply(e Entry) (Memo, error) {
 	}
 	if e.Kind == Publish && e.Version > 0 {
 		next.PublishEntry, next.PublishIndex = e, m.Size
+	}
+	if e.Kind == Publish || e.Kind == Abandon && e.Failed {
+		next.OutcomeEntry, next.OutcomeIndex = e.Encode(), m.Size
 	}
 	next.Size++
 	return next, nil

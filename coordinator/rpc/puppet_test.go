@@ -20,6 +20,7 @@ import (
 	"atrium/client"
 	"atrium/coordinator/atriumpb"
 	"atrium/coordinator/federation"
+	"atrium/coordinator/round"
 	"atrium/coordinator/setup"
 	"atrium/privacy/envelope"
 	"atrium/privacy/shamir"
@@ -306,8 +307,12 @@ func (p *puppet) derive(ctx context.Context, w *atriumpb.Work) error {
 	if err != nil {
 		return err
 	}
+	e, err := round.DecodeEntry(w.GetEntry())
+	if err != nil {
+		return err
+	}
 	return p.send(ctx, "derived", signed(p, federation.Derived{V: 1, Round: w.GetRound(), Manifest: candidate.Manifest, Candidate: candidate.Digest(), Custodian: p.id,
-		Result: federation.Digest(w.GetResult()), Version: w.GetVersion(), Snapshot: federation.Digest(w.GetSnapshot()), Parameters: federation.Digest(w.GetParameters())}))
+		Result: e.Blob, Version: e.Version, Snapshot: e.Snapshot, Parameters: e.Parameters}))
 }
 
 func (p *puppet) give(ctx context.Context, w *atriumpb.Work) error {

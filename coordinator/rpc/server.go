@@ -163,7 +163,7 @@ func workMessage(w coordinator.Work) *atriumpb.Work {
 	return &atriumpb.Work{Id: w.ID, Kind: string(w.Kind), Round: w.Round, Header: w.Header, Manifest: w.Manifest[:],
 		Checkpoint: w.Checkpoint, Consistency: w.Consistency, Candidate: w.Candidate, Entry: w.Entry, EntryIndex: w.EntryIndex,
 		Inclusion: w.Inclusion, Version: w.Version, Snapshot: w.Snapshot[:], Reason: w.Reason,
-		Readies: w.Readies, Vouches: w.Vouches, Sends: w.Sends, Derived: w.Derived, Result: w.Result[:], Parameters: w.Parameters[:]}
+		Readies: w.Readies, Vouches: w.Vouches, Sends: w.Sends, Derived: w.Derived}
 }
 
 // Send implements the small signed messages.

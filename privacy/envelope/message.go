@@ -16,7 +16,7 @@ var ErrFormat = errors.New("message format is unknown")
 
 // Message is a signed message of a round.
 type Message interface {
-	federation.Join | federation.Submission | federation.Ready | federation.Send | federation.Vouch | federation.Derived | federation.Burn | federation.Decline
+	federation.Join | federation.Submission | federation.Ready | federation.Send | federation.Vouch | federation.Derived | federation.Objection | federation.Burn | federation.Decline
 	From() federation.HospitalID
 	Format() int
 }
@@ -36,6 +36,8 @@ func kindOf[T Message](m T) Kind {
 		return Vouch
 	case federation.Derived:
 		return Derived
+	case federation.Objection:
+		return Objection
 	case federation.Burn:
 		return Burn
 	}

@@ -63,6 +63,7 @@ func TestMessages(t *testing.T) {
 	roundTrip(t, c, key, federation.Send{V: 1, Custodian: me}, federation.Send{V: 2, Custodian: me}, federation.Send{V: 1, Custodian: other})
 	roundTrip(t, c, key, federation.Vouch{V: 1, Hospital: me}, federation.Vouch{V: 2, Hospital: me}, federation.Vouch{V: 1, Hospital: other})
 	roundTrip(t, c, key, federation.Derived{V: 1, Custodian: me}, federation.Derived{V: 2, Custodian: me}, federation.Derived{V: 1, Custodian: other})
+	roundTrip(t, c, key, federation.Objection{V: 1, Custodian: me}, federation.Objection{V: 2, Custodian: me}, federation.Objection{V: 1, Custodian: other})
 	roundTrip(t, c, key, federation.Burn{V: 1, Custodian: me}, federation.Burn{V: -1, Custodian: me}, federation.Burn{V: 1, Custodian: other})
 }
 
@@ -70,7 +71,7 @@ func TestMessages(t *testing.T) {
 func TestKindsOfMessages(t *testing.T) {
 	seen := map[Kind]bool{}
 	for _, k := range []Kind{kindOf(federation.Join{}), kindOf(federation.Submission{}), kindOf(federation.Ready{}), kindOf(federation.Send{}),
-		kindOf(federation.Vouch{}), kindOf(federation.Derived{}), kindOf(federation.Burn{}), kindOf(federation.Decline{})} {
+		kindOf(federation.Vouch{}), kindOf(federation.Derived{}), kindOf(federation.Objection{}), kindOf(federation.Burn{}), kindOf(federation.Decline{})} {
 		if seen[k] {
 			t.Errorf("two types are signed as %s", k)
 		}

@@ -24,6 +24,7 @@ const (
 	Send       Kind = "send"       // a custodian gives its share sum
 	Vouch      Kind = "vouch"      // a hospital's fingerprint of its own ciphertext
 	Derived    Kind = "derived"    // a custodian computed a version itself
+	Objection  Kind = "objection"  // a custodian says what of the log does not follow
 	Burn       Kind = "burn"       // a custodian never sends under a manifest
 	Decline    Kind = "decline"    // a hospital does not do its part of a round
 	Charter    Kind = "charter"    // a member countersigns a charter
@@ -34,7 +35,7 @@ const (
 
 func (k Kind) known() bool {
 	switch k {
-	case Join, Submission, Ready, Send, Vouch, Derived, Burn, Decline, Charter, Card, Closing, Approval:
+	case Join, Submission, Ready, Send, Vouch, Derived, Objection, Burn, Decline, Charter, Card, Closing, Approval:
 		return true
 	}
 	return false
