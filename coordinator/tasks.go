@@ -51,11 +51,12 @@ func (c *Coordinator) open(ctx context.Context, t round.Task, v View) error {
 	if err != nil {
 		return fmt.Errorf("open round %d: %w", t.Round, err)
 	}
+	questions := v.Plan.QuestionsOf(t.RoundKind, s.Model.Parameters, t.Month)
 	h := federation.Header{V: 1, Federation: charter.Federation, Round: t.Round, Kind: t.RoundKind,
 		Plan: s.Plan, Version: s.Model.Number, Base: s.Model.Snapshot, Parameters: s.Model.Parameters,
 		CharterEpoch: charter.Epoch, Charter: charter.Digest(),
 		Threshold: charter.Threshold, MaxHostile: charter.MaxHostile, MaxHostileMembers: charter.MaxHostileMembers, MinCohort: charter.MinCohort,
-		Part: t.Month, Questions: v.Plan.QuestionsOf(t.RoundKind, s.Model.Parameters, t.Month), Format: format, Ring: ring,
+		Part: t.Month, Questions: questions, Releases: s.ToRelease(t.RoundKind, questions), Format: format, Ring: ring,
 		Checkpoint: v.Head,
 		GatherBy:   federation.FormatTime(c.moment(s).Clock.Add(time.Duration(s.Schedule.GatherSeconds) * time.Second)),
 

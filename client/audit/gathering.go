@@ -56,6 +56,10 @@ func (c *checker) checkOpen(ctx context.Context, s step) error {
 		return s.contrary("it opens round %d, %s %s", h.Round, h.Kind, h.Part)
 	case federation.Sum(federation.Encode(h.Questions)) != s.entry.Questions:
 		return s.contrary("the entry has other questions")
+	case !slices.Equal(h.Releases, s.before.ToRelease(h.Kind, h.Questions)):
+		return s.contrary("it is to wait for other releases than the rounds before give")
+	case s.before.AnsweredBefore(h.Kind, h.Questions) != "":
+		return s.contrary("%s", s.before.AnsweredBefore(h.Kind, h.Questions))
 	case h.Version != model.Number || h.Base != model.Snapshot || h.Parameters != model.Parameters:
 		return s.contrary("its base is version %d, %s: the newest is version %d, %s", h.Version, h.Base.Short(), model.Number, model.Snapshot.Short())
 	case h.UpdateSeconds != s.entry.Seconds || h.UpdateSeconds != round.UpdateSeconds(s.before, h.Kind):
@@ -106,8 +110,8 @@ func (c *checker) checkJoin(ctx context.Context, s step) error {
 	switch {
 	case j.Header != c.now.digest:
 		return s.contrary("it names header %s, not %s", j.Header.Short(), c.now.digest.Short())
-	case j.Incarnation != s.entry.Instance || j.Counter != s.entry.Counter || j.Capability != s.entry.Capability || j.Lacks != s.entry.Lacks:
-		return s.contrary("the entry has another incarnation, counter, capability or lacking columns")
+	case j.Incarnation != s.entry.Instance || j.Counter != s.entry.Counter || j.Capability != s.entry.Capability || j.Lacks != s.entry.Lacks || !slices.Equal(j.Releases, s.entry.Releases):
+		return s.contrary("the entry has another incarnation, counter, capability, lacking columns or releases")
 	case again && j.Counter <= known.Counter:
 		return s.contrary("it is join %d after join %d", j.Counter, known.Counter)
 	case custodian != (len(j.Key) > 0):

@@ -147,6 +147,7 @@ func (t *teller) hospital(s step) {
 		add(&story.Joined)
 	case round.Collect:
 		story.Pinned, story.Burnt = e.Pinned, len(round.Explain(s.before).Burnt)
+		story.Released = len(s.before.Released())
 		story.Masked = t.plan.MaskWords(s.after.Round.Masked)
 		asked := slices.Concat(s.after.Round.Cohort...)
 		story.Cohort = len(asked)

@@ -15,8 +15,8 @@ type EntryKind string
 const (
 	Started     EntryKind = "started"   // Digest: incarnation
 	Saw         EntryKind = "saw"       // Head: a checkpoint consistent with all before
-	Joined      EntryKind = "joined"    // Digest: header; Counter; Questions; Base; RoundKind, Part
-	Verified    EntryKind = "verified"  // Digest: manifest; Certified: manifests whose certificates it carries
+	Joined      EntryKind = "joined"    // Digest: header; Counter; Questions; Base; Plan, RoundKind, Part
+	Verified    EntryKind = "verified"  // Digest: manifest; Certified: manifests whose certificates it carries; Released: manifests that all released in it
 	Submitted   EntryKind = "submitted" // Digest: manifest; Message: signed submission
 	BecameReady EntryKind = "ready"     // Digest: manifest; Candidate, Set, ShareSums, Opens
 	Sent        EntryKind = "sent"      // Digest: manifest; Candidate; Message: signed Send
@@ -47,6 +47,7 @@ type Entry struct {
 	Certified []federation.Digest  `json:"certified,omitempty"`
 	Message   federation.Digest    `json:"message,omitzero"`
 	Form      federation.Digest    `json:"form,omitzero"` // of Verified
+	Released  []federation.Digest  `json:"released,omitempty"`
 	Candidate federation.Digest    `json:"candidate,omitzero"`
 	Set       federation.Digest    `json:"set,omitzero"` // SetDigest
 	ShareSums []federation.Digest  `json:"share_sums,omitempty"`
@@ -174,7 +175,7 @@ func (s State) withBase(b Base) State {
 
 func applyVerified(s State, e Entry) State {
 	s.Live.Manifest = e.Digest
-	s = s.remember(Memory{Manifest: e.Digest, Round: e.Round, Questions: e.Questions, Form: e.Form})
+	s = s.remember(Memory{Manifest: e.Digest, Round: e.Round, Questions: e.Questions, Form: e.Form, Released: e.Released})
 	for _, d := range e.Certified {
 		// Unknown: nothing of ours depends on it. Of an earlier epoch: burns by the
 		// custodians of this one say nothing about it.

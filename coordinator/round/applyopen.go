@@ -90,7 +90,7 @@ func applyPublish(s State, e Entry) (State, error) {
 	s.Round.Phase, s.Round.Deadline = Done, ""
 	s = s.over(e.Time)
 	s.Failures, s.NotBefore = 0, ""
-	s = s.remember(Attempt{}).noted().opened(e)
+	s = s.remember(Attempt{Public: true}).noted().opened(e)
 	same := e.Parameters == s.Model.Parameters
 	switch s.Round.Kind {
 	case federation.Evaluate:
@@ -107,8 +107,8 @@ func applyPublish(s State, e Entry) (State, error) {
 		return s, nil
 	}
 	s.Model, s.Sketch, s.Signed = Version{e.Version, e.Snapshot, e.Parameters, e.Round}, e.Sketch, nil
-	if !same { // no one asks about the parameters of an old version again
-		s.Attempts = slices.DeleteFunc(slices.Clone(s.Attempts), func(a Attempt) bool { return a.Kind != federation.Statistics })
+	if !same { // no one asks about the parameters of an old version again, and what was burned nobody else needs to know
+		s.Attempts = slices.DeleteFunc(slices.Clone(s.Attempts), func(a Attempt) bool { return a.Kind != federation.Statistics && !s.open(a) })
 	}
 	return s, nil
 }
@@ -117,7 +117,10 @@ func applyPublish(s State, e Entry) (State, error) {
 // question has to reckon with.
 func (s State) remember(a Attempt) State {
 	r := s.Round
-	a.Round, a.Kind, a.Questions, a.Asks, a.Manifest, a.S, a.Burns, a.Pin = r.Number, r.Kind, r.Questions, r.Asks, r.Manifest, r.S, r.Burns, r.PinnedTo
+	a.Round, a.Kind, a.Questions, a.Asks, a.Manifest, a.Plan, a.Burns = r.Number, r.Kind, r.Questions, r.Asks, r.Manifest, s.Plan, r.Burns
+	if a.Failed {
+		a.S, a.Pin = r.S, r.PinnedTo
+	}
 	s.Attempts = append(slices.Clone(s.Attempts), a)
 	return s
 }

@@ -25,7 +25,7 @@ func (s State) NextMonth() (federation.Month, time.Time) {
 	}
 	for ; months.Has(next); next = next.After(1) {
 		question := months.Part(next).Evaluation(s.Model.Parameters)
-		if s.AnsweredBefore(federation.Evaluate, []string{question}) == "" {
+		if len(s.ToRelease(federation.Evaluate, []string{question})) == 0 {
 			return next, next.End().Add(monthSlack)
 		}
 	}
