@@ -73,7 +73,8 @@ func Opens(s State, o federation.Opened) *federation.Opened {
 }
 
 // guarded reports whether what was sent for before lets this be sent for too. Where a base has
-// no sketch the guard says nothing: whoever calls sees to it that it has.
+// no sketch the guard says nothing: whoever calls sees to it that it has. Of a sum that every
+// hospital released it says nothing either.
 func (s State) guarded(o *federation.Opened) error {
 	if o == nil {
 		return nil
@@ -81,7 +82,9 @@ func (s State) guarded(o *federation.Opened) error {
 	if err := s.inLine(*o); o.Kind == federation.Evaluate && err != nil {
 		return err
 	}
-	return s.Charter.CheckGuard(s.Opened, *o)
+	asked, _ := s.Recall(o.Manifest)
+	bind := slices.DeleteFunc(slices.Clone(s.Opened), func(before federation.Opened) bool { return slices.Contains(asked.Released, before.Manifest) })
+	return s.Charter.CheckGuard(bind, *o)
 }
 
 // inLine reports whether an evaluation is of the hospitals of every line that it belongs to. A
