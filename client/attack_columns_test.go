@@ -50,6 +50,8 @@ func TestColumnOfOneHospital(t *testing.T) {
 	other.Masked = []federation.Columns{federation.ColumnsOf(chol - 1)}
 	p.askUpdate(victim, other).refuses(t, "column 4 of the plan: 1 holders")
 	masked := clone(t, p.manifest)
+	masked.Masked = []federation.Columns{federation.ColumnsOf(chol, chol-1)}
+	p.askUpdate(victim, masked).refuses(t, "group 0: column 3 of the plan is masked and each hospital of the group has it")
 	masked.Masked = []federation.Columns{federation.ColumnsOf(chol)}
 	p.askUpdate(victim, masked).sends(t, "submission")
 }

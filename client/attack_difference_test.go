@@ -83,6 +83,7 @@ func TestOneHospitalsDifference(t *testing.T) {
 	for _, masked := range []bool{false, true} {
 		l := newLiar(t, 4, 1, plans.Cardiology())
 		victim := l.sites[1]
+		l.lose("chol", l.sites[0]) // or nobody could mask it
 		first := l.gather(l.statistics())
 		bad := make([]uint32, first.header.Format.Count())
 		bad[1] = 1 << 31 // Σz without records: the gate "moments"

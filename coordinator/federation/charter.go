@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+
+	"atrium/privacy/shamir"
 )
 
 // Charter is the agreement of one epoch: who takes part, who is a custodian, and
@@ -120,6 +122,8 @@ func (c Charter) validate() error {
 		return fmt.Errorf("threshold %d of %d custodians", t, m)
 	case f < 1 || f >= 2*t-m:
 		return fmt.Errorf("max hostile %d: want 1 to %d (f < 2t−m)", f, 2*t-m-1)
+	case !shamir.Recoverable(m, t):
+		return fmt.Errorf("threshold %d of %d custodians: a wrong share sum is found among all sets of %d of them, and there are more than %d: take a larger threshold or fewer custodians", t, m, t, shamir.MaxSubsets)
 	}
 	if err := errors.Join(c.validateSums(), c.Retention.Validate()); err != nil {
 		return err

@@ -40,6 +40,10 @@ func TestCharterRefusals(t *testing.T) {
 		"two custodians":        {func(c *Charter) { c.Custodians = c.Custodians[:2] }, "2 custodians"},
 		"threshold 0":           {func(c *Charter) { c.Threshold = 0 }, "threshold 0"},
 		"threshold above m":     {func(c *Charter) { c.Threshold = 8 }, "threshold 8"},
+		"too many t-subsets": {func(c *Charter) {
+			*c = testCharter(t, 22)
+			c.Custodians = c.Roster()
+		}, "threshold 15 of 22 custodians: a wrong share sum is found among all sets of 15"},
 		"no hostile":            {func(c *Charter) { c.MaxHostile = 0 }, "max hostile 0"},
 		"f = 2t−m":              {func(c *Charter) { c.MaxHostile = 2*c.Threshold - len(c.Custodians) }, "f < 2t−m"},
 		"no hostile member":     {func(c *Charter) { c.MaxHostileMembers = 0 }, "max hostile members 0"},

@@ -66,6 +66,9 @@ func (c Columns) But(o Columns) Columns {
 	return ColumnsOf(slices.DeleteFunc(c.List(), func(i int) bool { return slices.Contains(without, i) })...)
 }
 
+// And returns what is in both sets.
+func (c Columns) And(o Columns) Columns { return c.But(c.But(o)) }
+
 // ColumnCount is how many columns a plan has that a hospital may lack: none, where its records
 // are arrays.
 func (p Plan) ColumnCount() int {
@@ -136,14 +139,24 @@ func Short(group []HospitalID, lacks func(HospitalID) Columns, k int) Columns {
 	return ColumnsOf(short...)
 }
 
+// Lacked returns the columns that somebody of a group lacks.
+func Lacked(group []HospitalID, lacks func(HospitalID) Columns) Columns {
+	var all []int
+	for _, id := range group {
+		all = append(all, lacks(id).List()...)
+	}
+	return ColumnsOf(all...)
+}
+
 // Masks returns by group what its cohort has to mask; nil where no group has to mask anything.
-// Before are columns that are masked whatever the cohort holds, by group, or nil.
+// Before are columns that are masked too where somebody of the group lacks them, by group, or
+// nil: one that all of them have has as many holders as are summed.
 func (c Charter) Masks(cohort [][]HospitalID, lacks func(HospitalID) Columns, before []Columns) []Columns {
 	masks, any := make([]Columns, len(cohort)), false
 	for g, group := range cohort {
 		masks[g] = Short(group, lacks, c.MinCohort)
 		if g < len(before) {
-			masks[g] = masks[g].Or(before[g])
+			masks[g] = masks[g].Or(before[g].And(Lacked(group, lacks)))
 		}
 		any = any || masks[g] != ""
 	}
@@ -170,9 +183,10 @@ func (m VerifiedManifest) Lacks(id HospitalID) Columns {
 	return m.Joins[i].Lacks
 }
 
-// checkMasks: every column that fewer than K of a group's cohort hold is masked there. More
-// may be: a column that fell short when hospitals did not answer stays masked under the plan,
-// which the log shows and auditors compare. Masking more opens nothing.
+// checkMasks: every column that fewer than K of a group's cohort hold is masked there, and none
+// that all of them hold. Between these the coordinator's word counts, which the log shows and
+// auditors compare: a column fell short when hospitals did not answer. Whom it did not hear only it
+// can say; that somebody lacks the column each hospital said in its Join.
 func checkMasks(c Charter, m VerifiedManifest) error {
 	if len(m.Masked) != 0 && len(m.Masked) != len(m.Groups) {
 		return fmt.Errorf("it masks columns in %d groups: the charter has %d", len(m.Masked), len(m.Groups))
@@ -184,6 +198,9 @@ func checkMasks(c Charter, m VerifiedManifest) error {
 		}
 		if err := m.fewHolders(group, mask, c.MinCohort); err != nil {
 			return fmt.Errorf("group %d: %w", g, err)
+		}
+		for _, i := range mask.But(Lacked(group, m.Lacks)).List() {
+			return fmt.Errorf("group %d: column %d of the plan is masked and each hospital of the group has it", g, i+1)
 		}
 	}
 	return nil

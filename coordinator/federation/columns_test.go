@@ -92,6 +92,9 @@ func TestManifestMasks(t *testing.T) {
 	}{
 		"three have it":                      {who: []int{0, 1, 2}},
 		"three have it, masked all the same": {who: []int{0, 1, 2}, masked: []Columns{age}},
+		"all have it, masked":                {masked: []Columns{age}, words: "group 0: column 1 of the plan is masked and each hospital of the group has it"},
+		"all that are asked have it, masked": {who: []int{0, 1}, cohort: 4, masked: []Columns{age}, words: "each hospital of the group has it"},
+		"masked beside one that all have":    {who: []int{0, 1, 2, 3}, masked: []Columns{ColumnsOf(0, 5)}, words: "column 6 of the plan is masked"},
 		"two have it":                        {who: []int{0, 1, 2, 3}, words: "group 0: column 1 of the plan: 2 holders, fewer than K = 3"},
 		"two have it, masked":                {who: []int{0, 1, 2, 3}, masked: []Columns{age}},
 		"two have it, another is masked":     {who: []int{0, 1, 2, 3}, masked: []Columns{ColumnsOf(1)}, words: "column 1 of the plan: 2 holders"},

@@ -75,7 +75,7 @@ func TestWarnings(t *testing.T) {
 		{7, 1, Numbers{Guard: new(float64)}, []string{"guard 0, by default 0.001: two sums on nearly the same version, one without a hospital, need not be far apart"}},
 		{7, 1, Numbers{Guard: &guard}, []string{"guard 0.0001, by default 0.001: two sums on nearly the same version, one without a hospital, need not be far apart"}},
 		{7, 1, Numbers{Cohort: CohortAll}, nil},
-		{21, 1, Numbers{Threshold: 14, MinCohort: 12}, nil},
+		{21, 1, Numbers{Threshold: 15, MinCohort: 12}, nil},
 	} {
 		c := testCharter(t, x.n)
 		c.Groups = CutGroups(c.Roster(), x.groups)

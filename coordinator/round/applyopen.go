@@ -90,7 +90,7 @@ func applyPublish(s State, e Entry) (State, error) {
 	s.Round.Phase, s.Round.Deadline = Done, ""
 	s = s.over(e.Time)
 	s.Failures, s.NotBefore = 0, ""
-	s = s.remember(Attempt{Public: true}).noted().opened(e)
+	s = s.remember(Attempt{Public: true}).noted().opened(e).cameBack()
 	same := e.Parameters == s.Model.Parameters
 	switch s.Round.Kind {
 	case federation.Evaluate:

@@ -125,8 +125,8 @@ func leaveOut(set [][]federation.HospitalID, out []federation.HospitalID) [][]fe
 }
 
 // fellShort keeps what a set had too few holders of: it is masked in these groups from the next
-// round on, until another plan or epoch. So each round that a column costs masks one, and the
-// hospitals without which it fell short need not answer again.
+// round on. So each round that a column costs masks one, and the hospitals without which it fell
+// short need not answer again; when they did it comes back (cameBack).
 func (s State) fellShort(set [][]federation.HospitalID) State {
 	short := s.short(set)
 	if short == nil {
@@ -149,4 +149,26 @@ func (s State) dropShort(groups [][]federation.HospitalID) {
 			groups[g] = []federation.HospitalID{}
 		}
 	}
+}
+
+// cameBack forgets, by group, what fell short before and of which K holders are in the sum that
+// is published: they are there again, and the next round has the column, about another base. It
+// is masked until then, or until another plan or epoch.
+func (s State) cameBack() State {
+	if s.Short == nil {
+		return s
+	}
+	left, any := make([]federation.Columns, len(s.Short)), false
+	lacks := s.lackLookup()
+	for g, short := range s.Short {
+		left[g] = short
+		if g < len(s.Round.S) && len(s.Round.S[g]) >= s.Charter.MinCohort {
+			left[g] = short.And(federation.Short(s.Round.S[g], lacks, s.Charter.MinCohort))
+		}
+		any = any || left[g] != ""
+	}
+	if s.Short = left; !any {
+		s.Short = nil
+	}
+	return s
 }

@@ -82,6 +82,31 @@ func TestStoryColumnCalledLate(t *testing.T) {
 	s.tell("column-called-late")
 }
 
+// TestColumnComesBack: what is masked because a hospital was late once is masked until it is
+// summed again, and no longer.
+func TestColumnComesBack(t *testing.T) {
+	for letters, want := range map[string][]federation.Columns{"ABDE": {age}, "ABCDE": nil} {
+		s := newColumnsStory(t, 5, 1)
+		s.gatherLacking("ABCDE", "DE", age)
+		s.update("ABDE")
+		s.pass(20)
+		s.own(round.TaskAbandon)
+		s.gatherLacking("ABCDE", "DE", age)
+		s.masks(age)
+		s.update(letters)
+		if len(letters) < 5 {
+			s.pass(20)
+		}
+		s.own(round.TaskPropose)
+		s.ready("A", "B", "C", "D")
+		s.publishes("ABCD")
+		s.gatherLacking("ABCDE", "DE", age)
+		if s.masks(want...); !slices.Equal(s.state.Short, want) {
+			t.Errorf("after %s: %q fell short", letters, s.state.Short)
+		}
+	}
+}
+
 // TestColumnDeclined: who declines is not waited for, and the column is masked all the same.
 func TestColumnDeclined(t *testing.T) {
 	s := newColumnsStory(t, 5, 1)

@@ -79,7 +79,8 @@ type State struct {
 	Lines     []Line              `json:"lines,omitempty"`    // whom evaluations are of, by part of the records, in this epoch
 	Latest    []Joined            `json:"latest,omitempty"`   // the latest Join of each hospital in any round, in the charter's order; nil before the first
 
-	// Short is by group what fell below K holders when hospitals did not answer, under this plan.
+	// Short is by group what fell below K holders when hospitals did not answer, until K are summed
+	// again under this plan.
 	Short []federation.Columns `json:"short,omitempty"`
 }
 

@@ -17,7 +17,7 @@ func thousand(t *testing.T, groups int) *story {
 	c := testCharter(t, 1000, 1)
 	all := c.Groups[0]
 	c.Custodians = all[:federation.MaxCustodians]
-	c.Threshold, c.MaxHostile, c.MaxHostileMembers, c.MinCohort = 43, 21, 21, 23
+	c.Threshold, c.MaxHostile, c.MaxHostileMembers, c.MinCohort = 61, 3, 21, 23
 	c.Groups = slices.Collect(slices.Chunk(all, len(all)/groups))
 	if err := c.Validate(); err != nil {
 		t.Fatal(err)

@@ -203,6 +203,18 @@ func nextSubset(subset []int, n int) bool {
 	return false
 }
 
+// Recoverable reports whether all t-subsets of m answers are tried: only then a secret is found
+// whichever answers are wrong, also where the first one is.
+func Recoverable(m, t int) bool {
+	subsets := 1
+	for i := 1; i <= min(t, m-t); i++ {
+		if subsets = subsets * (m - i + 1) / i; subsets > MaxSubsets {
+			return false
+		}
+	}
+	return true
+}
+
 func checkAnswers(points []int, sums [][]uint16, t int) error {
 	if t < 1 || t > len(points) || len(points) > MaxShares || len(points) != len(sums) {
 		return fmt.Errorf("%d points, %d answers, threshold %d: %w", len(points), len(sums), t, ErrThreshold)

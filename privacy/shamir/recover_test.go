@@ -230,3 +230,38 @@ func BenchmarkRecoverOneWrong(b *testing.B) {
 		}
 	}
 }
+
+// TestRecoverable: one wrong answer, the first, hides the secret from the subsets that are tried
+// where not all are; else it is found, as with m−t wrong ones.
+func TestRecoverable(t *testing.T) {
+	rng := rand.New(rand.NewPCG(9, 9))
+	for _, c := range []struct {
+		m, th, wrong int
+		want         bool
+	}{{21, 15, 1, true}, {21, 15, 6, true}, {21, 14, 1, false}, {22, 15, 1, false}, {64, 33, 1, false}, {64, 62, 2, true}, {3, 3, 0, true}} {
+		points, sums, want := answers(t, rng, 2, c.th, c.m, 64)
+		for i := range c.wrong {
+			for j := range sums[i] {
+				sums[i][j] = uint16(rng.IntN(P))
+			}
+		}
+		got, _, err := Recover(points, sums, c.th, 56)
+		if c.want != Recoverable(c.m, c.th) || c.want != (err == nil) || c.want && cmp.Diff(want, got) != "" {
+			t.Errorf("%d of %d, %d wrong: recoverable %v, %v", c.th, c.m, c.wrong, Recoverable(c.m, c.th), err)
+		}
+	}
+	for m := 1; m <= 14; m++ {
+		for th := 1; th <= m; th++ {
+			subset, n := make([]int, th), 1
+			for i := range subset {
+				subset[i] = i
+			}
+			for nextSubset(subset, m) {
+				n++
+			}
+			if Recoverable(m, th) != (n <= MaxSubsets) {
+				t.Errorf("%d of %d: %d subsets", th, m, n)
+			}
+		}
+	}
+}
