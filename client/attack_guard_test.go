@@ -26,8 +26,9 @@ func (l *liar) evaluate(x float64) federation.Header {
 
 // TestNearlyTheSameVersion: after a sum over all, a coordinator that lies keeps the base nearly
 // still and asks for the sum without one hospital; and for an evaluation without one after an
-// evaluation of all, on whatever version. Custodians are ready for the same hospitals only.
-// The base that they judge by is that which f+1 of them signed and whose bytes they read.
+// evaluation of all, on whatever version and under whatever plan. Custodians are ready for the
+// same hospitals only. The base that they judge by is that which f+1 of them signed and whose
+// bytes they read.
 func TestNearlyTheSameVersion(t *testing.T) {
 	l := newLiar(t, 4, 1, plans.Cardiology())
 	if l.charter.Guard != federation.DefaultGuard {
@@ -58,6 +59,14 @@ func TestNearlyTheSameVersion(t *testing.T) {
 			p.askReady(s, p.of(less...)).refuses(t, participant.ErrLine.Error())
 		}
 		p.sends(p.ready(all, all[:3]...), all[:3]...)
+	})
+	another := l.plan
+	another.Name, another.Schedule.Rounds = "another", 2
+	l.restart(another)
+	l.run(t, "evaluations without one, under another plan", func(t *testing.T) {
+		p := l.gather(l.evaluate(90)).collect()
+		p.askReady(all[0], p.of(less...)).refuses(t, participant.ErrLine.Error())
+		p.askReady(all[0], p.of(all...)).sends(t, "ready")
 	})
 }
 

@@ -22,6 +22,8 @@ type Status struct {
 	Scored     *round.Scored        `json:"scored,omitempty"` // what it goes by
 	Round      uint64               `json:"round"`
 	Kind       federation.RoundKind `json:"kind"`
+	Month      federation.Month     `json:"month,omitempty"`  // that the round evaluates
+	Months     string               `json:"months,omitempty"` // that the plan evaluates, and which is next
 	Phase      round.Phase          `json:"phase"`
 	Waiting    string               `json:"waiting,omitempty"`
 	Advice     string               `json:"advice,omitempty"`    // what to do when the round waits for ever
@@ -56,7 +58,7 @@ func (c *Coordinator) Status() Status {
 	s := v.State
 	out := Status{Federation: s.Charter.Federation, Charter: s.Charter.Digest(), Epoch: s.Charter.Epoch, Plan: v.Plan.Name, PlanDigest: s.Plan,
 		Rounds: s.Schedule.Rounds, Trained: s.Trained, Finished: s.Finished,
-		Round: s.Round.Number, Kind: s.Round.Kind, Phase: s.Round.Phase, Waiting: round.Waiting(s), Advice: round.Advice(s, c.moment(s)), Abandoned: s.Round.Reason,
+		Round: s.Round.Number, Kind: s.Round.Kind, Month: s.Round.Part.Month, Months: round.MonthText(s), Phase: s.Round.Phase, Waiting: round.Waiting(s), Advice: round.Advice(s, c.moment(s)), Abandoned: s.Round.Reason,
 		Version: s.Model.Number, Snapshot: s.Model.Snapshot, LogSize: v.Head.Size, LogRoot: v.Head.Root,
 		Summed: s.Charter.Summed(), Warnings: s.Charter.Warnings()}
 	out.Masked = v.Plan.MaskWords(s.Round.Masked)

@@ -54,6 +54,8 @@ func (c *checker) checkOpen(ctx context.Context, s step) error {
 	switch {
 	case h.Round != s.entry.Round || h.Kind != s.entry.RoundKind || h.Part != s.entry.Part:
 		return s.contrary("it opens round %d, %s %s", h.Round, h.Kind, h.Part)
+	case h.Part != "" && moment(s.entry).Before(h.Part.End()):
+		return s.contrary("it evaluates month %s, which was not over", h.Part)
 	case federation.Sum(federation.Encode(h.Questions)) != s.entry.Questions:
 		return s.contrary("the entry has other questions")
 	case !slices.Equal(h.Releases, s.before.ToRelease(h.Kind, h.Questions)):

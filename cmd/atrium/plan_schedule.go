@@ -11,7 +11,10 @@ import (
 func scheduleWords(p federation.Plan) []string {
 	s := p.Schedule
 	lines := []string{fmt.Sprintf("%d train rounds", s.Rounds)}
-	if s.EvaluateEvery > 0 {
+	switch {
+	case s.EvaluateEvery > 0 && s.Months.On():
+		lines[0] += fmt.Sprintf(", evaluated after the first and every %s but the last", ordinal(s.EvaluateEvery))
+	case s.EvaluateEvery > 0:
 		lines[0] += fmt.Sprintf(", evaluated after the first, the last and every %s", ordinal(s.EvaluateEvery))
 	}
 	if c := s.Cohort; c.On() {
@@ -28,7 +31,16 @@ func scheduleWords(p federation.Plan) []string {
 	if s.Stop.On() {
 		lines = append(lines, stopWords(s.Stop))
 	}
+	if s.Months.On() {
+		lines = append(lines, monthsWords(s.Months))
+	}
 	return lines
+}
+
+// monthsWords say what an evaluation by month asks and gives away.
+func monthsWords(m federation.Months) string {
+	return fmt.Sprintf("then the last version is evaluated on the test records of each month from %s to %s, by their %s, once the month is over; "+
+		"each is of K hospitals or more, never of all or nobody, and the log says who was in which and who had too few records", m.First, m.First.After(m.Count-1), m.Date)
 }
 
 // stepsToldWords say who learns how many steps a hospital took.
@@ -73,6 +85,7 @@ func changeMeans(key string) string {
 		"schedule.cohort.seed":  "another draw",
 		"schedule.deadline":     "how long train rounds wait for updates, from what earlier ones took",
 		"privacy.weight":        "what an update weighs, and so what a reader of the log learns of counts",
+		"schedule.months":       "of which months, by which date, the last version is evaluated",
 		"schedule.stop":         "when the plan ends before its last round",
 		"local.partial_work":    "how little of a round a slow hospital may do",
 	} {

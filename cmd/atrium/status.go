@@ -127,6 +127,7 @@ func (o *output) inspection(i coordinator.Inspection) {
 		{"trained", fmt.Sprintf("%d of %d rounds", i.Trained, i.Rounds)},
 		{"stop rule", scoredText(i)},
 		{"finished", i.Finished},
+		{"by month", i.Months},
 		{"round", roundText(i)},
 		{"waiting for", i.Waiting},
 		{"what to do", i.Advice},
@@ -173,7 +174,14 @@ func roundText(i coordinator.Inspection) string {
 	if i.Phase == round.None {
 		return "none yet"
 	}
-	return fmt.Sprintf("%d, %s, %s; %d done", i.Round, i.Kind, i.Phase, i.Done)
+	return fmt.Sprintf("%d, %s, %s; %d done", i.Round, kindText(i), i.Phase, i.Done)
+}
+
+func kindText(i coordinator.Inspection) string {
+	if i.Month == "" {
+		return string(i.Kind)
+	}
+	return fmt.Sprintf("%s by month %s", i.Kind, i.Month)
 }
 
 func trainText(t *coordinator.LastTrain) string {

@@ -64,6 +64,16 @@ func (d decoder) fillDeadline(s *federation.Schedule) {
 	}
 }
 
+// monthsDefault is how many months are evaluated where a plan file does not say.
+const monthsDefault = 12
+
+// fillMonths sets the number of months.
+func (d decoder) fillMonths(m *federation.Months) {
+	if _, given := d.places["schedule.months.count"]; !given && *m != (federation.Months{}) {
+		m.Count = monthsDefault
+	}
+}
+
 // fillModel sets what a model of arrays, of several classes or of so many labels leaves
 // out.
 func (d decoder) fillModel(m *federation.Model, labels int) {
@@ -108,6 +118,7 @@ func ParsePlan(file string, b []byte) (federation.Plan, error) {
 		d.fillOptimiser(&p.Local)
 		d.fillModel(&p.Model, len(p.Label.Columns))
 		d.fillDeadline(&p.Schedule)
+		d.fillMonths(&p.Schedule.Months)
 		d.fillClip(auto, &p.Privacy)
 		for _, e := range planErrors(p.Validate()) {
 			d.add(d.find(e.Key), e.Key, "%s", e.Reason)

@@ -277,7 +277,9 @@ func awkwardSchedules() []federation.Plan {
 	deadline.Schedule.UpdateSeconds, deadline.Schedule.Deadline = 900, federation.Deadline{Mode: "auto", Least: 11, Quantile: 0.625, Factor: 2.5}
 	partial := awkward()
 	partial.Local.PartialWork.Least = 0.375
-	return []federation.Plan{stop, cohort, deadline, partial}
+	months := awkward()
+	months.Schedule.Months = federation.Months{Date: "admitted-on", First: "2025-11", Count: 7}
+	return []federation.Plan{stop, cohort, deadline, partial, months}
 }
 
 // awkwardPlans are all of these.

@@ -57,6 +57,7 @@ func WritePlan(p federation.Plan) []byte {
 	writeDeadline(line, p.Schedule.Deadline)
 	writeCohort(line, p.Schedule.Cohort)
 	writeStop(line, p.Schedule.Stop)
+	writeMonths(line, p.Schedule.Months)
 	return w.Bytes()
 }
 
@@ -78,6 +79,13 @@ func writeStop(line func(key string, value any, comment string), s federation.St
 	if s.On() {
 		line("  stop", fmt.Sprintf("{metric: %s, target: %s, patience: %d, min_delta: %s}", scalar(s.Metric), float(s.Target), s.Patience, float(s.MinDelta)),
 			"before the last round: at this auc or accuracy, or when so many evaluations did not raise it by more")
+	}
+}
+
+func writeMonths(line func(key string, value any, comment string), m federation.Months) {
+	if m.On() {
+		line("  months", fmt.Sprintf("{date: %s, first: %s, count: %d}", scalar(m.Date), scalar(string(m.First)), m.Count),
+			"the last version is evaluated by calendar month, each when it is over; date is a column of the test records")
 	}
 }
 
