@@ -9,6 +9,8 @@ import (
 	"os"
 	"path/filepath"
 
+	"google.golang.org/grpc/connectivity"
+
 	"atrium/client/participant"
 	"atrium/coordinator/atriumpb"
 	"atrium/coordinator/federation"
@@ -47,7 +49,7 @@ func Recover(ctx context.Context, cfg Config) (r Recovery, err error) {
 		return r, err
 	}
 	d.state.Charter = d.cfg.Charter
-	if d.link, err = dial(d.cfg, 0); err != nil {
+	if d.link, err = dial(d.cfg, 0, func(connectivity.State) {}); err != nil {
 		return r, err
 	}
 	counter, sends, err := d.ownWord(ctx)
