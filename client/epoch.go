@@ -117,7 +117,7 @@ func (d *Daemon) nextCharter(ctx context.Context, w *atriumpb.Work) error {
 	d.live = live{}
 	d.cfg.Charter, d.state.Charter = after, after
 	d.status.change(0, func(s *Status) { s.follows(after) })
-	d.cfg.Logger.Info("epoch began", "epoch", after.Epoch, "charter", after.Digest().Short(), "custodian", d.state.IsCustodian())
+	d.cfg.Logger.Info("charter epoch began", "epoch", after.Epoch, "charter", after.Digest().Short(), "custodian", d.state.IsCustodian())
 	return nil
 }
 

@@ -100,7 +100,7 @@ func TestShow(t *testing.T) {
 	t.Parallel()
 	fx := honest(t)
 	for number, want := range map[uint64][]string{
-		0: {"the federation began under charter", "a coordinator took the lead, epoch 1", "plan test began: logistic model of 4 parameters",
+		0: {"the federation began under charter", "a coordinator took the lead, term 1", "plan test began: logistic model of 4 parameters",
 			"round 2, train on version 1: abandoned after", "round 4, train on version 1: done in", "too late: delta", "the plan ended: accuracy did not rise by more than 0.9, evaluations in a row: 1; the best is 0.7143 of version 2, after 2 of 2 train rounds", "the ciphertexts of the rounds up to 5 may be retired: the charter keeps them for 2 later rounds"},
 		1: {"how often is each of 3 features measured", "joined        alpha, beta, gamma, delta", "result        version 1"},
 		2: {"submitted     alpha, beta (2 of 4)", `declined      gamma, as update: "fewer than 10 eligible records"`, "abandoned     2 updates: no group reaches"},

@@ -91,7 +91,7 @@ func (s site) next(epoch string, propose ...string) {
 	s.t.Helper()
 	ran(s.t, 0, append([]string{"coordinator", "charter", "propose", s.coordinator()}, propose...)...)
 	out, _ := s.install(0, s.approve(epoch, s.names...)...)
-	if !strings.Contains(out, "installed: epoch "+epoch) {
+	if !strings.Contains(out, "installed: charter epoch "+epoch) {
 		s.t.Errorf("install:\n%s", out)
 	}
 }
@@ -124,7 +124,7 @@ func TestEpochs(t *testing.T) {
 	lead, daemons = s.serve(s.names...)
 	s.removed("d", "2")
 	for _, d := range daemons {
-		d.await(t, `"epoch began" epoch=2`)
+		d.await(t, `"charter epoch began" epoch=2`)
 		d.await(t, "version adopted")
 	}
 	s.stop(append(daemons, lead)...)
@@ -246,7 +246,7 @@ func (s site) passTo2() {
 		s.t.Errorf("install with two consents: %q", errs)
 	}
 	out, _ := s.install(0, consents...)
-	if !strings.Contains(out, "installed: epoch 2") {
+	if !strings.Contains(out, "installed: charter epoch 2") {
 		s.t.Errorf("install:\n%s", out)
 	}
 	if out, _ := s.install(0, "--terms", s.terms("2")); !strings.Contains(out, "epoch 2 is installed already") {
