@@ -29,7 +29,7 @@ func scheduleWords(p federation.Plan) []string {
 		lines = append(lines, stopWords(s.Stop))
 	}
 	if s.EvaluateEvery > 0 {
-		lines = append(lines, "evaluations are of the hospitals of the first one and are skipped where one of them is missing: they, and stop rules, want cohort all, or few hospitals that are always there")
+		lines = append(lines, federation.SteadyWords)
 	}
 	return lines
 }
