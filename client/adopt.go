@@ -9,7 +9,6 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
-	"time"
 
 	"atrium/aggregation"
 	"atrium/client/participant"
@@ -197,33 +196,18 @@ func readJSON[T any](path string) (T, error) {
 
 // loadStatus takes up what the run before counted, and the version it adopted.
 func (d *Daemon) loadStatus() {
-	if s, err := ReadStatus(d.cfg.State); err == nil {
-		d.status.BytesSent, d.status.Refused = s.BytesSent, s.Refused
-		d.status.Joined, d.status.LeftOut, d.status.Share, d.status.ShareRound = s.Joined, s.LeftOut, s.Share, s.ShareRound
+	before, err := ReadStatus(d.cfg.State)
+	s := Status{Hospital: d.cfg.Name, Pseudonym: string(d.self), Federation: d.cfg.Charter.Federation}
+	s.follows(d.cfg.Charter)
+	if err == nil {
+		s.BytesSent, s.Refused, s.Heard = before.BytesSent, before.Refused, before.Heard
+		s.Joined, s.LeftOut, s.Share, s.ShareRound = before.Joined, before.LeftOut, before.Share, before.ShareRound
 	}
-	d.status.Hospital, d.status.Pseudonym, d.status.Federation = d.cfg.Name, string(d.self), d.cfg.Charter.Federation
+	s.does(doingAway, 0)
+	d.status.change(0, func(shown *Status) { *shown = s })
 	if r, err := ReadReport(d.cfg.State); err == nil && r.Federation == d.cfg.Charter.Federation {
 		d.adopted = r.Version
 	} else if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		d.cfg.Logger.Warn("report", "error", err)
-	}
-}
-
-// note writes what the daemon does now for `atrium hospital status`; it is a display
-// and nothing depends on it.
-func (d *Daemon) note(doing string, err error) {
-	d.status.Doing, d.status.Round, d.status.Since = doing, d.live.header.Round, federation.FormatTime(time.Now())
-	quiet := err == nil && d.status.LastError == "" && time.Since(d.noted) < noteEvery
-	d.status.BytesSent, d.status.LastError = d.link.sent.Load(), ""
-	if err != nil {
-		d.status.LastError = sentence(err)
-	}
-	if quiet { // tasks follow one another within milliseconds
-		return
-	}
-	d.noted = time.Now()
-	d.status.Charter, d.status.Epoch = d.cfg.Charter.Digest().String(), d.cfg.Charter.Epoch
-	if err := writeJSON(filepath.Join(d.cfg.State, StatusFile), d.status); err != nil {
-		d.cfg.Logger.Warn("status", "error", err)
 	}
 }

@@ -58,8 +58,7 @@ type Daemon struct {
 	skip    map[string]time.Time
 	adopted uint64
 	part    part
-	status  Status
-	noted   time.Time // when status was written
+	status  *display
 	pruned  time.Time // when the store was
 }
 
@@ -85,6 +84,7 @@ func Open(cfg Config) (*Daemon, error) {
 		cfg.Logger = slog.New(slog.DiscardHandler)
 	}
 	d := &Daemon{cfg: cfg, self: cfg.self(), skip: map[string]time.Time{}}
+	d.status = newDisplay(cfg.State, func(err error) { cfg.Logger.Warn("status", "error", err) })
 	var err error
 	if d.train, err = dataset.Read(cfg.Train, cfg.Plan, dataset.Options{Columns: cfg.Columns}); err != nil {
 		return nil, err
@@ -157,7 +157,7 @@ func (d *Daemon) open() error {
 	}
 	d.loadStatus()
 	d.loadCheckpoint()
-	d.link, err = dial(d.cfg, d.status.BytesSent)
+	d.link, err = dial(d.cfg, d.status.get().BytesSent, d.status.connection)
 	return err
 }
 
@@ -209,6 +209,9 @@ func (d *Daemon) Close() error {
 	if d.link != nil {
 		errs = append(errs, d.link.close())
 	}
+	if d.status != nil {
+		d.status.close()
+	}
 	d.eraseKey()
 	return errors.Join(errs...)
 }
@@ -239,7 +242,8 @@ type fatal struct{ error }
 
 func (f fatal) Unwrap() error { return f.error }
 
-// Run asks for work and does it until ctx ends.
+// Run asks for work and does it until ctx ends, or the federation goes on without this
+// hospital.
 func (d *Daemon) Run(ctx context.Context) error {
 	d.cfg.Logger.Info("hospital daemon", "hospital", d.cfg.Name, "federation", d.cfg.Charter.Federation,
 		"rows", d.train.Rows, "test_rows", d.test.Rows)
@@ -253,7 +257,11 @@ func (d *Daemon) Run(ctx context.Context) error {
 	if t, ok := d.trainer.(interface{ Interrupt() }); ok {
 		defer context.AfterFunc(ctx, t.Interrupt)()
 	}
-	for ctx.Err() == nil {
+	removed, err := d.removedBefore()
+	if err != nil {
+		return err
+	}
+	for ctx.Err() == nil && removed == nil {
 		err := d.step(ctx)
 		var stop fatal
 		switch {
@@ -262,17 +270,22 @@ func (d *Daemon) Run(ctx context.Context) error {
 			continue
 		case ctx.Err() != nil:
 			return nil
+		case errors.As(err, &removed):
+			continue
 		case errors.As(err, &stop):
-			d.status.Connected = false
-			d.note(d.status.Doing, err)
+			s := d.status.get()
+			d.trouble(s.Doing, s.Round, err)
 			return err
 		}
-		d.status.Connected = false
-		d.note("waiting for the coordinator", err)
+		d.status.change(noteEvery, func(s *Status) { s.Connected = false })
+		d.trouble(doingAway, 0, err)
 		d.warn(err)
 		if err := d.link.fail(ctx, err); err != nil && ctx.Err() == nil {
 			return err
 		}
+	}
+	if removed != nil {
+		d.farewell(removed)
 	}
 	return nil
 }
@@ -322,11 +335,13 @@ func (d *Daemon) step(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	d.status.Connected = true
 	if work.GetId() == "" {
+		if len(d.skip) == 0 {
+			d.waiting()
+		}
 		return nil
 	}
-	d.note(work.GetKind(), nil)
+	d.working(work)
 	d.task = work.GetId()
 	err = d.perform(ctx, work)
 	if work.GetKind() == string(round.TaskJoin) {
@@ -337,14 +352,15 @@ func (d *Daemon) step(ctx context.Context) error {
 	var stop fatal
 	switch {
 	case err == nil, ctx.Err() != nil:
+		d.waiting()
 		return nil
 	case errors.Is(err, errMovedOn):
 		d.cfg.Logger.Info("gave up", "task", work.GetKind(), "round", work.GetRound(), "reason", err)
 		return nil
-	case errors.As(err, &stop), status.Code(err) == codes.Unavailable, status.Code(err) == codes.DeadlineExceeded:
+	case errors.As(err, &stop), errors.As(err, new(*removal)), status.Code(err) == codes.Unavailable, status.Code(err) == codes.DeadlineExceeded:
 		return err
 	case errors.Is(err, participant.ErrClosed):
-		d.note("waiting for the next charter, which was approved here, to be installed", nil)
+		d.status.change(noteEvery, func(s *Status) { s.does(doingCharter, 0) })
 	case status.Code(err) == codes.FailedPrecondition:
 		d.cfg.Logger.Debug("stale", "task", work.GetKind(), "round", work.GetRound(), "error", err)
 	default:

@@ -87,6 +87,9 @@ func (d *Daemon) nextCharter(ctx context.Context, w *atriumpb.Work) error {
 	if err != nil {
 		return fmt.Errorf("charter %s: %w", e.Blob.Short(), err)
 	}
+	if _, member := after.Member(d.self); !member {
+		return d.remove(w, after, t)
+	}
 	terms, err := approvedTerms(d.cfg.State)
 	if errors.Is(err, fs.ErrNotExist) || (err == nil && terms.Digest() != after.Terms().Digest()) {
 		return fmt.Errorf("charter %s of epoch %d: %w", e.Blob.Short(), after.Epoch, ErrNotApproved)
@@ -113,7 +116,8 @@ func (d *Daemon) nextCharter(ctx context.Context, w *atriumpb.Work) error {
 	d.eraseKey()
 	d.live = live{}
 	d.cfg.Charter, d.state.Charter = after, after
-	d.cfg.Logger.Info("epoch began", "epoch", after.Epoch, "charter", after.Digest().Short(), "custodian", d.state.IsCustodian())
+	d.status.change(0, func(s *Status) { s.follows(after) })
+	d.cfg.Logger.Info("charter epoch began", "epoch", after.Epoch, "charter", after.Digest().Short(), "custodian", d.state.IsCustodian())
 	return nil
 }
 

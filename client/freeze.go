@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
@@ -23,17 +24,28 @@ var ErrFrozen = errors.New("frozen: this hospital signed what its journal does n
 // FrozenFile in the state directory holds the reason and keeps the daemon from starting.
 const FrozenFile = "frozen"
 
-// checkFrozen refuses a state directory that was frozen.
-func checkFrozen(dir string) error {
-	path := filepath.Join(dir, FrozenFile)
-	reason, err := os.ReadFile(path)
+// Frozen is why a state directory is frozen, and "" where it is not.
+func Frozen(dir string) (reason string, err error) {
+	b, err := os.ReadFile(filepath.Join(dir, FrozenFile))
 	switch {
 	case errors.Is(err, os.ErrNotExist):
-		return nil
+		return "", nil
 	case err != nil:
+		return "", err
+	}
+	if text := strings.TrimSpace(string(b)); text != "" {
+		return text, nil
+	}
+	return "no reason is given", nil
+}
+
+// checkFrozen refuses a state directory that was frozen.
+func checkFrozen(dir string) error {
+	reason, err := Frozen(dir)
+	if reason == "" || err != nil {
 		return err
 	}
-	return fmt.Errorf("%w: %s: %s", ErrFrozen, path, bytes.TrimSpace(reason))
+	return fmt.Errorf("%w: %s: %s", ErrFrozen, filepath.Join(dir, FrozenFile), reason)
 }
 
 // freeze ends the daemon for good if the refusal of its Join proves, by this hospital's own
@@ -56,13 +68,10 @@ func (d *Daemon) freeze(refusal error) error {
 			continue
 		}
 		reason := fmt.Sprintf("join %d was signed by this hospital, the journal is at join %d", join.Counter, d.state.Counter)
-		if err := writeFile(filepath.Join(d.cfg.State, FrozenFile), []byte(reason+"\n")); err != nil {
+		if err := Freeze(d.cfg.State, reason); err != nil {
 			return fatal{err}
 		}
-		if err := syncDir(d.cfg.State); err != nil {
-			return fatal{err}
-		}
-		d.note("frozen", ErrFrozen)
+		d.trouble(doingFrozen, 0, ErrFrozen)
 		return fatal{fmt.Errorf("%w: %s", ErrFrozen, reason)}
 	}
 	return nil

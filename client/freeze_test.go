@@ -47,7 +47,7 @@ func TestFreezeWantsProof(t *testing.T) {
 	} {
 		dir := t.TempDir()
 		l := &link{}
-		d := &Daemon{cfg: cfg, self: self, link: l, state: participant.State{Self: self, Charter: charter, Counter: 5}, live: live{join: c.live}}
+		d := &Daemon{cfg: cfg, self: self, link: l, status: newDisplay(dir, func(err error) { t.Error(err) }), state: participant.State{Self: self, Charter: charter, Counter: 5}, live: live{join: c.live}}
 		d.cfg.State = dir
 		if err := d.freeze(refusal(c.proof)); errors.Is(err, ErrFrozen) != c.frozen {
 			t.Errorf("%s: %v", c.name, err)

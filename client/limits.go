@@ -9,6 +9,7 @@ const (
 	maxAttempts    = 6                      // to go on with a download after nothing arrived
 	stepFields     = 8192                   // fields of an update that are converted at a time
 	noteEvery      = 500 * time.Millisecond // the status file is written at most so often
+	heardEvery     = time.Minute            // as is that the coordinator was heard of, by a daemon that has nothing to do
 	pruneEvery     = time.Minute            // as is what earlier rounds left deleted
 	keptSends      = 256                    // manifests whose sends stay, whatever they asked
 	largeModel     = 4_000_000              // parameters

@@ -36,10 +36,12 @@ type link struct {
 	sent       atomic.Int64
 	route      route
 	outage     time.Time // when it began; zero: there is none
+	changed    func(connectivity.State)
 }
 
-func dial(cfg Config, sent int64) (*link, error) {
-	l := &link{federation: cfg.Charter.Federation, tls: cfg.TLS, route: newRoute(cfg.Addresses)}
+// dial connects. changed hears of the connection's states, from a goroutine that ends with it.
+func dial(cfg Config, sent int64, changed func(connectivity.State)) (*link, error) {
+	l := &link{federation: cfg.Charter.Federation, tls: cfg.TLS, route: newRoute(cfg.Addresses), changed: changed}
 	l.sent.Store(sent)
 	l.dialer = cfg.Dial
 	return l, l.connect()
@@ -65,7 +67,16 @@ func (l *link) connect() error {
 		return fmt.Errorf("connect to %s: %w", l.route.address(), err)
 	}
 	l.conn, l.api = conn, atriumpb.NewCoordinatorClient(conn)
+	go l.watch(conn)
 	return nil
+}
+
+// watch tells of a connection until it is closed.
+func (l *link) watch(conn *grpc.ClientConn) {
+	for state := conn.GetState(); state != connectivity.Shutdown; state = conn.GetState() {
+		l.changed(state)
+		conn.WaitForStateChange(context.Background(), state)
+	}
 }
 
 // well notes that a call succeeded.

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/connectivity"
 	"google.golang.org/grpc/status"
 
 	"atrium/coordinator/atriumpb"
@@ -14,7 +15,7 @@ import (
 
 func testLink(t *testing.T, addresses ...string) *link {
 	t.Helper()
-	l, err := dial(Config{Addresses: addresses, TLS: &tls.Config{MinVersion: tls.VersionTLS13}}, 0)
+	l, err := dial(Config{Addresses: addresses, TLS: &tls.Config{MinVersion: tls.VersionTLS13}}, 0, func(connectivity.State) {})
 	if err != nil {
 		t.Fatal(err)
 	}

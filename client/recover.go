@@ -10,6 +10,8 @@ import (
 	"path/filepath"
 	"slices"
 
+	"google.golang.org/grpc/connectivity"
+
 	"atrium/client/participant"
 	"atrium/coordinator/atriumpb"
 	"atrium/coordinator/federation"
@@ -50,7 +52,7 @@ func Recover(ctx context.Context, cfg Config) (r Recovery, err error) {
 		return r, err
 	}
 	d.state.Charter = d.cfg.Charter
-	if d.link, err = dial(d.cfg, 0); err != nil {
+	if d.link, err = dial(d.cfg, 0, func(connectivity.State) {}); err != nil {
 		return r, err
 	}
 	counter, sends, err := d.ownWord(ctx)

@@ -18,9 +18,10 @@ import (
 func (d *Daemon) refused(w *atriumpb.Work, err error) {
 	d.cfg.Logger.Warn("task", "task", w.GetKind(), "round", w.GetRound(), "error", err)
 	if grpcStatus(err) == nil { // ours, not the coordinator's
-		d.status.Refused = fmt.Sprintf("%s of round %d at %s: %s", w.GetKind(), w.GetRound(), federation.FormatTime(time.Now()), err)
+		text := fmt.Sprintf("%s of round %d at %s: %s", w.GetKind(), w.GetRound(), federation.FormatTime(time.Now()), err)
+		d.status.change(noteEvery, func(s *Status) { s.Refused = text })
 	}
-	d.note(w.GetKind(), err)
+	d.trouble(w.GetKind(), w.GetRound(), err)
 }
 
 // sentence tells a person what is wrong, without the words of the transport.

@@ -28,7 +28,7 @@ const (
 	StatusFile      = "status.json"
 )
 
-// Status is what the daemon last did, for `atrium hospital status`.
+// Status is what the daemon does or last did, for `atrium hospital status`.
 type Status struct {
 	Hospital   string `json:"hospital"`
 	Pseudonym  string `json:"pseudonym"`
@@ -36,9 +36,11 @@ type Status struct {
 	Charter    string `json:"charter"` // digest of the one in force here, for auditors
 	Epoch      uint64 `json:"epoch"`   // its number
 	Connected  bool   `json:"connected"`
-	Doing      string `json:"doing"`
-	Round      uint64 `json:"round"`
+	Heard      string `json:"heard,omitempty"`      // RFC 3339, UTC: when the coordinator was heard of last, to a minute
+	Doing      string `json:"doing"`                // a task, or a sentence
+	Round      uint64 `json:"round"`                // of the task; 0: of none
 	Since      string `json:"since"`                // RFC 3339, UTC
+	Removed    string `json:"removed,omitempty"`    // by which charter this hospital is no longer a member
 	LastError  string `json:"last_error,omitempty"` // a sentence; of what it does now
 	Refused    string `json:"refused,omitempty"`    // what it refused last, when and why
 	BytesSent  int64  `json:"bytes_sent"`

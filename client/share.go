@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"time"
 
 	"atrium/coordinator/atriumpb"
 	"atrium/coordinator/federation"
@@ -33,15 +32,16 @@ func (d *Daemon) tally(ctx context.Context) {
 	if !last.Asked && d.cfg.Plan.Schedule.Cohort.On() {
 		return // others were drawn
 	}
-	defer func() {
-		d.noted = time.Time{} // it is written at once
-		d.note(d.status.Doing, nil)
-	}()
-	d.status.Joined++
+	d.status.change(0, func(s *Status) {
+		s.Joined++
+		if !last.Summed {
+			s.LeftOut++
+		}
+	})
 	if !last.Summed {
-		d.status.LeftOut++
+		s := d.status.get()
 		d.cfg.Logger.Warn("left out of a round that was joined in time", "round", last.Round, "kind", string(last.Kind),
-			"left_out", d.status.LeftOut, "joined", d.status.Joined)
+			"left_out", s.LeftOut, "joined", s.Joined)
 		return
 	}
 	if last.Kind == federation.Train {
@@ -60,8 +60,9 @@ func (d *Daemon) weigh(ctx context.Context, last opening.LastRound) {
 		return
 	}
 	own := d.cfg.Plan.Privacy.WeightOf(d.train.Rows)
-	d.status.Share, d.status.ShareRound = float64(own)/result.Train.Weight, last.Round
-	d.cfg.Logger.Info("summed", "round", last.Round, "own_weight", own, "weight", result.Train.Weight, "share", fmt.Sprintf("%.3f", d.status.Share))
+	share := float64(own) / result.Train.Weight
+	d.status.change(0, func(s *Status) { s.Share, s.ShareRound = share, last.Round })
+	d.cfg.Logger.Info("summed", "round", last.Round, "own_weight", own, "weight", result.Train.Weight, "share", fmt.Sprintf("%.3f", share))
 }
 
 func (d *Daemon) lastRound(ctx context.Context) (*opening.LastRound, error) {

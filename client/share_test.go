@@ -33,8 +33,8 @@ func (l *teller) Status(context.Context, *atriumpb.StatusRequest, ...grpc.CallOp
 // once; those that it declined, and for which others were drawn, do not.
 func TestTally(t *testing.T) {
 	var out bytes.Buffer
-	from := &teller{}
-	d := &Daemon{cfg: Config{Logger: slog.New(slog.NewTextHandler(&out, nil)), State: t.TempDir()}, link: &link{api: from}, train: &dataset.Table{Rows: 30}}
+	from, dir := &teller{}, t.TempDir()
+	d := &Daemon{cfg: Config{Logger: slog.New(slog.NewTextHandler(&out, nil)), State: dir}, link: &link{api: from}, status: newDisplay(dir, func(err error) { t.Error(err) }), train: &dataset.Table{Rows: 30}}
 	for i, c := range []struct {
 		what            string
 		part            part
@@ -58,8 +58,8 @@ func TestTally(t *testing.T) {
 			d.cfg.Plan.Schedule.Cohort.Size = 3
 		}
 		d.tally(t.Context())
-		if d.status.Joined != c.joined || d.status.LeftOut != c.leftOut {
-			t.Errorf("%d, %s: %d rounds, left out of %d; want %d and %d", i, c.what, d.status.Joined, d.status.LeftOut, c.joined, c.leftOut)
+		if s := d.status.get(); s.Joined != c.joined || s.LeftOut != c.leftOut {
+			t.Errorf("%d, %s: %d rounds, left out of %d; want %d and %d", i, c.what, s.Joined, s.LeftOut, c.joined, c.leftOut)
 		}
 	}
 	if s, err := ReadStatus(d.cfg.State); err != nil || s.Joined != 3 || s.LeftOut != 2 {

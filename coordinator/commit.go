@@ -103,7 +103,7 @@ func (c *Coordinator) tail(ctx context.Context) error {
 
 func (c *Coordinator) stillLeads() error {
 	if now := c.current.State.Epoch; now != c.epoch {
-		c.cfg.Logger.Warn("another coordinator leads, this one stands by", "epoch", c.epoch, "now", now)
+		c.cfg.Logger.Warn("another coordinator leads, this one stands by", "term", c.epoch, "now", now)
 		return errSteppedDown
 	}
 	return nil

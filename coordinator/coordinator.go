@@ -70,6 +70,7 @@ func (c Config) withDefaults() Config {
 type Coordinator struct {
 	cfg      Config
 	presence *Presence
+	removed  []federation.Member // by the charter in force
 	requests chan request
 	results  chan string   // IDs of own tasks that ended
 	stopped  chan struct{} // closed when Run returned

@@ -23,6 +23,7 @@ type Inspection struct {
 	Done         int                 `json:"done"`         // rounds of every kind
 	Abandonments []Abandonment       `json:"abandonments"` // the last ones, oldest first
 	Train        *LastTrain          `json:"train,omitempty"`
+	Skipped      *Skips              `json:"skipped,omitempty"` // evaluations under the plan
 	Lease        *Lease              `json:"lease,omitempty"`
 }
 
@@ -145,6 +146,15 @@ func readLog(ctx context.Context, b storage.Bucket, pinned federation.Digest, sh
 func (i *Inspection) note(e round.Entry, after round.Memo) {
 	r := after.State.Round
 	i.LastEntry = e.Time
+	if e.Kind == round.PlanSet {
+		i.Skipped = nil
+	}
+	if e.Skipped {
+		if i.Skipped == nil {
+			i.Skipped = &Skips{}
+		}
+		i.Skipped.Count, i.Skipped.Round, i.Skipped.Why = i.Skipped.Count+1, r.Number, e.Reason
+	}
 	switch {
 	case e.Kind == round.Publish && r.Phase == round.Done:
 		i.Done++

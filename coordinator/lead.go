@@ -116,7 +116,7 @@ func (c *Coordinator) lead(ctx context.Context) error {
 	if err := c.begin(ctx); err != nil {
 		return err
 	}
-	c.cfg.Logger.Info("leading", "federation", c.cfg.Charter.Federation, "epoch", c.epoch,
+	c.cfg.Logger.Info("leading", "federation", c.cfg.Charter.Federation, "term", c.epoch,
 		"log_size", c.log.Size(), "version", c.current.State.Model.Number)
 	return c.serve(ctx, lost)
 }
@@ -201,7 +201,7 @@ func (c *Coordinator) serve(ctx context.Context, lost <-chan struct{}) error {
 		case <-ctx.Done():
 			return ctx.Err()
 		case <-lost:
-			c.cfg.Logger.Warn("another coordinator took the lease, this one stands by", "epoch", c.epoch)
+			c.cfg.Logger.Warn("another coordinator took the lease, this one stands by", "term", c.epoch)
 			return errSteppedDown
 		case r := <-c.requests:
 			if err := c.commit(ctx, c.drain(r)); err != nil {

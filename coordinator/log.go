@@ -77,6 +77,10 @@ func Open(ctx context.Context, cfg Config) (*Coordinator, error) {
 	if err := c.recover(ctx); err != nil {
 		return nil, err
 	}
+	var err error
+	if c.removed, err = readRemoved(ctx, c.cfg.Bucket, c.cfg.Charter); err != nil {
+		return nil, err
+	}
 	c.lease = newLease(cfg)
 	if err := errors.Join(c.load(ctx), c.noteHead(ctx)); err != nil {
 		return nil, err

@@ -2,6 +2,7 @@ package coordinator
 
 import (
 	"slices"
+	"time"
 
 	"atrium/coordinator/federation"
 	"atrium/coordinator/opening"
@@ -36,7 +37,9 @@ type Status struct {
 	Summed     string               `json:"summed"`             // whom a sum is over
 	Warnings   []string             `json:"warnings,omitempty"` // what the charter's choices give away
 	Hospitals  []HospitalStatus     `json:"hospitals"`
-	Last       *opening.LastRound   `json:"last,omitempty"` // of the hospital that asks; nil to others
+	Progress   *Progress            `json:"progress,omitempty"`   // of the round under way
+	Derivation *Derivation          `json:"derivation,omitempty"` // of the last sum that was opened
+	Last       *opening.LastRound   `json:"last,omitempty"`       // of the hospital that asks; nil to others
 }
 
 // HospitalStatus is one hospital's part in the round under way.
@@ -56,9 +59,14 @@ type HospitalStatus struct {
 func (c *Coordinator) Status() Status {
 	v := c.View()
 	s := v.State
+	w := c.moment(s)
+	if v.Leads { // else nobody is to be connected here
+		w.Gone, _ = c.presence.Gone(s.Charter.Members, time.Duration(s.Schedule.GraceSeconds)*time.Second)
+	}
 	out := Status{Federation: s.Charter.Federation, Charter: s.Charter.Digest(), Epoch: s.Charter.Epoch, Plan: v.Plan.Name, PlanDigest: s.Plan,
 		Rounds: s.Schedule.Rounds, Trained: s.Trained, Finished: s.Finished,
-		Round: s.Round.Number, Kind: s.Round.Kind, Month: s.Round.Part.Month, Months: round.MonthText(s), Phase: s.Round.Phase, Waiting: round.Waiting(s), Advice: round.Advice(s, c.moment(s)), Abandoned: s.Round.Reason,
+		Round: s.Round.Number, Kind: s.Round.Kind, Month: s.Round.Part.Month, Months: round.MonthText(s), Phase: s.Round.Phase, Waiting: round.Waiting(s), Advice: round.Advice(s, w), Abandoned: s.Round.Reason,
+		Progress: progress(s), Derivation: derivation(s),
 		Version: s.Model.Number, Snapshot: s.Model.Snapshot, LogSize: v.Head.Size, LogRoot: v.Head.Root,
 		Summed: s.Charter.Summed(), Warnings: s.Charter.Warnings()}
 	out.Masked = v.Plan.MaskWords(s.Round.Masked)
@@ -84,6 +92,7 @@ func (c *Coordinator) Status() Status {
 // last round.
 func (c *Coordinator) StatusFor(id federation.HospitalID) Status {
 	out := c.Status()
+	out.Progress, out.Derivation = nil, nil
 	out.Hospitals = slices.DeleteFunc(out.Hospitals, func(h HospitalStatus) bool { return h.ID != id })
 	if e := c.View().ended; e != nil {
 		out.Last = &opening.LastRound{Round: e.entry.Round, Kind: e.round.Kind, Result: e.entry.Blob, Asked: e.round.InCohort(id)}

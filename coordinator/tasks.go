@@ -1,6 +1,7 @@
 package coordinator
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -96,7 +97,7 @@ func (c *Coordinator) manifest(ctx context.Context, t round.Task, v View) error 
 		m.Declines = append(m.Declines, signed)
 	}
 	joined := slices.Clone(v.State.Round.Joined)
-	slices.SortFunc(joined, func(a, b round.Joined) int { return compare(a.Hospital, b.Hospital) })
+	slices.SortFunc(joined, func(a, b round.Joined) int { return cmp.Compare(a.Hospital, b.Hospital) })
 	for _, j := range joined {
 		signed, err := c.signed(ctx, j.Blob)
 		if err != nil {
@@ -107,7 +108,7 @@ func (c *Coordinator) manifest(ctx context.Context, t round.Task, v View) error 
 	for _, a := range t.Burnt {
 		cert := federation.BurnCertificate{Manifest: a.Manifest}
 		burns := slices.Clone(a.Burns)
-		slices.SortFunc(burns, func(a, b round.Held) int { return compare(a.Hospital, b.Hospital) })
+		slices.SortFunc(burns, func(a, b round.Held) int { return cmp.Compare(a.Hospital, b.Hospital) })
 		for _, b := range burns {
 			signed, err := c.signed(ctx, b.Blob)
 			if err != nil {
@@ -126,16 +127,6 @@ func (c *Coordinator) manifest(ctx context.Context, t round.Task, v View) error 
 		return err
 	}
 	return c.Submit(ctx, round.ManifestStored{Manifest: verified})
-}
-
-func compare(a, b federation.HospitalID) int {
-	switch {
-	case a < b:
-		return -1
-	case a > b:
-		return 1
-	}
-	return 0
 }
 
 func (c *Coordinator) signed(ctx context.Context, blob federation.Digest) (federation.Signed, error) {

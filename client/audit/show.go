@@ -50,7 +50,7 @@ func (t *teller) tell(ctx context.Context, s step) error {
 	case round.Genesis:
 		t.say(s, "the federation began under charter %s with %d hospitals", s.entry.Blob.Short(), len(t.charter.Members))
 	case round.Lead:
-		t.say(s, "a coordinator took the lead, epoch %d", s.entry.Epoch)
+		t.say(s, "a coordinator took the lead, term %d", s.entry.Epoch)
 	case round.CharterSet:
 		t.epoch(s)
 	case round.Expire:

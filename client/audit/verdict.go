@@ -59,7 +59,7 @@ func (l Log) identity() []string {
 	}
 	return []string{
 		fmt.Sprintf("federation  %s, %d hospitals, all of which signed the charter", l.Federation, l.Members),
-		fmt.Sprintf("charter     %s (epoch %d): %s", l.Charter, l.Epoch, compare),
+		fmt.Sprintf("charter     %s (charter epoch %d): %s", l.Charter, l.Epoch, compare),
 		fmt.Sprintf("log         %d entries in %d batches, root %s", l.Entries, l.Batches, l.Root),
 	}
 }

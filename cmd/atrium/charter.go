@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"path/filepath"
 	"slices"
-	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -218,6 +217,7 @@ func (o *output) proposed(before, terms federation.Charter, file, keyFile string
 
 func newInstallCommand() *cobra.Command {
 	var terms string
+	var asJSON bool
 	cmd := &cobra.Command{
 		Use:   "install --config FOLDER CONSENT...",
 		Short: "Begin the next epoch with the hospitals' consents",
@@ -234,15 +234,16 @@ It may be repeated when it was interrupted.`,
 			if err != nil {
 				return err
 			}
-			return install(cmd, c, terms, args)
+			return install(cmd, c, terms, args, asJSON)
 		},
 	}
 	addSettings(cmd, coordinatorSettings, "charter", "countersignatures", "storage", "log_key")
 	cmd.Flags().StringVar(&terms, "terms", "", "`file` of the terms (default charter-EPOCH.terms.json beside the charter)")
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print one JSON object, with what stays answered")
 	return cmd
 }
 
-func install(cmd *cobra.Command, c config, termsName string, files []string) error {
+func install(cmd *cobra.Command, c config, termsName string, files []string, asJSON bool) error {
 	if err := c.require("charter", "countersignatures", "storage", "log_key"); err != nil {
 		return err
 	}
@@ -261,7 +262,7 @@ func install(cmd *cobra.Command, c config, termsName string, files []string) err
 		return err
 	}
 	if terms.Digest() == before.Terms().Digest() {
-		newOutput(cmd).line("epoch %d is installed already", before.Epoch)
+		newOutput(cmd).line("charter epoch %d is installed already", before.Epoch)
 		return nil
 	}
 	assembled, err := assemble(before, terms, files)
@@ -293,8 +294,7 @@ func install(cmd *cobra.Command, c config, termsName string, files []string) err
 	if err := replaced.Replace(before.Epoch, done.Charter, done.Countersignatures, key); err != nil {
 		return err
 	}
-	newOutput(cmd).installed(before, done, assembled)
-	return nil
+	return newOutput(cmd).installed(before, done, assembled, asJSON)
 }
 
 func assemble(before, terms federation.Charter, files []string) (envelope.Assembled, error) {
@@ -325,20 +325,29 @@ func nextKey(c config, terms federation.Charter) (*roundlog.Key, error) {
 	return nil, fmt.Errorf("neither %s nor %s is the log key of the terms, %s", c.text("log_key"), drawn, terms.LogKey)
 }
 
-// installed prints what the log has now.
-func (o *output) installed(before federation.Charter, done coordinator.Installed, a envelope.Assembled) {
-	o.lines(before.Changes(done.Charter))
-	for _, given := range a.Inherited {
-		o.line("stays answered: %s", strings.Join(first(given.Questions, 2), ", "))
-	}
-	o.line("installed: epoch %d, charter %s, entry %d of the log", done.Charter.Epoch, done.Charter.Digest(), done.Index)
-	o.line("next: start the coordinator; the daemons go over by themselves")
+// installation is what `charter install --json` prints.
+type installation struct {
+	Epoch    uint64            `json:"epoch"`
+	Charter  federation.Digest `json:"charter"`
+	Entry    int64             `json:"entry"`    // of the log
+	Changes  []string          `json:"changes"`  // in words
+	Answered [][]string        `json:"answered"` // the questions of each sum that stays answered
 }
 
-// first shortens a list of questions, of which statistics have three a feature.
-func first(list []string, n int) []string {
-	if len(list) <= n {
-		return list
+// installed prints what the log has now.
+func (o *output) installed(before federation.Charter, done coordinator.Installed, a envelope.Assembled, asJSON bool) error {
+	out := installation{done.Charter.Epoch, done.Charter.Digest(), done.Index, before.Changes(done.Charter), [][]string{}}
+	for _, given := range a.Inherited {
+		out.Answered = append(out.Answered, given.Questions)
 	}
-	return append(slices.Clone(list[:n]), fmt.Sprintf("and %d more", len(list)-n))
+	if asJSON {
+		return o.json(out)
+	}
+	o.lines(out.Changes)
+	if n := len(out.Answered); n > 0 {
+		o.line("sums that stay answered, each for its hospitals alone: %d; --json lists what they asked", n)
+	}
+	o.line("installed: charter epoch %d, charter %s, entry %d of the log", out.Epoch, out.Charter, out.Entry)
+	o.line("next: start the coordinator; the daemons go over by themselves")
+	return nil
 }

@@ -184,7 +184,7 @@ func followToEnd(ctx context.Context, site demoSite, f *follower, s *supervisor,
 	defer out.progressEnds()
 	ticker := time.NewTicker(followInterval)
 	defer ticker.Stop()
-	silent, leader := false, uint64(0) // the store; the epoch
+	silent, leader := false, uint64(0) // the store; the term
 	for {
 		_, err := f.advance(ctx)
 		switch unreachable := errors.Is(err, minio.ErrUnreachable); {
@@ -199,7 +199,7 @@ func followToEnd(ctx context.Context, site demoSite, f *follower, s *supervisor,
 		}
 		if f.state.Epoch > leader && s.kept(demoStandby) {
 			if leader > 0 {
-				out.notice("epoch %d of the log: another coordinator leads", f.state.Epoch)
+				out.notice("term %d: another coordinator leads", f.state.Epoch)
 			}
 			leader = f.state.Epoch
 		}

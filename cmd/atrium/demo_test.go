@@ -268,7 +268,7 @@ func TestDemoStandby(t *testing.T) {
 	d.kill(victim)
 	r := d.result()
 	requireVersion(t, r, 6)
-	if r.Abandoned > 0 || !strings.Contains(d.err.String(), " of the log: another coordinator leads") {
+	if r.Abandoned > 0 || !strings.Contains(d.err.String(), ": another coordinator leads") {
 		t.Errorf("%d rounds abandoned:\n%s", r.Abandoned, d.err.String())
 	}
 	requireAudit(t, r)

@@ -91,7 +91,7 @@ func (s site) next(epoch string, propose ...string) {
 	s.t.Helper()
 	ran(s.t, 0, append([]string{"coordinator", "charter", "propose", s.coordinator()}, propose...)...)
 	out, _ := s.install(0, s.approve(epoch, s.names...)...)
-	if !strings.Contains(out, "installed: epoch "+epoch) {
+	if !strings.Contains(out, "installed: charter epoch "+epoch) {
 		s.t.Errorf("install:\n%s", out)
 	}
 }
@@ -122,8 +122,9 @@ func TestEpochs(t *testing.T) {
 	s.passTo2()
 
 	lead, daemons = s.serve(s.names...)
+	s.removed("d", "2")
 	for _, d := range daemons {
-		d.await(t, `"epoch began" epoch=2`)
+		d.await(t, `"charter epoch began" epoch=2`)
 		d.await(t, "version adopted")
 	}
 	s.stop(append(daemons, lead)...)
@@ -196,7 +197,7 @@ func (s site) loseTwo(lead *process, daemons []*process) {
 	s.signal(d, syscall.SIGKILL)
 	s.signal(e, syscall.SIGKILL)
 	s.signal(a, syscall.SIGCONT)
-	lead.await(s.t, "3 of 4 custodians are ready before the deadline (silent: ")
+	lead.await(s.t, "3 of 4 custodians are ready before the deadline (not connected: ")
 	lead.await(s.t, `advice="If they never come back, go on without them: atrium coordinator charter propose --remove `)
 	out, _ := ran(s.t, 0, "coordinator", "status", s.coordinator())
 	for _, want := range []string{"what to do", "go on without them: atrium coordinator charter propose --remove ", "3 of the 4 custodians that are needed are there; ", "abandoned round "} {
@@ -218,6 +219,22 @@ func (s site) propose() string {
 	return s.terms("2")
 }
 
+// removed starts the daemon of a hospital that an epoch removed, twice: it is told so and ends,
+// and then knows it without asking.
+func (s site) removed(name, epoch string) {
+	s.t.Helper()
+	words := "charter epoch " + epoch + " ("
+	for range 2 {
+		if _, errs := ran(s.t, 0, "hospital", "run", s.hospital(name)); !strings.Contains(errs, words) || !strings.Contains(errs, "does not name this hospital") {
+			s.t.Errorf("the daemon of %s, which was removed:\n%s", name, errs)
+		}
+	}
+	out, _ := ran(s.t, 0, "hospital", "status", s.hospital(name))
+	if !strings.Contains(out, "removed ") || !strings.Contains(out, words) {
+		s.t.Errorf("status of %s:\n%s", name, out)
+	}
+}
+
 // passTo2 installs epoch 2, after attempts that must be refused.
 func (s site) passTo2() {
 	s.t.Helper()
@@ -229,7 +246,7 @@ func (s site) passTo2() {
 		s.t.Errorf("install with two consents: %q", errs)
 	}
 	out, _ := s.install(0, consents...)
-	if !strings.Contains(out, "installed: epoch 2") {
+	if !strings.Contains(out, "installed: charter epoch 2") {
 		s.t.Errorf("install:\n%s", out)
 	}
 	if out, _ := s.install(0, "--terms", s.terms("2")); !strings.Contains(out, "epoch 2 is installed already") {

@@ -59,6 +59,7 @@ FOLDER is the folder of an atrium.yaml and stands for --config.`,
 type hospitalStatus struct {
 	State      string          `json:"state"`
 	Running    bool            `json:"running"`
+	Frozen     string          `json:"frozen,omitempty"` // why it does nothing until it is recovered
 	Daemon     *client.Status  `json:"daemon"`
 	Checkpoint *keptCheckpoint `json:"checkpoint"`
 	Report     *client.Report  `json:"report"`
@@ -77,6 +78,10 @@ func readHospital(state string) (hospitalStatus, error) {
 	out := hospitalStatus{State: state}
 	if _, err := os.Stat(state); err != nil {
 		return out, fmt.Errorf("state: %w", err)
+	}
+	var err error
+	if out.Frozen, err = client.Frozen(state); err != nil {
+		return out, err
 	}
 	status, err := client.ReadStatus(state)
 	if err == nil {
@@ -141,23 +146,25 @@ func (o *output) hospital(s hospitalStatus, now time.Time) {
 	if s.Running {
 		running = "running"
 	}
+	frozen := ""
+	if s.Frozen != "" {
+		frozen = s.Frozen + "; end any second daemon, then: atrium hospital recover FOLDER"
+	}
 	if s.Daemon == nil {
-		o.pairs([][2]string{{"daemon", running + ", it has written no status yet"}, {"state", s.State}})
+		o.pairs([][2]string{{"daemon", running + ", it has written no status yet"}, {"frozen", frozen}, {"state", s.State}})
 		return
 	}
 	d := s.Daemon
-	connected := "no"
-	if s.Running && d.Connected {
-		connected = "yes"
-	}
 	o.pairs([][2]string{
 		{"hospital", d.Hospital},
 		{"pseudonym", d.Pseudonym},
 		{"federation", d.Federation},
-		{"charter", fmt.Sprintf("%s, epoch %d", d.Charter, d.Epoch)},
+		{"charter", fmt.Sprintf("%s, charter epoch %d", d.Charter, d.Epoch)},
 		{"daemon", running},
-		{"doing", fmt.Sprintf("%s, round %d, since %s", d.Doing, d.Round, since(d.Since, now))},
-		{"connected", connected},
+		{"frozen", frozen},
+		{"removed", d.Removed},
+		{"doing", doingWords(s, now)},
+		{"connected", connectedWords(s, now)},
 		{"last error", d.LastError},
 		{"refused", d.Refused},
 		{"summed", summedWords(*d)},
@@ -182,6 +189,39 @@ func (o *output) hospital(s hospitalStatus, now time.Time) {
 			o.pairs([][2]string{{"fine-tuned", fmt.Sprintf("AUC %s, accuracy %.3f: %s", score(r.AUCTuned), *r.AccuracyTuned, client.TunedFile)}})
 		}
 	}
+}
+
+// doings are a daemon's tasks as people call them.
+var doings = map[string]string{"join": "joining", "update": "computing and sending its update", "ready": "checking the candidate",
+	"vouch": "vouching for its ciphertext", "send": "sending its share sum", "burn": "promising that it sent nothing",
+	"derive": "deriving a version", "adopt": "scoring the last version here", "charter": "going over to the next charter"}
+
+// doingWords says what a daemon does, or did when it ended.
+func doingWords(s hospitalStatus, now time.Time) string {
+	d := s.Daemon
+	text, ok := doings[d.Doing]
+	if !ok {
+		text = d.Doing
+	}
+	if d.Round > 0 {
+		text += fmt.Sprintf(", round %d", d.Round)
+	}
+	if !s.Running {
+		return "nothing; when it ended: " + text
+	}
+	return fmt.Sprintf("%s, since %s", text, since(d.Since, now))
+}
+
+// connectedWords says whether a daemon has a connection, and when the coordinator was heard of.
+func connectedWords(s hospitalStatus, now time.Time) string {
+	text := "no"
+	if s.Running && s.Daemon.Connected {
+		text = "yes"
+	}
+	if s.Daemon.Heard != "" {
+		text += ", last heard of the coordinator " + since(s.Daemon.Heard, now)
+	}
+	return text
 }
 
 // checkpointText says up to where this hospital holds the coordinator to the log.

@@ -34,6 +34,9 @@ func scheduleWords(p federation.Plan) []string {
 	if s.Months.On() {
 		lines = append(lines, monthsWords(s.Months))
 	}
+	if s.EvaluateEvery > 0 {
+		lines = append(lines, federation.SteadyWords)
+	}
 	return lines
 }
 

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"slices"
 	"strings"
 	"testing"
 
@@ -21,5 +22,16 @@ func TestScheduleOfMonths(t *testing.T) {
 	}
 	if changeMeans("schedule.months.first") == "" {
 		t.Error("a change of the months is not explained")
+	}
+}
+
+// TestScheduleSaysWhatEvaluationsWant: of the roster, in one sentence, where there are any.
+func TestScheduleSaysWhatEvaluationsWant(t *testing.T) {
+	plan := plans.Cardiology()
+	for every, want := range map[int]bool{0: false, 5: true} {
+		plan.Schedule.EvaluateEvery = every
+		if got := slices.Contains(scheduleWords(plan), federation.SteadyWords); got != want {
+			t.Errorf("evaluate_every %d: said %v", every, got)
+		}
 	}
 }

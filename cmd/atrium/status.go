@@ -119,25 +119,30 @@ func inspect(cmd *cobra.Command, c config) (coordinator.Inspection, error) {
 
 // inspection prints where a federation stands.
 func (o *output) inspection(i coordinator.Inspection) {
-	o.pairs([][2]string{
+	pairs := [][2]string{
 		{"federation", i.Federation},
-		{"charter", fmt.Sprintf("%s, epoch %d", i.Charter, i.Epoch)},
+		{"charter", fmt.Sprintf("%s, charter epoch %d", i.Charter, i.Epoch)},
 		{"summed", i.Summed},
 		{"plan", fmt.Sprintf("%s %s", i.Plan, i.PlanDigest.Short())},
 		{"trained", fmt.Sprintf("%d of %d rounds", i.Trained, i.Rounds)},
 		{"stop rule", scoredText(i)},
+		{"evaluations skipped", skippedText(i.Skipped)},
 		{"finished", i.Finished},
 		{"by month", i.Months},
 		{"round", roundText(i)},
 		{"waiting for", i.Waiting},
 		{"what to do", i.Advice},
+	}
+	pairs = append(pairs, progressPairs(i)...)
+	o.pairs(append(pairs, [][2]string{
 		{"masked", strings.Join(i.Masked, "; ")},
 		{"version", versionText(i)},
+		{"derived", derivedText(i)},
 		{"last trained", trainText(i.Train)},
 		{"log", fmt.Sprintf("size %d, root %s", i.LogSize, i.LogRoot)},
 		{"leader", leaderText(i.Lease, time.Now())},
 		{"last entry", fmt.Sprintf("%s, number %d", i.LastEntry, i.Entries-1)},
-	})
+	}...))
 	o.warnings(i.Warnings)
 	if i.Phase.Running() {
 		o.hospitals(i.Hospitals)
@@ -156,7 +161,7 @@ func leaderText(l *coordinator.Lease, now time.Time) string {
 		return fmt.Sprintf("none, %s gave it up at %s", l.Holder, l.Time)
 	}
 	at := strings.Join(l.Addresses, " or ")
-	return fmt.Sprintf("%s (%s), epoch %d; lease of %ds renewed %s", at, l.Holder, l.Epoch, l.Milliseconds/1000, since(l.Time, now))
+	return fmt.Sprintf("%s (%s), term %d; lease of %ds renewed %s", at, l.Holder, l.Epoch, l.Milliseconds/1000, since(l.Time, now))
 }
 
 // scoredText says how near the stop rule is.

@@ -1,6 +1,7 @@
 package federation
 
 import (
+	"cmp"
 	"crypto/ed25519"
 	"errors"
 	"fmt"
@@ -66,13 +67,7 @@ func NewCharter(federation, logKey string, members []Member, showNames bool) (Ch
 }
 
 func compareIDs(a, b HospitalID) int {
-	switch {
-	case a < b:
-		return -1
-	case a > b:
-		return 1
-	}
-	return 0
+	return cmp.Compare(a, b)
 }
 
 // Digest names the charter.

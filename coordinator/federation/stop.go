@@ -15,6 +15,9 @@ type Stop struct {
 	MinDelta float64 `json:"min_delta,omitempty"` // a metric counts as raised if it exceeds the best one by more than that
 }
 
+// SteadyWords says what an evaluation wants of the hospitals.
+const SteadyWords = "evaluations are of the hospitals of the first one and are skipped where one of them is missing: they, and stop rules, want cohort all, or few hospitals that are always there"
+
 // On reports whether there is a stop rule.
 func (s Stop) On() bool { return s.Metric != "" }
 

@@ -180,8 +180,8 @@ func (s State) askedToBurn() []federation.HospitalID {
 	return slices.DeleteFunc(slices.Clone(s.Charter.Custodians), func(id federation.HospitalID) bool { return !s.asksBurn(id) })
 }
 
-// kept counts the groups that are summed.
-func kept(set [][]federation.HospitalID) int {
+// Kept counts the groups that are summed.
+func Kept(set [][]federation.HospitalID) int {
 	n := 0
 	for _, group := range set {
 		if len(group) > 0 {

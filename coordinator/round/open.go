@@ -113,7 +113,7 @@ func (ev SumOpened) decide(s State, w When) ([]Entry, error) {
 	if ev.Round != s.Round.Number || s.Round.Phase != Publishing {
 		return nil, fmt.Errorf("publish round %d: %w", ev.Round, ErrStale)
 	}
-	if len(ev.Groups) < kept(s.Round.S) && !ev.Final && (ev.Sends < len(s.Round.Sends) || !s.settled(ev.Sends)) {
+	if len(ev.Groups) < Kept(s.Round.S) && !ev.Final && (ev.Sends < len(s.Round.Sends) || !s.settled(ev.Sends)) {
 		return nil, nil // more share sums may help the group that is missing
 	}
 	e := s.entry(Publish, w)

@@ -39,6 +39,7 @@ var kinds = []struct {
 	{coordinator.ErrBounds, codes.ResourceExhausted},
 	{coordinator.ErrAhead, codes.OutOfRange},
 	{coordinator.ErrOtherCharter, codes.FailedPrecondition},
+	{coordinator.ErrRemoved, codes.PermissionDenied},
 	{federation.ErrMessage, codes.InvalidArgument},
 	{he.ErrWire, codes.InvalidArgument},
 	{storage.ErrDifferent, codes.AlreadyExists},

@@ -2,6 +2,7 @@ package rpc
 
 import (
 	"fmt"
+	"slices"
 	"sync"
 
 	"atrium/coordinator"
@@ -36,7 +37,7 @@ func (s *served) list() []*coordinator.Coordinator {
 func (s *served) hospitals() int {
 	keys := map[federation.Digest]bool{}
 	for _, c := range s.list() {
-		for _, m := range c.Charter().Members {
+		for _, m := range slices.Concat(c.Charter().Members, c.Removed()) {
 			keys[m.TLSKey] = true
 		}
 	}

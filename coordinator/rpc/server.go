@@ -96,7 +96,8 @@ func (s *Server) enter(ctx context.Context, name string) (*coordinator.Coordinat
 	return c, id, nil
 }
 
-// identify returns the federation that a call names and who calls.
+// identify returns the federation that a call names and who calls, with an error for a hospital
+// that was removed.
 func (s *Server) identify(ctx context.Context, name string) (*coordinator.Coordinator, federation.HospitalID, error) {
 	p, ok := peer.FromContext(ctx)
 	if !ok {
@@ -116,13 +117,28 @@ func (s *Server) identify(ctx context.Context, name string) (*coordinator.Coordi
 			return c, m.ID, nil
 		}
 	}
+	for _, m := range c.Removed() {
+		if m.TLSKey == key {
+			return c, m.ID, status.Error(codes.PermissionDenied, coordinator.ErrRemoved.Error())
+		}
+	}
 	return nil, "", status.Error(codes.PermissionDenied, ErrStranger.Error())
+}
+
+// farewell is identify for the two calls that a hospital may make which was removed: the poll
+// that tells it, and the download of what shows it.
+func (s *Server) farewell(ctx context.Context, name string) (c *coordinator.Coordinator, id federation.HospitalID, removed bool, err error) {
+	c, id, err = s.identify(ctx, name)
+	if err != nil && c != nil {
+		return c, id, true, nil
+	}
+	return c, id, false, err
 }
 
 // Poll implements the long poll. While nobody leads it waits here too, because this
 // coordinator may be the next, and so does who cannot reach the one that leads.
 func (s *Server) Poll(ctx context.Context, req *atriumpb.PollRequest) (*atriumpb.Work, error) {
-	c, id, err := s.identify(ctx, req.GetFederation())
+	c, id, removed, err := s.farewell(ctx, req.GetFederation())
 	if err != nil {
 		return nil, err
 	}
@@ -138,7 +154,11 @@ func (s *Server) Poll(ctx context.Context, req *atriumpb.PollRequest) (*atriumpb
 			return nil, notLeader(&coordinator.NotLeader{Leader: view.Leader})
 		}
 		if view.Leads {
-			work, ok, err := c.WorkFor(ctx, view, id, poll)
+			workFor := c.WorkFor
+			if removed {
+				workFor = c.FarewellFor
+			}
+			work, ok, err := workFor(ctx, view, id, poll)
 			if err != nil {
 				return nil, s.wire(err)
 			}
@@ -321,13 +341,19 @@ func (s *Server) Ciphertext(req *atriumpb.CiphertextRequest, stream grpc.ServerS
 
 // Fetch implements the download of a content-addressed object from an offset on.
 func (s *Server) Fetch(req *atriumpb.FetchRequest, stream grpc.ServerStreamingServer[atriumpb.Chunk]) error {
-	c, _, err := s.enter(stream.Context(), req.GetFederation())
+	c, _, removed, err := s.farewell(stream.Context(), req.GetFederation())
 	if err != nil {
 		return err
+	}
+	if v := c.View(); !v.Leads {
+		return notLeader(&coordinator.NotLeader{Leader: v.Leader})
 	}
 	want, err := digest(req.GetDigest())
 	if err != nil {
 		return err
+	}
+	if removed && !c.Shows(want) {
+		return s.wire(coordinator.ErrRemoved)
 	}
 	name := storage.Blob(want)
 	if _, err := c.Bucket().Stat(stream.Context(), name); errors.Is(err, storage.ErrNotFound) {

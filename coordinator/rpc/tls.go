@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"slices"
 	"sync"
 	"time"
 
@@ -31,8 +32,8 @@ var ErrStranger = errors.New("TLS key is not in the charter")
 // is in a federation is asked with each call.
 type caller struct{ credentials.TLSInfo }
 
-// admission is TLS credentials that admit the charter's hospitals only and report
-// their connections to Presence.
+// admission is TLS credentials that admit the charter's hospitals, whose connections they
+// report to Presence, and those that it removed, who are told so.
 type admission struct {
 	credentials.TransportCredentials
 	federations *served
@@ -66,7 +67,9 @@ func (a admission) ServerHandshake(raw net.Conn) (net.Conn, credentials.AuthInfo
 	}
 	key := federation.Digest(sha256.Sum256(state.State.PeerCertificates[0].RawSubjectPublicKeyInfo))
 	var leave []func()
+	admitted := false
 	for _, c := range a.federations.list() { // a hospital may be in several
+		admitted = admitted || slices.ContainsFunc(c.Removed(), func(m federation.Member) bool { return m.TLSKey == key })
 		for _, m := range c.Charter().Members {
 			if m.TLSKey == key {
 				c.Presence().Connected(m.ID)
@@ -74,7 +77,7 @@ func (a admission) ServerHandshake(raw net.Conn) (net.Conn, credentials.AuthInfo
 			}
 		}
 	}
-	if len(leave) == 0 {
+	if len(leave) == 0 && !admitted {
 		return nil, nil, errors.Join(fmt.Errorf("%w: %s", ErrStranger, key.Short()), conn.Close())
 	}
 	leave = append(leave, a.door.inside(stranger, key))

@@ -101,7 +101,7 @@ func build(ctx context.Context, o Options, root folder) (Result, error) {
 	if err := root.secret("ca.key", ca.cert.key); err != nil {
 		return Result{}, err
 	}
-	out := Result{Charter: charter, Plan: o.Plan, Warnings: charter.Warnings(),
+	out := Result{Charter: charter, Plan: o.Plan, Warnings: warningsOf(charter, o.Plan),
 		Coordinator: filepath.Join(o.Dir, coordFolder), Storage: filepath.Join(o.Dir, coordFolder, stateFolder)}
 	if o.Storage.S3() {
 		out.Storage = o.Storage.String()
@@ -160,4 +160,13 @@ func buildHospital(o Options, f folder, ca authority, m member, charter federati
 		f.write("ca.crt", ca.cert.PEM()),
 		f.write(ConfigFile, hospitalConfig(o, m.name)),
 		os.Mkdir(filepath.Join(string(f), stateFolder), 0o700))
+}
+
+// warningsOf are those of the charter, and what the plan wants of it and does not get.
+func warningsOf(c federation.Charter, p federation.Plan) []string {
+	list := c.Warnings()
+	if c.Cohort != federation.CohortAll && p.Schedule.EvaluateEvery > 0 {
+		list = append(list, federation.SteadyWords)
+	}
+	return list
 }

@@ -1,6 +1,7 @@
 package simulate
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"slices"
@@ -228,7 +229,7 @@ func (c *coordinator) manifest(t round.Task, s round.State) round.Event {
 		m.Manifest.Declines = append(m.Manifest.Declines, signed(d.Hospital, decline))
 	}
 	joined := slices.Clone(s.Round.Joined)
-	slices.SortFunc(joined, func(a, b round.Joined) int { return compare(a.Hospital, b.Hospital) })
+	slices.SortFunc(joined, func(a, b round.Joined) int { return cmp.Compare(a.Hospital, b.Hospital) })
 	for _, j := range joined {
 		join := c.w.blobs[j.Blob].(federation.VerifiedJoin)
 		m.Joins = append(m.Joins, join)
@@ -238,7 +239,7 @@ func (c *coordinator) manifest(t round.Task, s round.State) round.Event {
 		cert := federation.BurnCertificate{Manifest: a.Manifest}
 		var burns []federation.VerifiedBurn
 		all := slices.Clone(a.Burns)
-		slices.SortFunc(all, func(a, b round.Held) int { return compare(a.Hospital, b.Hospital) })
+		slices.SortFunc(all, func(a, b round.Held) int { return cmp.Compare(a.Hospital, b.Hospital) })
 		for _, b := range all {
 			burn := federation.Burn{V: 1, Manifest: a.Manifest, Custodian: b.Hospital}
 			burns = append(burns, burn)
@@ -251,16 +252,6 @@ func (c *coordinator) manifest(t round.Task, s round.State) round.Event {
 	c.cost.manifest = int64(len(encoded))
 	c.w.blobs[m.Digest] = m
 	return round.ManifestStored{Manifest: m}
-}
-
-func compare(a, b federation.HospitalID) int {
-	switch {
-	case a < b:
-		return -1
-	case a > b:
-		return 1
-	}
-	return 0
 }
 
 // signed is a message with a signature of the right size.

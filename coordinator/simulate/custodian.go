@@ -67,21 +67,12 @@ func (h *host) sendShares(t round.Task) {
 	}
 	h.persist(entries)
 	h.shares[r.Manifest] = ev
-	groups, bytes := int64(kept(r.S)), size(h.id, a)
+	groups, bytes := int64(round.Kept(r.S)), size(h.id, a)
 	if r.Vouching { // C, whose fingerprint it compares
 		h.fetch(groups*h.w.coord.cost.ciphertext, func() { h.send(t, bytes+groups*h.w.coord.cost.shareSum, ev) })
 		return
 	}
 	h.send(t, bytes+groups*h.w.coord.cost.shareSum, ev)
-}
-
-// kept counts the groups that are summed.
-func kept(set [][]federation.HospitalID) int {
-	n := 0
-	for _, group := range set {
-		n += min(1, len(group))
-	}
-	return n
 }
 
 // derive computes the version from C and the share sums; here it is the one that there is.
