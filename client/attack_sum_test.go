@@ -180,7 +180,10 @@ func TestForgedLargeSum(t *testing.T) {
 	l.run(t, "the true sum, after a restart", func(t *testing.T) {
 		l.restartAll()
 		p.sends(true, l.sites[:2]...)
-		p.askSend(l.sites[2], true, vouches(mine[1:])).sends(t, "send") // one ciphertext is fetched
+		e := round.Entry{V: 1, Kind: round.Fetch, Time: "2026-03-01T08:00:00.000Z", Round: p.header.Round, Blob: forged.Digest(), Hospitals: []federation.HospitalID{to.id}}
+		p.ask(l.sites[2], "send", true, e, l.append(e), vouches(mine[1:])).refuses(t, "3 of 3 custodians are ready for candidate "+true.Digest().Short()+", by entry")
+		e.Blob = true.Digest()
+		p.ask(l.sites[2], "send", true, e, l.append(e), vouches(mine[1:])).sends(t, "send") // one ciphertext is fetched
 	})
 }
 
