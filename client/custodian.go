@@ -327,7 +327,8 @@ func (d *Daemon) checkStands(ctx context.Context, w *atriumpb.Work, candidate fe
 	for _, signed := range w.GetVouches() {
 		named = named || federation.Sum(signed) == e.Blob
 	}
-	named = named && (e.Kind == round.Ready || e.Kind == round.Vouched) && e.Round == w.GetRound()
+	named = named && (e.Kind == round.Ready || e.Kind == round.Vouched) || e.Kind == round.Fetch && e.Blob == candidate.Digest()
+	named = named && e.Round == w.GetRound()
 	if len(ready) < d.cfg.Charter.Threshold || !named {
 		return head, fmt.Errorf("%d of %d custodians are ready for candidate %s, by entry %d: %w",
 			len(ready), d.cfg.Charter.Threshold, candidate.Digest().Short(), w.GetEntryIndex(), ErrDishonest)

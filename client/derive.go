@@ -158,18 +158,26 @@ func (d *Daemon) submissionsOf(ctx context.Context, r opening.Round) (map[federa
 	}
 	for _, group := range r.Candidate.Groups {
 		for _, m := range group {
-			raw, err := d.link.fetch(ctx, m.Submission, federation.MaxMessageBytes)
+			s, err := d.submissionOf(ctx, m)
 			if err != nil {
 				return nil, err
-			}
-			s, _, err := envelope.DecodeMessage[federation.Submission](d.cfg.Charter, raw)
-			if err != nil || s.Hospital != m.Hospital {
-				return nil, fmt.Errorf("submission of %s: %w", m.Hospital, errors.Join(ErrDishonest, err))
 			}
 			list[m.Hospital] = s
 		}
 	}
 	return list, nil
+}
+
+func (d *Daemon) submissionOf(ctx context.Context, m federation.Submitter) (federation.Submission, error) {
+	raw, err := d.link.fetch(ctx, m.Submission, federation.MaxMessageBytes)
+	if err != nil {
+		return federation.Submission{}, err
+	}
+	s, _, err := envelope.DecodeMessage[federation.Submission](d.cfg.Charter, raw)
+	if err != nil || s.Hospital != m.Hospital {
+		return s, fmt.Errorf("submission of %s: %w", m.Hospital, errors.Join(ErrDishonest, err))
+	}
+	return s, nil
 }
 
 // readSends verifies what custodians sent for a candidate and fetches their share sums.

@@ -160,7 +160,7 @@ func (d *Daemon) vouch(ctx context.Context, w *atriumpb.Work) error {
 	if err != nil {
 		return err
 	}
-	fingerprint, err := d.fingerprint(ctx, h, head, s.Segments)
+	fingerprint, err := d.fingerprint(h, head, s.Segments, d.held(ctx))
 	if err != nil {
 		return err
 	}
@@ -187,8 +187,16 @@ func (d *Daemon) headerOf(ctx context.Context, w *atriumpb.Work, manifest federa
 	return federation.DecodeHeader(w.GetHeader())
 }
 
-// fingerprint is that of a ciphertext, or of C, whose segments are in the store.
-func (d *Daemon) fingerprint(ctx context.Context, h federation.Header, head federation.TreeHead, digests []federation.Digest) ([]byte, error) {
+// held gets segments that are in the store.
+func (d *Daemon) held(ctx context.Context) func(int, federation.Digest, int64) ([]byte, error) {
+	return func(_ int, digest federation.Digest, size int64) ([]byte, error) {
+		return storage.GetBlob(ctx, d.store, digest, size)
+	}
+}
+
+// fingerprint is that of a ciphertext, or of C; get returns a segment of it, at most size bytes
+// that have its digest.
+func (d *Daemon) fingerprint(h federation.Header, head federation.TreeHead, digests []federation.Digest, get func(i int, digest federation.Digest, size int64) ([]byte, error)) ([]byte, error) {
 	params, err := opening.Parameters(h.Ring)
 	if err != nil {
 		return nil, err
@@ -199,7 +207,7 @@ func (d *Daemon) fingerprint(ctx context.Context, h federation.Header, head fede
 	}
 	f := params.NewFingerprint(vouchSeed(head))
 	for i, s := range segments {
-		wire, err := storage.GetBlob(ctx, d.store, digests[i], int64(s.Bytes))
+		wire, err := get(i, digests[i], int64(s.Bytes))
 		if err != nil {
 			return nil, err
 		}
@@ -216,17 +224,21 @@ func vouchSeed(head federation.TreeHead) [32]byte {
 }
 
 // checkVouches verifies, of a C that is too large to be added here, that the fingerprints of
-// all who submitted add up to that of C.
+// all who submitted add up to that of C. Of those who did not vouch it is computed here.
 func (d *Daemon) checkVouches(ctx context.Context, w *atriumpb.Work, candidate federation.Candidate) error {
 	h, err := d.headerOf(ctx, w, candidate.Manifest)
 	if err != nil {
 		return err
 	}
-	if bytes, err := d.round(h, candidate).Bytes(); err != nil || bytes <= federation.AddBytes {
+	bytes, err := d.round(h, candidate).Bytes()
+	if err != nil || bytes <= federation.AddBytes {
 		return err
 	}
 	vouches, head, err := d.readVouches(w, candidate)
 	if err != nil {
+		return err
+	}
+	if err := d.fetchUnvouched(ctx, h, candidate, head, vouches, bytes); err != nil {
 		return err
 	}
 	if err := d.fetchSum(ctx, candidate); err != nil {
@@ -259,7 +271,7 @@ func (d *Daemon) checkVouches(ctx context.Context, w *atriumpb.Work, candidate f
 	return nil
 }
 
-// readVouches verifies one vouch of each member of S, all at the same checkpoint.
+// readVouches verifies vouches of members of S, all at the same checkpoint.
 func (d *Daemon) readVouches(w *atriumpb.Work, candidate federation.Candidate) (map[federation.HospitalID][]byte, federation.TreeHead, error) {
 	vouches, head := map[federation.HospitalID][]byte{}, federation.TreeHead{}
 	for _, signed := range w.GetVouches() {
@@ -275,14 +287,45 @@ func (d *Daemon) readVouches(w *atriumpb.Work, candidate federation.Candidate) (
 		}
 		vouches[v.Hospital] = v.Fingerprint
 	}
-	for _, group := range candidate.Set() {
-		for _, id := range group {
-			if vouches[id] == nil {
-				return nil, head, fmt.Errorf("%s did not vouch: %w", id, ErrDishonest)
+	return vouches, head, nil
+}
+
+// fetchUnvouched fetches the ciphertexts of those who did not vouch and adds their fingerprints
+// to the others: up to the bound, and where in some group so many vouched that one of them is
+// honest, whose checkpoint says which the points are.
+func (d *Daemon) fetchUnvouched(ctx context.Context, h federation.Header, c federation.Candidate, head federation.TreeHead, vouches map[federation.HospitalID][]byte, bytes int64) error {
+	var missing []federation.Submitter
+	members, most := 0, 0
+	for _, group := range c.Groups {
+		vouched := 0
+		for _, m := range group {
+			if vouches[m.Hospital] == nil {
+				missing = append(missing, m)
+			} else {
+				vouched++
 			}
 		}
+		members, most = members+len(group), max(most, vouched)
 	}
-	return vouches, head, nil
+	if len(missing) == 0 {
+		return nil
+	}
+	if each := bytes / int64(members); each*int64(len(missing)) > federation.AddBytes || most <= d.cfg.Charter.MaxHostileMembers {
+		return fmt.Errorf("%s and %d more did not vouch, %d did: %w", missing[0].Hospital, len(missing)-1, len(vouches), ErrDishonest)
+	}
+	for _, m := range missing {
+		s, err := d.submissionOf(ctx, m)
+		if err != nil {
+			return err
+		}
+		vouches[m.Hospital], err = d.fingerprint(h, head, s.Segments, func(i int, digest federation.Digest, size int64) ([]byte, error) {
+			return d.fetchCiphertext(ctx, c.Digest(), m.Hospital, i, digest, size)
+		})
+		if err != nil {
+			return fmt.Errorf("ciphertext of %s: %w", m.Hospital, err)
+		}
+	}
+	return nil
 }
 
 // fingerprintOfSum is that of C of a group, which is in the store.
@@ -295,5 +338,5 @@ func (d *Daemon) fingerprintOfSum(ctx context.Context, h federation.Header, head
 	if err != nil {
 		return nil, err
 	}
-	return d.fingerprint(ctx, h, head, segments.Segments)
+	return d.fingerprint(h, head, segments.Segments, d.held(ctx))
 }

@@ -29,7 +29,7 @@ func progress(s round.State) *Progress {
 	if !r.Phase.Running() {
 		return nil
 	}
-	p := &Progress{Asked: slices.Concat(r.Cohort...), Updates: holders(r.Updates), Vouching: r.Vouching, Vouched: holders(r.Vouches),
+	p := &Progress{Asked: slices.Concat(r.Cohort...), Updates: holders(r.Updates), Vouching: r.Each > 0, Vouched: holders(r.Vouches),
 		Sent: holders(r.Sends), Burned: holders(r.Burns), Threshold: s.Charter.Threshold}
 	for _, j := range r.Joined {
 		p.Joined = append(p.Joined, j.Hospital)

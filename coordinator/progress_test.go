@@ -17,7 +17,7 @@ func TestProgress(t *testing.T) {
 	ids := func(list ...federation.HospitalID) []federation.HospitalID { return list }
 	s := round.State{Charter: charter, Round: round.Round{Number: 4, Phase: round.Opening, Cohort: [][]federation.HospitalID{{"h-a", "h-b"}},
 		Joined: []round.Joined{{Hospital: "h-b"}, {Hospital: "h-a"}}, Updates: []round.Held{{Hospital: "h-a"}, {Hospital: "h-b"}},
-		Declined: []round.Refusal{{Hospital: "h-c", Role: federation.RoleUpdate, Reason: "policy rule plans"}}, Vouching: true,
+		Declined: []round.Refusal{{Hospital: "h-c", Role: federation.RoleUpdate, Reason: "policy rule plans"}}, Each: 1,
 		Vouches: []round.Held{{Hospital: "h-b"}}, Readies: []round.Answer{{Custodian: "h-a"}, {Custodian: "h-b", Unreadable: ids("h-a")}}, Sends: []round.Held{{Hospital: "h-a"}}},
 		Outcome: round.Outcome{Round: 3, Version: 2, Derived: []round.Held{{Hospital: "h-a"}}, Owing: ids("h-c"), Disputed: []round.Held{{Hospital: "h-b"}}}}
 	c := &Coordinator{cfg: Config{}.withDefaults(), presence: newPresence(time.Now)}

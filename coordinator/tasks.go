@@ -29,6 +29,8 @@ func (c *Coordinator) perform(ctx context.Context, t round.Task, v View) error {
 		return c.giveUp(ctx, t, v, c.propose(ctx, t, v))
 	case round.TaskPublish:
 		return c.giveUp(ctx, t, v, c.openSum(ctx, t, v))
+	case round.TaskFetch:
+		return c.Submit(ctx, round.VouchesMissing{Round: t.Round})
 	case round.TaskAbandon:
 		return c.end(ctx, v, round.RoundDefeated{Round: t.Round})
 	case round.TaskExpire:

@@ -62,7 +62,7 @@ func (c *checker) check(ctx context.Context, s step) error {
 	checks := map[round.EntryKind]func(context.Context, step) error{
 		round.PlanSet: c.checkPlan, round.Open: c.checkOpen, round.Join: c.checkJoin, round.Collect: c.checkCollect,
 		round.Update: c.checkUpdate, round.Discard: c.checkUpdate, round.Declined: c.checkDecline,
-		round.Candidate: c.checkCandidate, round.Ready: c.checkReady, round.Vouched: c.checkVouch, round.Derived: c.checkDerived,
+		round.Candidate: c.checkCandidate, round.Ready: c.checkReady, round.Vouched: c.checkVouch, round.Fetch: c.checkFetch, round.Derived: c.checkDerived,
 		round.CharterSet: c.checkCharter,
 		round.Send:       c.checkSend, round.Burn: c.checkBurn, round.Publish: c.checkPublish, round.Abandon: c.checkAbandon,
 		round.Finish: c.checkFinish, round.Stated: c.checkState,

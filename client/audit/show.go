@@ -164,6 +164,7 @@ func (t *teller) hospital(s step) {
 		story.Refused = append(story.Refused, Declined{t.nameOf(e.Hospital), e.Role, e.Reason})
 	case round.Candidate:
 		story.Dropped, story.Ready, story.Vouched = append(story.Dropped, t.names(e.Hospitals)...), nil, nil
+		story.Fetched = nil
 		story.S, story.Groups = t.names(slices.Concat(s.after.Round.S...)), nil
 		for _, group := range s.after.Round.S {
 			story.Groups = append(story.Groups, t.names(group))
@@ -176,6 +177,8 @@ func (t *teller) hospital(s step) {
 		}
 	case round.Vouched:
 		add(&story.Vouched)
+	case round.Fetch:
+		story.Fetched = append(story.Fetched, t.names(e.Hospitals)...)
 	case round.Send:
 		add(&story.Sent)
 	case round.Derived:

@@ -53,6 +53,7 @@ type Story struct {
 	Complained []string          `json:"complained"`     // custodians that could not read a submitter
 	Dropped    []string          `json:"dropped"`        // submitters whom custodians could not read, or who did not vouch
 	Vouched    []string          `json:"vouched"`        // submitters who signed the fingerprint of their ciphertext
+	Fetched    []string          `json:"fetched"`        // who did not, so that custodians fetched theirs
 	S          []string          `json:"s"`              // who is summed
 	Groups     [][]string        `json:"groups"`         // of S, one a group of the charter; a dropped group is empty
 	Sent       []string          `json:"sent"`           // custodians that gave their share sums

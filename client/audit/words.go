@@ -110,6 +110,7 @@ func (s Story) Text(threshold int) []string {
 	some("complained", s.Complained, ": could not read a submitter")
 	some("dropped", s.Dropped, ": custodians could not read it, or it did not vouch")
 	some("vouched", s.Vouched, "")
+	some("did not vouch", s.Fetched, ": custodians fetched what they submitted")
 	if len(s.Groups) > 1 {
 		for g, names := range s.Groups {
 			say(fmt.Sprintf("S, group %d", g), "%s (%d)", list(names), len(names))

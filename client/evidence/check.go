@@ -207,7 +207,7 @@ func (c *checking) checkSends() (err error) {
 func (c *checking) checkNames() error {
 	named := false
 	switch c.entry.Kind {
-	case round.Candidate:
+	case round.Candidate, round.Fetch:
 		named = c.entry.Blob == c.found.From.Candidate
 	case round.Ready:
 		named = slices.ContainsFunc(c.Readies, func(s federation.Signed) bool { return s.Digest() == c.entry.Blob })

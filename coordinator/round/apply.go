@@ -17,7 +17,7 @@ func init() {
 	appliers = map[EntryKind]func(State, Entry) (State, error){
 		Genesis: applyGenesis, Lead: applyLead, PlanSet: applyPlan,
 		Open: applyOpen, Join: applyJoin, Collect: applyCollect, Update: applyUpdate, Discard: applyDiscard,
-		Declined: applyDecline, Refuse: applyRefuse, Candidate: applyCandidate, Ready: applyReady, Vouched: applyVouch,
+		Declined: applyDecline, Refuse: applyRefuse, Candidate: applyCandidate, Ready: applyReady, Vouched: applyVouch, Fetch: applyFetch,
 		Send: applySend, Burn: applyBurn, Derived: applyDerived, Publish: applyPublish, Abandon: applyAbandon, Finish: applyFinish,
 		CharterSet: applyCharter, Expire: applyExpire,
 		Stated: func(s State, _ Entry) (State, error) { return s, nil }, // Memo.Apply checks it

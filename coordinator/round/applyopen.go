@@ -30,7 +30,10 @@ func applyCandidate(s State, e Entry) (State, error) {
 	s.Round.Phase, s.Round.Candidate, s.Round.S, s.Round.Deadline = Opening, e.Blob, set, e.Deadline
 	s.Round.Tried++
 	s.Round.Dropped = append(slices.Clip(s.Round.Dropped), e.Hospitals...)
-	s.Round.Vouching = e.Bytes > federation.AddBytes
+	s.Round.Each, s.Round.Fetched = 0, nil
+	if e.Bytes > federation.AddBytes {
+		s.Round.Each = e.Bytes / int64(len(slices.Concat(set...)))
+	}
 	s.Round.Readies, s.Round.Vouches = nil, nil
 	return s, nil
 }
@@ -52,6 +55,18 @@ func applyVouch(s State, e Entry) (State, error) {
 		return s, err
 	}
 	s.Round.Vouches = append(slices.Clone(s.Round.Vouches), Held{e.Hospital, e.Blob})
+	return s, nil
+}
+
+func applyFetch(s State, e Entry) (State, error) {
+	if err := current(s, e, Opening); err != nil {
+		return s, err
+	}
+	waiting := slices.Concat(s.unvouched()...)
+	if e.Blob != s.Round.Candidate || !s.mayFetch(e.Hospitals) || slices.ContainsFunc(e.Hospitals, func(id federation.HospitalID) bool { return !slices.Contains(waiting, id) }) {
+		return s, fmt.Errorf("round %d: the ciphertexts of %d submitters are not for custodians to fetch", e.Round, len(e.Hospitals))
+	}
+	s.Round.Fetched = append(slices.Clone(s.Round.Fetched), e.Hospitals...)
 	return s, nil
 }
 

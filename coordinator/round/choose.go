@@ -101,14 +101,14 @@ func (s State) clean() []federation.HospitalID {
 
 // unvouched lists by group the submitters whose vouch is outstanding; nil where none is wanted.
 func (s State) unvouched() [][]federation.HospitalID {
-	if !s.Round.Vouching {
+	if s.Round.Each == 0 {
 		return nil
 	}
 	var groups [][]federation.HospitalID
 	for _, group := range s.Round.S {
 		groups = append(groups, slices.DeleteFunc(slices.Clone(group), func(id federation.HospitalID) bool {
 			_, ok := find(s.Round.Vouches, id)
-			return ok
+			return ok || slices.Contains(s.Round.Fetched, id)
 		}))
 	}
 	return groups
@@ -128,6 +128,44 @@ func (s State) silentVouchers(w When) []federation.HospitalID {
 		return waiting
 	}
 	return nil
+}
+
+// toFetch lists, once vouches are all that is missing, the submitters whose vouch is no longer
+// waited for and whose ciphertexts custodians fetch instead. Nil where that is not to be: they
+// are left out of another candidate.
+func (s State) toFetch(w When) []federation.HospitalID {
+	silent := s.silentVouchers(w)
+	if len(s.clean()) < s.Charter.Threshold || !s.mayFetch(silent) {
+		return nil
+	}
+	slices.Sort(silent)
+	return silent
+}
+
+// mayFetch reports whether custodians fetch the ciphertexts of more submitters: with those of
+// whom they do already these are below the bound, and in some group so many vouched that one
+// of them is honest, so that the points are those that follow from the log.
+func (s State) mayFetch(more []federation.HospitalID) bool {
+	if len(more) == 0 || s.Round.Each*int64(len(s.Round.Fetched)+len(more)) > federation.AddBytes {
+		return false
+	}
+	return slices.ContainsFunc(s.Round.S, func(group []federation.HospitalID) bool {
+		n := 0
+		for _, id := range group {
+			if _, ok := find(s.Round.Vouches, id); ok {
+				n++
+			}
+		}
+		return n > s.Charter.MaxHostileMembers
+	})
+}
+
+// leftSilent lists the submitters that another candidate leaves out because they do not vouch.
+func (s State) leftSilent(w When) []federation.HospitalID {
+	if len(s.toFetch(w)) > 0 {
+		return nil
+	}
+	return s.silentVouchers(w)
 }
 
 // Stands reports whether custodians may send: t of them are ready for the candidate, and
@@ -194,10 +232,10 @@ func Kept(set [][]federation.HospitalID) int {
 // another reports whether another candidate takes the place of this one now: t custodians
 // cannot be ready for it, or nobody else is waited for.
 func (s State) another(w When) bool {
-	if s.Stands() || len(s.silentVouchers(w)) == 0 && len(s.clean()) >= s.Charter.Threshold {
+	if s.Stands() || len(s.leftSilent(w)) == 0 && len(s.clean()) >= s.Charter.Threshold {
 		return false
 	}
-	c := choose(s, s.silentVouchers(w))
+	c := choose(s, s.leftSilent(w))
 	if c.problem != "" || len(c.dropped) == 0 {
 		return false
 	}
@@ -306,10 +344,10 @@ func (s State) collectingDefeat(w When) string {
 }
 
 func (s State) readyDefeat(w When) string {
-	if s.another(w) {
+	if s.another(w) || len(s.toFetch(w)) > 0 {
 		return ""
 	}
-	c := choose(s, s.silentVouchers(w))
+	c := choose(s, s.leftSilent(w))
 	clean, may := len(s.clean()), len(s.mayBeReady())
 	reason := fmt.Sprintf("%d of %d custodians are ready", clean, s.Charter.Threshold)
 	if clean >= s.Charter.Threshold {

@@ -246,7 +246,7 @@ func (ev RoundDefeated) decide(s State, w When) ([]Entry, error) {
 	e := s.abandon(t.Reason, w)
 	var out []federation.HospitalID
 	if s.Round.Phase == Opening {
-		out = choose(s, s.silentVouchers(w)).dropped
+		out = choose(s, s.leftSilent(w)).dropped
 	}
 	if s.leftShort(out, w.past(s.Round.Deadline)) != nil {
 		e.Short, e.Hospitals = true, out

@@ -22,8 +22,9 @@
 //
 // and each of the first four may end in Abandoned, always with a reason. In Opening a
 // candidate fixes who is summed and C; custodians are ready for it or complain, and where
-// there are many bytes each submitter vouches. Another candidate leaves out whom it must. Once
-// t are ready and all vouched it stands: custodians send, and the round ends by t sends or by
+// there are many bytes each submitter vouches; custodians fetch the ciphertexts of those who do
+// not, where these are few bytes. Another candidate leaves out whom it must. Once t are ready
+// and all else vouched it stands: custodians send, and the round ends by t sends or by
 // a certificate of burns, never by a deadline. With t sends the sum is tried; a group, or all,
 // counts as one that does not hold only with min(m, t+f).
 //

@@ -25,6 +25,7 @@ const (
 	Candidate  EntryKind = "candidate" // Blob: Candidate. Hospitals: whom it leaves out of the one before. Bytes: of what it sums
 	Ready      EntryKind = "ready"     // Blob: signed Ready. Hospitals: whose envelopes were unreadable
 	Vouched    EntryKind = "vouch"     // Blob: signed Vouch
+	Fetch      EntryKind = "fetch"     // Blob: Candidate. Hospitals: whose vouch is not waited for, whose ciphertexts custodians fetch
 	Send       EntryKind = "send"      // Blob: signed Send
 	Derived    EntryKind = "derived"   // Blob: signed Derived. Reason: where it is not what the log says
 	Burn       EntryKind = "burn"      // Blob: signed Burn

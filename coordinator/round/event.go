@@ -78,6 +78,9 @@ type VouchVerified struct {
 	Blob federation.Digest
 }
 
+// VouchesMissing completes TaskFetch.
+type VouchesMissing struct{ Round uint64 }
+
 // SendVerified is what a custodian sends; its share sums are stored.
 type SendVerified struct {
 	federation.Send

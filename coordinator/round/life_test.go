@@ -167,7 +167,7 @@ func TestMissingVouches(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			s := newStory(t, 4, 0)
 			s.statistics("ABCD")
-			s.w.bytes = federation.AddBytes + 1
+			s.w.bytes = 4 * (federation.AddBytes + 1) // each is above the bound
 			s.gather("ABCD")
 			s.update("ABCD")
 			s.own(round.TaskPropose)
@@ -194,6 +194,74 @@ func TestMissingVouches(t *testing.T) {
 			s.publishes("ABC")
 			s.expect(round.Done, "ABC")
 		})
+	}
+}
+
+// TestFetchedCiphertexts: where few bytes are not vouched for, custodians fetch these: the same
+// candidate stands, nobody is left out, and what comes late still counts as a vouch.
+func TestFetchedCiphertexts(t *testing.T) {
+	for name, silent := range map[string]func(*story){
+		"says so": func(s *story) { s.must("D has none", s.declineEvent("D", federation.RoleUpdate)) },
+		"is gone": func(s *story) { s.gone = s.ids("D") },
+		"is late": func(s *story) { s.pass(10) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newStory(t, 4, 0)
+			s.statistics("ABCD")
+			s.w.bytes = federation.AddBytes + 1
+			s.gather("ABCD")
+			s.update("ABCD")
+			s.own(round.TaskPropose)
+			s.vouch("A")
+			s.ready("A", "B", "C", "D")
+			if name != "is late" {
+				silent(s)
+			}
+			if s.isOwed(round.TaskFetch) {
+				t.Error("B and C are waited for, and one that vouched may be hostile")
+			}
+			s.vouch("BC")
+			if name == "is late" {
+				silent(s)
+			}
+			candidate := s.state.Round.Candidate
+			s.own(round.TaskFetch)
+			s.refused("fetch once more", round.ErrNotDue, round.VouchesMissing{Round: s.state.Round.Number})
+			if r := s.state.Round; r.Candidate != candidate || r.Tried != 1 || !s.state.Stands() || !slices.Equal(r.Fetched, s.ids("D")) {
+				t.Errorf("candidate %d, stands: %v, fetched %v", r.Tried, s.state.Stands(), r.Fetched)
+			}
+			s.publishes("ABC")
+			s.expect(round.Done, "ABCD")
+		})
+	}
+}
+
+// TestFetchEntry: what no machine would write is refused.
+func TestFetchEntry(t *testing.T) {
+	s := newStory(t, 4, 0)
+	s.statistics("ABCD")
+	s.w.bytes = 3 * federation.AddBytes
+	s.gather("ABCD")
+	s.update("ABCD")
+	s.own(round.TaskPropose)
+	s.ready("A", "B", "C", "D")
+	s.vouch("AB")
+	e := round.Entry{V: 1, Kind: round.Fetch, Time: "2026-03-01T08:00:00.000Z", Round: s.state.Round.Number, Blob: s.state.Round.Candidate, Hospitals: s.ids("C")}
+	if _, err := round.Apply(s.state, e); err != nil {
+		t.Error(err)
+	}
+	for name, change := range map[string]func(*round.Entry){
+		"another candidate": func(e *round.Entry) { e.Blob[3] ^= 1 },
+		"another round":     func(e *round.Entry) { e.Round++ },
+		"nobody":            func(e *round.Entry) { e.Hospitals = nil },
+		"above the bound":   func(e *round.Entry) { e.Hospitals = s.ids("CD") },
+		"of who vouched":    func(e *round.Entry) { e.Hospitals = s.ids("A") },
+	} {
+		lie := e
+		change(&lie)
+		if _, err := round.Apply(s.state, lie); err == nil {
+			t.Errorf("%s: it is applied", name)
+		}
 	}
 }
 

@@ -18,7 +18,7 @@ func (ev CandidateStored) decide(s State, w When) ([]Entry, error) {
 	e := s.entry(Candidate, w)
 	e.Blob, e.Bytes, e.Deadline = ev.Blob, ev.Bytes, w.after(s.Schedule.OpenSeconds)
 	if s.Round.Phase == Opening {
-		e.Hospitals = choose(s, s.silentVouchers(w)).dropped
+		e.Hospitals = choose(s, s.leftSilent(w)).dropped
 	}
 	return one(e)
 }
@@ -51,7 +51,7 @@ func (ev VouchVerified) decide(s State, w When) ([]Entry, error) {
 	switch {
 	case ev.Manifest != r.Manifest || ev.Candidate != r.Candidate || r.Candidate.IsZero():
 		return nil, fmt.Errorf("vouch of %s: %w", ev.Hospital, ErrStale)
-	case !r.Vouching || !contains(r.S, ev.Hospital):
+	case r.Each == 0 || !contains(r.S, ev.Hospital):
 		return nil, fmt.Errorf("vouch of %s: %w", ev.Hospital, ErrNotInCohort)
 	case r.Phase != Opening:
 		return nil, nil
@@ -64,6 +64,15 @@ func (ev VouchVerified) decide(s State, w When) ([]Entry, error) {
 	}
 	e := s.entry(Vouched, w)
 	e.Hospital, e.Blob = ev.Hospital, ev.Blob
+	return one(e)
+}
+
+func (ev VouchesMissing) decide(s State, w When) ([]Entry, error) {
+	if _, err := due(s, w, TaskFetch); err != nil {
+		return nil, err
+	}
+	e := s.entry(Fetch, w)
+	e.Blob, e.Hospitals = s.Round.Candidate, s.toFetch(w)
 	return one(e)
 }
 

@@ -16,6 +16,7 @@ const (
 	TaskOpen     TaskKind = "open"     // build and store the header of the next round
 	TaskManifest TaskKind = "manifest" // build and store the manifest
 	TaskPropose  TaskKind = "propose"  // add C and store the candidate
+	TaskFetch    TaskKind = "fetch"    // wait no longer for vouches: custodians fetch these ciphertexts
 	TaskPublish  TaskKind = "publish"  // open the sums and store the result
 	TaskAbandon  TaskKind = "abandon"  // Reason
 	TaskFinish   TaskKind = "finish"   // Reason
@@ -94,7 +95,12 @@ func OwnTasks(s State, w When) []Task {
 		if s.another(w) {
 			t := task(TaskPropose)
 			t.ID = fmt.Sprintf("%s/%d", t.ID, r.Tried)
-			t.Set = choose(s, s.silentVouchers(w)).set
+			t.Set = choose(s, s.leftSilent(w)).set
+			return []Task{t}
+		}
+		if len(s.toFetch(w)) > 0 {
+			t := task(TaskFetch)
+			t.ID = fmt.Sprintf("%s/%d/%d", t.ID, r.Tried, len(r.Fetched))
 			return []Task{t}
 		}
 	case Publishing:

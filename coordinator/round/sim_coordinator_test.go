@@ -207,6 +207,8 @@ func (c *coordinator) event(t round.Task, s round.State) round.Event {
 		return c.candidate(t, s)
 	case round.TaskPublish:
 		return c.open(t, s)
+	case round.TaskFetch:
+		return round.VouchesMissing{Round: t.Round}
 	case round.TaskAbandon:
 		return round.RoundDefeated{Round: t.Round}
 	case round.TaskExpire:

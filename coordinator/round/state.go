@@ -115,11 +115,12 @@ type Round struct {
 	Declines  []Held                    `json:"declines,omitempty"` // of updates while it gathered, where a cohort is drawn
 	Refused   []Refusal                 `json:"refused,omitempty"`  // whose messages were refused, and in which role
 	Candidate federation.Digest         `json:"candidate,omitzero"`
-	Tried     int                       `json:"tried,omitempty"`    // candidates so far
-	S         [][]federation.HospitalID `json:"s,omitempty"`        // of the candidate
-	Dropped   []federation.HospitalID   `json:"dropped,omitempty"`  // whom candidates left out: unreadable, or without a vouch
-	Vouching  bool                      `json:"vouching,omitempty"` // each of S is to vouch for its ciphertext
-	Readies   []Answer                  `json:"readies,omitempty"`  // of custodians, on this candidate
+	Tried     int                       `json:"tried,omitempty"`   // candidates so far
+	S         [][]federation.HospitalID `json:"s,omitempty"`       // of the candidate
+	Dropped   []federation.HospitalID   `json:"dropped,omitempty"` // whom candidates left out: unreadable, or without a vouch
+	Each      int64                     `json:"each,omitempty"`    // bytes of a ciphertext, where each of S is to vouch for its own
+	Fetched   []federation.HospitalID   `json:"fetched,omitempty"` // of S, whose ciphertexts custodians fetch instead
+	Readies   []Answer                  `json:"readies,omitempty"` // of custodians, on this candidate
 	Vouches   []Held                    `json:"vouches,omitempty"`
 	Sends     []Held                    `json:"sends,omitempty"` // in the order in which they came
 	Burns     []Held                    `json:"burns,omitempty"`

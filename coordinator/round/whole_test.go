@@ -95,7 +95,7 @@ func TestWholeLosesOneAfterItsJoin(t *testing.T) {
 // TestWholeDoesNotVouch: who does not vouch cannot be left out; the round ends without one.
 func TestWholeDoesNotVouch(t *testing.T) {
 	s := newWholeStory(t)
-	s.w.bytes = federation.AddBytes + 1
+	s.w.bytes = 4 * (federation.AddBytes + 1)
 	s.gather("ABCD")
 	s.update("ABCD")
 	s.own(round.TaskPropose)

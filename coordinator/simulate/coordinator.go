@@ -153,6 +153,8 @@ func (c *coordinator) event(t round.Task, s round.State) (round.Event, error) {
 		return c.candidate(t, s)
 	case round.TaskPublish:
 		return c.w.publish(s)
+	case round.TaskFetch:
+		return round.VouchesMissing{Round: t.Round}, nil
 	case round.TaskAbandon:
 		return round.RoundDefeated{Round: t.Round}, nil
 	case round.TaskExpire:

@@ -17,7 +17,7 @@ func (h *host) ready(t round.Task, header federation.Header) {
 		submitters += int64(len(group))
 	}
 	bytes := int64(len(federation.Encode(list))) + submitters*(h.w.coord.cost.envelope+h.w.coord.cost.submission(h.w.charter))
-	if !r.Vouching {
+	if r.Each == 0 {
 		bytes += submitters * h.w.coord.cost.ciphertext
 	}
 	h.fetch(bytes, func() {
@@ -68,8 +68,8 @@ func (h *host) sendShares(t round.Task) {
 	h.persist(entries)
 	h.shares[r.Manifest] = ev
 	groups, bytes := int64(round.Kept(r.S)), size(h.id, a)
-	if r.Vouching { // C, whose fingerprint it compares
-		h.fetch(groups*h.w.coord.cost.ciphertext, func() { h.send(t, bytes+groups*h.w.coord.cost.shareSum, ev) })
+	if r.Each > 0 { // C, whose fingerprint it compares, and what nobody vouched for
+		h.fetch((groups+int64(len(r.Fetched)))*h.w.coord.cost.ciphertext, func() { h.send(t, bytes+groups*h.w.coord.cost.shareSum, ev) })
 		return
 	}
 	h.send(t, bytes+groups*h.w.coord.cost.shareSum, ev)
