@@ -28,16 +28,16 @@ type gathering struct {
 // waited for until every hospital released it.
 func gathered(s State) gathering {
 	g := gathering{pin: s.line(), because: "evaluations of the same records are of exactly these hospitals"}
-	for _, a := range s.Attempts {
-		switch {
+	for i := range s.Attempts {
+		switch a := &s.Attempts[i]; {
 		case !a.sameQuestion(s.Round):
-		case s.again(a) && a.Asks == s.Round.Asks && !s.released(a.Manifest):
+		case s.again(a, s.Round) && !s.released(a.Manifest):
 			g.pin, g.because = a.S, "the sum that failed was of exactly these hospitals"
 			if s.draw().On() {
 				g.pinnedTo = a.drawn()
 			}
 		case !s.open(a):
-			g.burnt = append(g.burnt, a)
+			g.burnt = append(g.burnt, *a)
 		}
 	}
 	g.cohort = s.joinedGroups(g.pin)
@@ -78,7 +78,7 @@ func gathered(s State) gathering {
 
 // sameQuestion is conservative for statistics, whose questions are per feature: any two
 // statistics rounds count as overlapping. So do evaluations, but of different months.
-func (a Attempt) sameQuestion(r Round) bool {
+func (a *Attempt) sameQuestion(r Round) bool {
 	if a.Kind != r.Kind {
 		return false
 	}

@@ -7,9 +7,11 @@ import (
 	"atrium/coordinator/federation"
 )
 
-// again reports whether exactly S of an attempt is asked once more by rule: no group of it held,
-// in this epoch and under this plan, so that its hospitals encrypt what they kept.
-func (s State) again(a Attempt) bool { return s.open(a) && a.Failed && a.Plan == s.Plan }
+// again reports whether a round asks exactly S of an attempt once more by rule: no group of it
+// held, in this epoch and under this plan, so that its hospitals encrypt what they kept.
+func (s State) again(a *Attempt, r Round) bool {
+	return s.open(a) && a.Failed && a.Plan == s.Plan && a.Asks == r.Asks
+}
 
 // asking is a round as far as its question goes.
 func asking(kind federation.RoundKind, questions []string) Round {
@@ -22,10 +24,13 @@ func asking(kind federation.RoundKind, questions []string) Round {
 
 // answers lists under which manifests the question of a round was answered, or may have been,
 // so that it is asked again only when every hospital released each of them.
-func (s State) answers(r Round) []Attempt {
-	return slices.DeleteFunc(slices.Clone(s.Attempts), func(a Attempt) bool {
-		return !a.sameQuestion(r) || !s.open(a) || s.again(a) && a.Asks == r.Asks
-	})
+func (s State) answers(r Round) (list []Attempt) {
+	for i := range s.Attempts {
+		if a := &s.Attempts[i]; a.sameQuestion(r) && s.open(a) && !s.again(a, r) {
+			list = append(list, *a)
+		}
+	}
+	return list
 }
 
 // AnsweredBefore says in words that a question is not asked again, and "" where it is: where
@@ -101,8 +106,8 @@ func (s State) unreleased() string {
 // rule.
 func (s State) failed() []federation.Digest {
 	var list []federation.Digest
-	for _, a := range s.Attempts {
-		if a.Asks == s.Round.Asks && a.sameQuestion(s.Round) && s.again(a) {
+	for i := range s.Attempts {
+		if a := &s.Attempts[i]; a.sameQuestion(s.Round) && s.again(a, s.Round) {
 			list = append(list, a.Manifest)
 		}
 	}
@@ -110,10 +115,10 @@ func (s State) failed() []federation.Digest {
 }
 
 // releaseAdvice says which lines bring a question on that was answered, or whose sum fails
-// again and again; "" where none are missing.
+// again and again and may be of others; "" where none are missing.
 func (s State) releaseAdvice() string {
 	manifests := s.Released()
-	if s.Failures >= patience {
+	if s.Failures >= patience && !s.whole() {
 		manifests = append(manifests, s.failed()...)
 	}
 	missing := s.withholding(manifests...)
