@@ -54,9 +54,11 @@ func (a Answered) bare() Answered {
 }
 
 // Allows reports whether another sum may be opened beside this one: of another question, or
-// of those hospitals that a release names.
+// of those hospitals that a release names. A release of all records is none of a month of them,
+// nor the other way round.
 func (a Answered) Allows(questions []string, set Digest) bool {
-	return (!a.Released.IsZero() && set == a.Released) || !Overlap(a.Questions, questions)
+	again := slices.Equal(a.Questions, questions) || slices.ContainsFunc(questions, isStatistic)
+	return (again && !a.Released.IsZero() && set == a.Released) || !Overlap(a.Questions, questions)
 }
 
 // Overlap reports whether two rounds share a question. Statistics of a federation are opened
