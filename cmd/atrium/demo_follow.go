@@ -73,7 +73,7 @@ func (f *follower) apply(ctx context.Context, raw []byte) error {
 	if err != nil {
 		return err
 	}
-	if e.Kind == round.Publish && next.Round.Kind == federation.Evaluate {
+	if e.Kind == round.Publish && next.Round.Kind == federation.Evaluate && next.Round.Part.Whole() {
 		evaluation, err := readEvaluation(ctx, f.bucket, e.Blob)
 		if err != nil {
 			return err
