@@ -164,7 +164,7 @@ func (d *Daemon) reason(err error) (reason string, decline bool) {
 		return errNotComputed.Error(), true
 	}
 	for _, rule := range []error{participant.ErrNotJoined, participant.ErrNotOurs, participant.ErrAnswered,
-		participant.ErrNotWithin, participant.ErrRecovered, participant.ErrClosed, opening.ErrSum} {
+		participant.ErrStart, participant.ErrNotWithin, participant.ErrRecovered, participant.ErrClosed, opening.ErrSum} {
 		if errors.Is(err, rule) {
 			return rule.Error(), true
 		}

@@ -55,7 +55,7 @@ type Work struct {
 	Readies     [][]byte // signed, of t custodians
 	Vouches     [][]byte // signed, of all of S
 	Sends       [][]byte // signed, in the order of the log
-	Derived     [][]byte // signed, of the version that the header or Version names
+	Derived     [][]byte // signed, of the versions that the header names, or Version
 	Result      federation.Digest
 	Parameters  federation.Digest
 }
@@ -112,7 +112,7 @@ func (c *Coordinator) describe(ctx context.Context, v *View, t round.Task, p Pol
 		}
 		return w, c.prove(ctx, &w, p.SeenSize, h.Checkpoint.Size, -1)
 	case round.TaskUpdate:
-		return w, c.messages(ctx, &w.Derived, v.State.Signed)
+		return w, c.derivedWords(ctx, &w, v.State)
 	case round.TaskReady, round.TaskVouch:
 		return w, c.describeReady(ctx, &w, v, p)
 	case round.TaskSend:
@@ -135,7 +135,7 @@ func (c *Coordinator) describeReady(ctx context.Context, w *Work, v *View, p Pol
 	w.Checkpoint, w.Entry, w.EntryIndex = v.CandidateCheckpoint, v.CandidateEntry, v.CandidateIndex
 	err := c.candidate(ctx, w, v.State.Round.Candidate)
 	if err == nil {
-		err = c.messages(ctx, &w.Derived, v.State.Signed)
+		err = c.derivedWords(ctx, w, v.State)
 	}
 	if err == nil {
 		err = c.prove(ctx, w, p.SeenSize, v.CandidateIndex+1, v.CandidateIndex)
@@ -177,6 +177,12 @@ func (c *Coordinator) describeDerive(ctx context.Context, w *Work, o round.Outco
 		return err
 	}
 	return c.messages(ctx, &w.Sends, o.Sends)
+}
+
+// derivedWords shows who derived the base of the round, and the newest version where that is
+// another.
+func (c *Coordinator) derivedWords(ctx context.Context, w *Work, s round.State) error {
+	return errors.Join(c.messages(ctx, &w.Derived, s.Signed), c.messages(ctx, &w.Derived, s.Numbered))
 }
 
 // messages reads signed messages that the log names.

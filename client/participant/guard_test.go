@@ -21,7 +21,7 @@ func guardedState(t *testing.T) State {
 func (s State) under(t *testing.T, round uint64, kind federation.RoundKind, at float32, adjust func(*federation.VerifiedManifest)) (State, federation.VerifiedManifest) {
 	t.Helper()
 	h := testHeader(s.Charter, testPlan(), round)
-	h.Kind, h.Version, h.Parameters = kind, round, federation.Sum(fmt.Append(nil, at))
+	h.Kind, h.Version, h.Newest, h.Parameters = kind, round, round, federation.Sum(fmt.Append(nil, at))
 	h.Questions, h.Format = testPlan().Questions(kind, h.Parameters), testPlan().Format(kind)
 	h.Ring = federation.Ring{Count: h.Format.Count(), Bits: h.Format.Bits, GroupSize: s.Charter.LargestGroup()}
 	entries, err := TakeSketch(s, h.Parameters, &federation.Sketch{1, at})

@@ -57,6 +57,7 @@ func WritePlan(p federation.Plan) []byte {
 	writeDeadline(line, p.Schedule.Deadline)
 	writeCohort(line, p.Schedule.Cohort)
 	writeStop(line, p.Schedule.Stop)
+	writeStart(line, p.Start)
 	return w.Bytes()
 }
 
@@ -78,6 +79,15 @@ func writeStop(line func(key string, value any, comment string), s federation.St
 	if s.On() {
 		line("  stop", fmt.Sprintf("{metric: %s, target: %s, patience: %d, min_delta: %s}", scalar(s.Metric), float(s.Target), s.Patience, float(s.MinDelta)),
 			"before the last round: at this auc or accuracy, or when so many evaluations did not raise it by more")
+	}
+}
+
+func writeStart(line func(key string, value any, comment string), s federation.Start) {
+	switch {
+	case s.Anew:
+		line("start", "{anew: true}", "statistics come first, whatever versions there are; without start it goes on from the newest")
+	case s.Version > 0:
+		line("start", fmt.Sprintf("{version: %d, snapshot: %s}", s.Version, scalar(s.Snapshot)), "an older version of the federation; without start it goes on from the newest")
 	}
 }
 

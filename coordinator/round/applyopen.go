@@ -81,8 +81,8 @@ func applyPublish(s State, e Entry) (State, error) {
 	if err := current(s, e, Publishing); err != nil {
 		return s, err
 	}
-	if e.Version != 0 && e.Version != s.Model.Number+1 {
-		return s, fmt.Errorf("version %d after %d", e.Version, s.Model.Number)
+	if e.Version != 0 && e.Version != s.Newest+1 {
+		return s, fmt.Errorf("version %d after %d", e.Version, s.Newest)
 	}
 	if e.Sketch != nil && (e.Version == 0 || s.Charter.Guard == 0) {
 		return s, fmt.Errorf("version %d has a sketch, and nothing is guarded", e.Version)
@@ -91,13 +91,14 @@ func applyPublish(s State, e Entry) (State, error) {
 	s = s.over(e.Time)
 	s.Failures, s.NotBefore = 0, ""
 	s = s.remember(Attempt{}).noted().opened(e)
-	same := e.Parameters == s.Model.Parameters
+	same, steps := e.Parameters == s.Model.Parameters, uint64(0)
 	switch s.Round.Kind {
 	case federation.Evaluate:
 		s.Evaluated = s.Trained
 		s.Scored = s.Scored.with(s.Schedule.Stop, s.Model.Number, e.Metric)
 	case federation.Train:
 		s.Trained++
+		steps = s.Model.Steps + 1
 		s.Converged = same || s.Charter.Near(e.Sketch, s.Sketch)
 		if same && s.Evaluated > 0 && s.Evaluated == s.Trained-1 { // what was asked of the same parameters is not asked again
 			s.Evaluated = s.Trained
@@ -106,11 +107,17 @@ func applyPublish(s State, e Entry) (State, error) {
 	if e.Version == 0 {
 		return s, nil
 	}
-	s.Model, s.Sketch, s.Signed = Version{e.Version, e.Snapshot, e.Parameters, e.Round}, e.Sketch, nil
-	if !same { // no one asks about the parameters of an old version again
-		s.Attempts = slices.DeleteFunc(slices.Clone(s.Attempts), func(a Attempt) bool { return a.Kind != federation.Statistics })
+	s.Model, s.Sketch, s.Signed = Version{e.Version, e.Snapshot, e.Parameters, e.Round, steps}, e.Sketch, nil
+	s.Newest, s.Numbered = e.Version, nil
+	if !same { // of other parameters the Archive knows, should a plan come back to them
+		s.Attempts = about(s.Attempts, e.Parameters)
 	}
 	return s, nil
+}
+
+// about keeps the attempts that the next rounds on these parameters have to reckon with.
+func about(attempts []Attempt, parameters federation.Digest) []Attempt {
+	return slices.DeleteFunc(slices.Clone(attempts), func(a Attempt) bool { return a.Kind != federation.Statistics && a.About != parameters })
 }
 
 // remember adds the manifest of the round under way to those that the next round on its
@@ -118,6 +125,9 @@ func applyPublish(s State, e Entry) (State, error) {
 func (s State) remember(a Attempt) State {
 	r := s.Round
 	a.Round, a.Kind, a.Questions, a.Manifest, a.S, a.Burns, a.Pin = r.Number, r.Kind, r.Questions, r.Manifest, r.S, r.Burns, r.PinnedTo
+	if r.Kind != federation.Statistics {
+		a.About = s.Model.Parameters
+	}
 	s.Attempts = append(slices.Clone(s.Attempts), a)
 	return s
 }
@@ -126,7 +136,7 @@ func (s State) remember(a Attempt) State {
 func (s State) opened(e Entry) State {
 	r := s.Round
 	s.Outcome = Outcome{Round: r.Number, Header: r.Header, Manifest: r.Manifest, Candidate: r.Candidate, Sends: r.Sends,
-		Version: e.Version, Snapshot: e.Snapshot, Parameters: e.Parameters, Owing: s.clean()}
+		Plan: s.Plan, Version: e.Version, Snapshot: e.Snapshot, Parameters: e.Parameters, Owing: s.clean()}
 	if !e.Failed {
 		s.Outcome.Result = e.Blob
 	}
@@ -179,8 +189,12 @@ func applyDerived(s State, e Entry) (State, error) {
 	o.Owing = slices.DeleteFunc(slices.Clone(o.Owing), func(id federation.HospitalID) bool { return id == e.Hospital })
 	if held := (Held{e.Hospital, e.Blob}); e.Reason == "" {
 		o.Derived = append(slices.Clone(o.Derived), held)
-		if o.Version > 0 {
+		switch { // else a plan began meanwhile
+		case o.Version == 0:
+		case o.Version == s.Model.Number:
 			s.Signed = append(slices.Clone(s.Signed), held)
+		case o.Version == s.Newest:
+			s.Numbered = append(slices.Clone(s.Numbered), held)
 		}
 	} else {
 		o.Disputed = append(slices.Clone(o.Disputed), held)

@@ -85,7 +85,7 @@ func inherited(attempts []Attempt, next NextEpoch) []Attempt {
 		if i < 0 {
 			continue
 		}
-		past := Attempt{Round: a.Round, Kind: a.Kind, Questions: a.Questions, Manifest: a.Manifest, Past: true, Failed: a.Failed}
+		past := Attempt{Round: a.Round, Kind: a.Kind, Questions: a.Questions, About: a.About, Manifest: a.Manifest, Past: true, Failed: a.Failed}
 		set := a.S
 		if given := next.Inherited[i]; !given.Released.IsZero() {
 			set, past.Released = released(next.Charter, a.S, given), true

@@ -306,7 +306,11 @@ func (p *puppet) derive(ctx context.Context, w *atriumpb.Work) error {
 	if err != nil {
 		return err
 	}
-	return p.send(ctx, "derived", signed(p, federation.Derived{V: 1, Round: w.GetRound(), Manifest: candidate.Manifest, Candidate: candidate.Digest(), Custodian: p.id,
+	h, err := federation.DecodeHeader(w.GetHeader())
+	if err != nil {
+		return err
+	}
+	return p.send(ctx, "derived", signed(p, federation.Derived{V: 1, Round: w.GetRound(), Manifest: candidate.Manifest, Candidate: candidate.Digest(), Custodian: p.id, Plan: h.Plan,
 		Result: federation.Digest(w.GetResult()), Version: w.GetVersion(), Snapshot: federation.Digest(w.GetSnapshot()), Parameters: federation.Digest(w.GetParameters())}))
 }
 
