@@ -171,7 +171,7 @@ func TestLyingAboutTheEpoch(t *testing.T) {
 	statement := func(i int, change func(*federation.Closing)) []byte {
 		c := federation.Closing{V: 1, Charter: p.charter.Digest(), Custodian: p.sites[i].id, Answered: []federation.Answered{}}
 		change(&c)
-		return federation.Encode(envelope.SignEpoch(p.sites[i].identity, p.charter.Federation, c))
+		return federation.Encode(envelope.SignClosing(p.sites[i].identity, p.charter.Federation, c))
 	}
 	for _, a := range []struct {
 		name   string
@@ -185,11 +185,11 @@ func TestLyingAboutTheEpoch(t *testing.T) {
 		}, "it closes charter"},
 		{"a statement of another federation", func(v *shown) {
 			c := federation.Closing{V: 1, Charter: p.charter.Digest(), Custodian: p.sites[2].id, Answered: []federation.Answered{}}
-			v.closings(v.blobs[0], v.blobs[1], federation.Encode(envelope.SignEpoch(p.sites[2].identity, "oncology", c)))
+			v.closings(v.blobs[0], v.blobs[1], federation.Encode(envelope.SignClosing(p.sites[2].identity, "oncology", c)))
 		}, "signature does not verify"},
 		{"a statement in another's name", func(v *shown) {
 			c := federation.Closing{V: 1, Charter: p.charter.Digest(), Custodian: p.sites[2].id, Answered: []federation.Answered{}}
-			v.closings(v.blobs[0], v.blobs[1], federation.Encode(envelope.SignEpoch(p.sites[1].identity, p.charter.Federation, c)))
+			v.closings(v.blobs[0], v.blobs[1], federation.Encode(envelope.SignClosing(p.sites[1].identity, p.charter.Federation, c)))
 		}, "signature does not verify"},
 		{"a statement that is not the one named", func(v *shown) {
 			v.charter.Closings[0] = federation.Sum([]byte("x"))

@@ -89,9 +89,6 @@ func (b *Ballot) Words() []string {
 	if len(federation.Added(b.before, b.terms)) > 0 {
 		lines = append(lines, "Whoever is added counts towards K here when people compared its key: then add its fingerprint to peers in policy.yaml.")
 	}
-	for _, r := range b.releases() {
-		lines = append(lines, r.Consequence(b.state.Self))
-	}
 	_, member := b.terms.Member(b.state.Self)
 	switch {
 	case b.closes():
@@ -111,29 +108,10 @@ func (b *Ballot) Words() []string {
 	return lines
 }
 
-// releases lists those whose first sum this hospital was in.
-func (b *Ballot) releases() []federation.Release {
-	var list []federation.Release
-	for _, r := range b.terms.Releases {
-		for _, group := range r.Release.Set {
-			for _, id := range group {
-				if id == b.state.Self {
-					list = append(list, r.Release)
-				}
-			}
-		}
-	}
-	return list
-}
-
 // Approve closes the epoch here and returns what the research centre needs. It may be
 // repeated, also with other terms: the closing statement stays the same.
 func (b *Ballot) Approve() (federation.Consent, error) {
-	c := federation.Consent{V: 1, Terms: b.terms.Digest(), Signature: envelope.CountersignTerms(b.identity, b.terms, b.state.Self), Approvals: []federation.Signed{}}
-	for _, r := range b.releases() {
-		c.Approvals = append(c.Approvals, envelope.SignEpoch(b.identity, b.before.Federation,
-			federation.Approval{V: 1, Charter: b.before.Digest(), Release: r.Digest(), Hospital: b.state.Self}))
-	}
+	c := federation.Consent{V: 1, Terms: b.terms.Digest(), Signature: envelope.CountersignTerms(b.identity, b.terms, b.state.Self)}
 	if b.closes() {
 		closing, err := b.close()
 		if err != nil {
@@ -168,7 +146,7 @@ func (b *Ballot) close() (federation.Signed, error) {
 	if err != nil {
 		return federation.Signed{}, err
 	}
-	signed := envelope.SignEpoch(b.identity, b.before.Federation, closing)
+	signed := envelope.SignClosing(b.identity, b.before.Federation, closing)
 	if err := keepFile(b.dir, closingFile(b.before.Epoch), federation.Encode(signed)); err != nil {
 		return signed, err
 	}

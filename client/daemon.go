@@ -37,6 +37,7 @@ type Daemon struct {
 	train   *dataset.Table
 	lacks   federation.Columns // of train
 	warned  federation.Columns // of what is masked, its own
+	asked   string             // releases that were asked for last, as lines of a policy
 	test    *dataset.Table
 	source  *Source
 	trainer train.Trainer

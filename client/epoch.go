@@ -143,15 +143,7 @@ func (d *Daemon) fetchCharter(ctx context.Context, e round.Entry) (federation.Ch
 	if err != nil {
 		return after, t, err
 	}
-	var approvals [][]byte
-	for _, r := range after.Releases {
-		list, err := d.fetchAll(ctx, r.Approvals)
-		if err != nil {
-			return after, t, err
-		}
-		approvals = append(approvals, list...)
-	}
-	t, err = envelope.OpenTransition(d.cfg.Charter, after, closings, approvals)
+	t, err = envelope.OpenTransition(d.cfg.Charter, after, closings)
 	return after, t, err
 }
 

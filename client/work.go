@@ -232,6 +232,7 @@ func (d *Daemon) join(ctx context.Context, w *atriumpb.Work) error {
 	if err := d.persist(entries, nil); err != nil {
 		return err
 	}
+	d.askReleases(h)
 	if err := d.signJoin(h, digest, w.GetCheckpoint()); err != nil {
 		return err
 	}
@@ -263,7 +264,8 @@ func (d *Daemon) signJoin(h federation.Header, digest federation.Digest, checkpo
 		return err
 	}
 	join := federation.Join{V: 1, Header: digest, Hospital: d.self, Cosignature: string(line),
-		Counter: d.state.Counter, Incarnation: d.state.Live.Incarnation, Capability: d.capability(), Lacks: d.lacks}
+		Counter: d.state.Counter, Incarnation: d.state.Live.Incarnation, Capability: d.capability(), Lacks: d.lacks,
+		Releases: d.cfg.Policy.Released(h.Plan)}
 	if d.state.IsCustodian() {
 		if d.live.key, err = envelope.NewKey(); err != nil {
 			return err
@@ -370,9 +372,9 @@ func (d *Daemon) masked() federation.Columns {
 }
 
 // earlier downloads and verifies the round to which a manifest is pinned; nil where it is
-// to none, or to an answer that this hospital remembers itself.
+// to none.
 func (d *Daemon) earlier(ctx context.Context, m federation.VerifiedManifest) (*federation.Earlier, error) {
-	if !participant.NeedsEarlier(d.state, m) {
+	if m.Pin.IsZero() {
 		return nil, nil
 	}
 	raw, err := d.link.fetch(ctx, m.Pin, federation.MaxManifestBytes)

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 
 	"atrium/coordinator/federation"
 	"atrium/coordinator/opening"
@@ -102,79 +101,6 @@ func Install(ctx context.Context, cfg Config, next envelope.Assembled) (Installe
 	}
 	_, _, _, err = log.Publish(ctx)
 	return out, err
-}
-
-// Releases finds the questions that custodians may have answered for a set with one of
-// these hospitals, and nobody can burn: what a charter releases so that the next sum
-// leaves them out.
-func Releases(ctx context.Context, b storage.Bucket, inForce federation.Charter, leavesOut []federation.HospitalID) ([]federation.Release, error) {
-	state, err := replay(ctx, b, inForce)
-	if err != nil {
-		return nil, err
-	}
-	var list []federation.Release
-	for _, a := range state.Stuck() {
-		r := federation.Release{V: 1, Set: a.S}
-		for _, group := range a.S {
-			for _, id := range group {
-				if slices.Contains(leavesOut, id) {
-					r.LeavesOut = append(r.LeavesOut, id)
-				}
-			}
-		}
-		if len(r.LeavesOut) == 0 {
-			continue
-		}
-		slices.Sort(r.LeavesOut)
-		if r.Questions, err = questions(ctx, b, a.Manifest); err != nil {
-			return nil, err
-		}
-		if !slices.ContainsFunc(list, func(have federation.Release) bool { return have.Digest() == r.Digest() }) {
-			list = append(list, r)
-		}
-	}
-	if len(list) == 0 {
-		return nil, fmt.Errorf("%w: no question was answered for a set with those hospitals: nothing needs to be released", federation.ErrRelease)
-	}
-	return list, nil
-}
-
-// replay reads a log to its end and returns the state.
-func replay(ctx context.Context, b storage.Bucket, inForce federation.Charter) (round.State, error) {
-	follow, state, err := charters(ctx, b, inForce)
-	if err != nil {
-		return state, err
-	}
-	_, err = roundlog.Read(ctx, b, state.Charter.LogKey, func(batch roundlog.Batch) error {
-		for i, raw := range batch.Entries {
-			e, err := round.DecodeEntry(raw)
-			if err == nil {
-				state, err = round.Apply(follow.Before(state, e), e)
-			}
-			if err != nil {
-				return fmt.Errorf("entry %d: %w", batch.Size+int64(i), err)
-			}
-		}
-		return nil
-	}, follow.Option())
-	if err == nil {
-		err = checkEpoch(state, inForce)
-	}
-	return state, err
-}
-
-// questions reads the questions of the round that a manifest belongs to.
-func questions(ctx context.Context, b storage.Bucket, manifest federation.Digest) ([]string, error) {
-	raw, err := storage.GetBlob(ctx, b, manifest, federation.MaxManifestBytes)
-	if err != nil {
-		return nil, err
-	}
-	m, err := federation.DecodeManifest(raw)
-	if err != nil {
-		return nil, err
-	}
-	h, err := opening.Header(ctx, b, m.Header)
-	return h.Questions, err
 }
 
 // commitCharter stores what the entry names, reads it back as everybody will, and commits.

@@ -65,7 +65,7 @@ func (p passage) assembled(n int) envelope.Assembled {
 		a.Countersignatures.Signatures = append(a.Countersignatures.Signatures, envelope.CountersignTerms(p.keys[m.ID], p.terms, m.ID))
 	}
 	for _, id := range p.before.Custodians[:n] {
-		signed := envelope.SignEpoch(p.keys[id], p.before.Federation, p.closing(id))
+		signed := envelope.SignClosing(p.keys[id], p.before.Federation, p.closing(id))
 		a.Charter.Closings = append(a.Charter.Closings, signed.Digest())
 		a.Statements = append(a.Statements, federation.Encode(signed))
 	}

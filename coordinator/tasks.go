@@ -51,11 +51,12 @@ func (c *Coordinator) open(ctx context.Context, t round.Task, v View) error {
 	if err != nil {
 		return fmt.Errorf("open round %d: %w", t.Round, err)
 	}
+	questions := v.Plan.Questions(t.RoundKind, s.Model.Parameters)
 	h := s.OnBase(federation.Header{V: 1, Federation: charter.Federation, Round: t.Round, Kind: t.RoundKind,
 		Plan:         s.Plan,
 		CharterEpoch: charter.Epoch, Charter: charter.Digest(),
 		Threshold: charter.Threshold, MaxHostile: charter.MaxHostile, MaxHostileMembers: charter.MaxHostileMembers, MinCohort: charter.MinCohort,
-		Questions: v.Plan.Questions(t.RoundKind, s.Model.Parameters), Format: format, Ring: ring,
+		Questions: questions, Releases: s.ToRelease(t.RoundKind, federation.Sum(federation.Encode(questions))), Format: format, Ring: ring,
 		Checkpoint: v.Head,
 		GatherBy:   federation.FormatTime(c.moment(s).Clock.Add(time.Duration(s.Schedule.GatherSeconds) * time.Second)),
 

@@ -78,6 +78,10 @@ func (c *checker) checkOpen(ctx context.Context, s step) error {
 	case h.Digest() != s.before.OnBase(h).Digest():
 		return s.contrary("its base is version %d, %s, after %d train rounds, and the newest is %d: by the log version %d, %s, after %d, and %d",
 			h.Version, h.Base.Short(), h.Steps, h.Newest, model.Number, model.Snapshot.Short(), model.Steps, s.before.Newest)
+	case !slices.Equal(h.Releases, s.before.ToRelease(h.Kind, s.entry.Questions)):
+		return s.contrary("it is to wait for other releases than the rounds before give")
+	case s.before.AnsweredBefore(h.Kind, s.entry.Questions) != "":
+		return s.contrary("%s", s.before.AnsweredBefore(h.Kind, s.entry.Questions))
 	case h.UpdateSeconds != s.entry.Seconds || h.UpdateSeconds != round.UpdateSeconds(s.before, h.Kind):
 		return s.contrary("it gives updates %d seconds, the entry %d, and from the rounds before follow %d", h.UpdateSeconds, s.entry.Seconds, round.UpdateSeconds(s.before, h.Kind))
 	case h.Checkpoint.Size > s.index:
@@ -126,8 +130,8 @@ func (c *checker) checkJoin(ctx context.Context, s step) error {
 	switch {
 	case j.Header != c.now.digest:
 		return s.contrary("it names header %s, not %s", j.Header.Short(), c.now.digest.Short())
-	case j.Incarnation != s.entry.Instance || j.Counter != s.entry.Counter || j.Capability != s.entry.Capability || j.Lacks != s.entry.Lacks:
-		return s.contrary("the entry has another incarnation, counter, capability or lacking columns")
+	case j.Incarnation != s.entry.Instance || j.Counter != s.entry.Counter || j.Capability != s.entry.Capability || j.Lacks != s.entry.Lacks || !slices.Equal(j.Releases, s.entry.Releases):
+		return s.contrary("the entry has another incarnation, counter, capability, lacking columns or releases")
 	case again && j.Counter <= known.Counter:
 		return s.contrary("it is join %d after join %d", j.Counter, known.Counter)
 	case custodian != (len(j.Key) > 0):

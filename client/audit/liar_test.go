@@ -153,7 +153,7 @@ func TestEditedEntries(t *testing.T) {
 		edit  func(*round.Entry)
 		want  string
 	}{
-		{"counter of a join", is(round.Join, 7), func(e *round.Entry) { e.Counter++ }, "another incarnation, counter, capability or lacking columns"},
+		{"counter of a join", is(round.Join, 7), func(e *round.Entry) { e.Counter++ }, "another incarnation, counter, capability, lacking columns or releases"},
 		{"reason of a decline", is(round.Declined, 2), func(e *round.Entry) { e.Reason = "it overslept" }, "another role or reason"},
 		{"hospital of an update", is(round.Update, 7), func(e *round.Entry) { e.Hospital = fx.hospitals[0].id }, ""},
 		{"complaints", is(round.Ready, 7), func(e *round.Entry) { e.Hospitals = []federation.HospitalID{fx.hospitals[0].id} }, "other complaints"},
@@ -164,8 +164,10 @@ func TestEditedEntries(t *testing.T) {
 		{"who is left out of a candidate", is(round.Candidate, 7), func(e *round.Entry) { e.Hospitals = []federation.HospitalID{fx.hospitals[0].id} }, "the first candidate leaves out"},
 		{"schedule", func(e round.Entry) bool { return e.Kind == round.PlanSet }, func(e *round.Entry) { s := *e.Schedule; s.Rounds++; e.Schedule = &s }, "another schedule"},
 		{"time for updates", is(round.Open, 6), func(e *round.Entry) { e.Seconds = 3000 }, "it gives updates 1800 seconds, the entry 3000"},
-		{"capability", is(round.Join, 7), func(e *round.Entry) { e.Capability.MemoryMiB = 1024 }, "another incarnation, counter, capability or lacking columns"},
-		{"lacking columns", is(round.Join, 7), func(e *round.Entry) { e.Lacks = federation.ColumnsOf(0) }, "another incarnation, counter, capability or lacking columns"},
+		{"capability", is(round.Join, 7), func(e *round.Entry) { e.Capability.MemoryMiB = 1024 }, "another incarnation, counter, capability, lacking columns or releases"},
+		{"lacking columns", is(round.Join, 7), func(e *round.Entry) { e.Lacks = federation.ColumnsOf(0) }, "another incarnation, counter, capability, lacking columns or releases"},
+		{"releases", is(round.Join, 7), func(e *round.Entry) { e.Releases = []federation.Digest{another} }, "another incarnation, counter, capability, lacking columns or releases"},
+		{"releases that are none", is(round.Join, 7), func(e *round.Entry) { e.Releases = []federation.Digest{{}} }, "releases refused"},
 		{"column that fell short", is(round.Abandon, 2), func(e *round.Entry) { e.Short = true }, "no column fell short"},
 		{"questions", is(round.Open, 7), func(e *round.Entry) { e.Questions = another }, "other questions"},
 		{"kind of a round", is(round.Open, 7), func(e *round.Entry) { e.RoundKind = federation.Train }, "it opens round 7, evaluate"},

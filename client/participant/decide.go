@@ -73,8 +73,7 @@ func JoinHeader(s State, plan federation.Plan, h federation.Header) ([]Entry, er
 // AcceptManifest decides whether to take part under a manifest: it must name the
 // header that this run joined, carry this run's own Join, hold for the charter, and ask
 // whom the plan's draw asks. plan and h are those of JoinHeader. earlier is the round to
-// which the manifest is pinned, where there is a draw and the pin is not of an earlier
-// epoch; see NeedsEarlier.
+// which the manifest is pinned; nil where it is to none.
 func AcceptManifest(s State, plan federation.Plan, h federation.Header, m federation.VerifiedManifest, earlier *federation.Earlier) ([]Entry, error) {
 	if s.Live.Header.IsZero() {
 		return nil, fmt.Errorf("manifest %s: %w", m.Digest.Short(), ErrNotJoined)
@@ -104,7 +103,7 @@ func AcceptManifest(s State, plan federation.Plan, h federation.Header, m federa
 		return nil, fmt.Errorf("manifest %s after %s for one header: %w", m.Digest.Short(), s.Live.Manifest.Short(), ErrConflict)
 	}
 	e := entry(Verified, m.Digest)
-	e.Round, e.Questions, e.Form = h.Round, s.Live.Questions, form(h, m)
+	e.Round, e.Questions, e.Form, e.Released = h.Round, s.Live.Questions, form(h, m), m.Released(s.Charter)
 	for _, c := range m.Certificates {
 		e.Certified = append(e.Certified, c.Manifest)
 	}

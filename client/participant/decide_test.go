@@ -237,7 +237,7 @@ func FuzzDecodeEntry(f *testing.F) {
 		{V: 1, Kind: Kept, Opens: &opens}, {V: 1, Kind: Kept, Line: &Line{d, d, d}}, {V: 1, Kind: Sketched, Digest: d, Sketch: &sketch},
 		{V: 1, Kind: Burned, Digest: d}, {V: 2, Kind: Burned},
 		{V: 1, Kind: Pinned, Digest: d, Epoch: 1}, {V: 1, Kind: Closed, Digest: d, Message: d}, {V: 1, Kind: Began, Digest: d, Epoch: 2},
-		{V: 1, Kind: Inherited, Digest: d, Epoch: 2, Answer: &federation.Answered{Manifest: d, Candidate: d, Questions: []string{"train/x"}, Set: d, Released: d}},
+		{V: 1, Kind: Inherited, Digest: d, Epoch: 2, Answer: &federation.Answered{Manifest: d, Candidate: d, Questions: []string{"train/x"}, Set: d}},
 	} {
 		f.Add(federation.Encode(e))
 	}

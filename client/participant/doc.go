@@ -20,7 +20,8 @@
 //     never send under it, which leaves fewer than t. Who was ready and did not send needs none.
 //   - The verdict that no group of the first candidate held, and then for the same hospitals,
 //     who encrypt the same integers: no second sum of others, and no other sum of these.
-//   - A release: every hospital of the first sum that stays approved who is asked next.
+//   - A release of the first by every hospital of the charter, in its own Join of the second.
+//     The second is a manifest that nobody released, so one more opening follows and no more.
 //   - The end of an epoch. m−t+f+1 closing statements contain that of an honest custodian that
 //     sent for whatever t sent for or still can; what as many do not name is burned as above.
 //     What at most f name must show that t were ready for it, for this question and these
@@ -38,9 +39,8 @@
 // exhaustively (explore_test.go says what counts as opened), and these cases in small.
 //
 // Where the plan draws whom a train round asks, a hospital takes part only under a manifest
-// whose cohort is that draw (federation.CheckCohort), or one that is pinned: to an earlier
-// manifest on the question, shown beside it, or to an answer of an earlier epoch that is
-// released to its cohort.
+// whose cohort is that draw (federation.CheckCohort), or one that is pinned to an earlier
+// manifest on the question, shown beside it.
 //
 // Two more rules are about sums that are nearly alike, and promise less. Where the charter has
 // a guard a custodian refuses a candidate that differs by fewer than K+h hospitals from one it

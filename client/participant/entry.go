@@ -16,7 +16,7 @@ const (
 	Started     EntryKind = "started"   // Digest: incarnation
 	Saw         EntryKind = "saw"       // Head: a checkpoint consistent with all before
 	Joined      EntryKind = "joined"    // Digest: header; Counter; Questions; Base, Newest, Start; Plan, RoundKind
-	Verified    EntryKind = "verified"  // Digest: manifest; Certified: manifests whose certificates it carries
+	Verified    EntryKind = "verified"  // Digest: manifest; Certified: manifests whose certificates it carries; Released: manifests that all released in it
 	Submitted   EntryKind = "submitted" // Digest: manifest; Message: signed submission
 	BecameReady EntryKind = "ready"     // Digest: manifest; Candidate, Set, ShareSums, Opens
 	Sent        EntryKind = "sent"      // Digest: manifest; Candidate; Message: signed Send
@@ -47,6 +47,7 @@ type Entry struct {
 	Certified []federation.Digest  `json:"certified,omitempty"`
 	Message   federation.Digest    `json:"message,omitzero"`
 	Form      federation.Digest    `json:"form,omitzero"` // of Verified
+	Released  []federation.Digest  `json:"released,omitempty"`
 	Candidate federation.Digest    `json:"candidate,omitzero"`
 	Set       federation.Digest    `json:"set,omitzero"` // SetDigest
 	ShareSums []federation.Digest  `json:"share_sums,omitempty"`
@@ -166,7 +167,7 @@ func applyOpening(s State, e Entry) (State, error) {
 
 func applyVerified(s State, e Entry) State {
 	s.Live.Manifest = e.Digest
-	s = s.remember(Memory{Manifest: e.Digest, Round: e.Round, Questions: e.Questions, Form: e.Form})
+	s = s.remember(Memory{Manifest: e.Digest, Round: e.Round, Questions: e.Questions, Form: e.Form, Released: e.Released})
 	for _, d := range e.Certified {
 		// Unknown: nothing of ours depends on it. Of an earlier epoch: burns by the
 		// custodians of this one say nothing about it.

@@ -45,9 +45,8 @@ func ClosingOf(s State, random federation.Digest, shows Shows) (federation.Closi
 		switch {
 		case m.Past || m.Certified:
 		case m.HasSent():
-			a := m.given()
-			a.Proof = shows(m.Manifest, m.Candidate)
-			c.Answered = append(c.Answered, a)
+			c.Answered = append(c.Answered, federation.Answered{Manifest: m.Manifest, Candidate: m.Candidate, Questions: m.Questions, Set: m.Set,
+				Proof: shows(m.Manifest, m.Candidate)})
 		case m.Silent:
 			c.Answered = append(c.Answered, m.perhaps(shows)...)
 		}

@@ -2,6 +2,7 @@ package participant
 
 import (
 	"errors"
+	"slices"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -174,74 +175,57 @@ func TestClosingStatementsBurn(t *testing.T) {
 	}
 }
 
-// TestReleasedQuestion: S without its last hospital may be asked once every member of S that
-// stays approved exactly that, and nothing else may.
-func TestReleasedQuestion(t *testing.T) {
+// TestReleasedInTheNextEpoch: what was sent for in an earlier epoch is asked once more, of any
+// hospitals, when every hospital of the charter released it.
+func TestReleasedInTheNextEpoch(t *testing.T) {
 	closers := []State{pinned(t, 0, 0), pinned(t, 1, 0), pinned(t, 3, -1)}
-	group := closers[0].Charter.Groups[0]
-	four := [][]federation.HospitalID{group[:4]}
-	for i := range closers { // S has four hospitals here
-		for j := range closers[i].Memory {
-			if closers[i].Memory[j].HasSent() {
-				closers[i].Memory[j].Set = federation.SetDigest(four)
+	first := federation.Sum([]byte("M1"))
+	for _, before := range append(closers, pinned(t, 2, 0)) {
+		s, _ := nextEpoch(t, before, closers, false)
+		for name, x := range map[string]struct {
+			adjust func(*federation.VerifiedManifest)
+			want   error
+		}{
+			"all of them":       {releasing(first), nil},
+			"all but one":       {releasing(first, 4), ErrAnswered},
+			"all but itself":    {releasing(first, slices.Index(s.Charter.Groups[0], s.Self)), ErrAnswered},
+			"all, but another":  {releasing(federation.Sum([]byte("M0"))), ErrAnswered},
+			"all, but this one": {releasing(federation.Sum([]byte("M3"))), ErrAnswered},
+		} {
+			s, m, err := joinAndAccept(t, restarted(t, s), testHeader(s.Charter, testPlan(), 3), "M3", x.adjust)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := ask(s, m, 1); !errors.Is(err, x.want) {
+				t.Errorf("released by %s: %v", name, err)
 			}
 		}
-	}
-	r := federation.Release{V: 1, Questions: testPlan().Questions(federation.Train, federation.Sum([]byte("parameters"))), Set: four, LeavesOut: group[3:4]}
-	release := func(approvals int) func(*federation.Transition) {
-		return func(tr *federation.Transition) {
-			for i := range tr.Closings { // two name it, which is f+1
-				for j := range tr.Closings[i].Proofs {
-					tr.Closings[i].Proofs[j] = nil
-				}
-			}
-			listed := federation.ApprovedRelease{Release: r}
-			for _, id := range group[:approvals] {
-				a := federation.Approval{V: 1, Charter: tr.Old.Digest(), Release: r.Digest(), Hospital: id}
-				blob := federation.Sum(federation.Encode(a))
-				listed.Approvals = append(listed.Approvals, blob)
-				tr.Approvals = append(tr.Approvals, federation.VerifiedApproval{Approval: a, Blob: blob})
-			}
-			tr.New.Releases = append(tr.New.Releases, listed)
-		}
-	}
-	if _, _, err := begin(t, closers[0], closers, release(3)); !errors.Is(err, federation.ErrRelease) {
-		t.Errorf("three approvals of four: %v", err)
-	}
-	entries, after, err := begin(t, closers[2], closers, release(4))
-	s := mustApply(t, closers[2], entries, err)
-	s.Charter = after
-	s, m, err := joinAndAccept(t, s, testHeader(after, testPlan(), 2), "M2", nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := ask(s, m, 1); !errors.Is(err, ErrAnswered) {
-		t.Errorf("other hospitals than were approved: %v", err)
-	}
-	if err := ask(s, m, 0); err != nil {
-		t.Errorf("the hospitals that were approved: %v", err)
 	}
 }
 
-// TestFailedOutlivesAnEpoch: where no group of what was opened held, the same hospitals may be
-// asked in the next epoch, and no others.
-func TestFailedOutlivesAnEpoch(t *testing.T) {
+// TestFailedIsAnsweredInTheNextEpoch: that no group of what was opened held lets nobody be asked
+// again once the epoch is over, not even the same hospitals: only a release does.
+func TestFailedIsAnsweredInTheNextEpoch(t *testing.T) {
 	var closers []State
 	for i := range 3 {
 		s := pinned(t, i, 0)
 		entries, err := NoGroupHeld(s, s.Memory[0].Manifest, s.Memory[0].Candidate)
 		closers = append(closers, mustApply(t, s, entries, err))
 	}
-	s, m := nextEpoch(t, pinned(t, 3, -1), closers, false)
-	if err := ask(s, m, 0); err != nil {
-		t.Errorf("the same hospitals: %v", err)
-	}
-	if err := ask(s, m, 1); !errors.Is(err, ErrAnswered) {
-		t.Errorf("others: %v", err)
-	}
-	s, m = nextEpoch(t, pinned(t, 3, -1), append(closers[:2:2], pinned(t, 2, 0)), false) // one did not derive it yet
-	if err := ask(s, m, 0); !errors.Is(err, ErrAnswered) {
-		t.Errorf("the same hospitals where one custodian did not say so: %v", err)
+	for _, before := range append(closers, pinned(t, 3, -1)) {
+		s, m := nextEpoch(t, before, closers, false)
+		for set := range 2 {
+			if err := ask(s, m, set); !errors.Is(err, ErrAnswered) {
+				t.Errorf("set %d: %v", set, err)
+			}
+		}
+		s, m, err := joinAndAccept(t, restarted(t, s), testHeader(s.Charter, testPlan(), 3), "M3", releasing(federation.Sum([]byte("M1"))))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := ask(s, m, 0); err != nil {
+			t.Errorf("released: %v", err)
+		}
 	}
 }
 

@@ -33,12 +33,16 @@ import (
 //     other,
 //   - with t sends under each of two manifests, whichever of their candidates they are for;
 //     but for a send for the same hospitals by a custodian that derived that no group of what
-//     it sent for before held.
+//     it sent for before held, and for one of two manifests that every hospital released in its
+//     Join of the other: that may be opened beside it. So of the manifests that release the same
+//     one a single one is opened.
 type exploration struct {
 	charter    federation.Charter
 	hostile    int
 	forged     int // burns that the adversary forges; 0 but to show that the check can fail
 	recoveries bool
+	burnless   bool // nothing is burned
+	releases   []release
 
 	headers    []federation.Header
 	names      []federation.Digest
@@ -46,6 +50,19 @@ type exploration struct {
 
 	index map[string]int
 	nodes []node
+}
+
+// release is what Joins of a manifest say of an earlier one: those of all hospitals but some.
+type release struct {
+	in, of int
+	but    []int // of the roster
+}
+
+// excuses reports whether manifest i may be opened beside manifest j.
+func (e *exploration) excuses(i, j int) bool {
+	return slices.ContainsFunc(e.releases, func(r release) bool {
+		return len(r.but) == 0 && (r.in == i && r.of == j || r.in == j && r.of == i)
+	})
 }
 
 // candidate is one of a manifest.
@@ -183,11 +200,13 @@ func (e *exploration) explore(t testing.TB) {
 func (e *exploration) expand(t testing.TB, i int) {
 	for k := range e.names {
 		for needs := range uint32(1) << len(e.names) {
-			if needs&(1<<k) == 0 {
+			if needs&(1<<k) == 0 && (needs == 0 || !e.burnless) {
 				e.show(t, i, k, needs)
 			}
 		}
-		e.burn(t, i, k)
+		if !e.burnless {
+			e.burn(t, i, k)
+		}
 	}
 	for c := range e.candidates {
 		e.ready(t, i, c)
@@ -209,6 +228,11 @@ func (e *exploration) show(t testing.TB, from, k int, certificates uint32) {
 		for i := range e.names {
 			if certificates&(1<<i) != 0 {
 				certify(e.charter, m, e.names[i])
+			}
+		}
+		for _, r := range e.releases {
+			if r.in == k {
+				releasing(e.names[r.of], r.but...)(m)
 			}
 		}
 	})
@@ -245,7 +269,8 @@ func (e *exploration) send(t testing.TB, from, c int) {
 	}
 	for i, name := range e.names {
 		first, _ := n.state.Recall(name)
-		if excused := first.HasSent() && first.Failed && first.Set == x.set; i != x.manifest && !excused {
+		excused := first.HasSent() && first.Failed && first.Set == x.set || e.excuses(i, x.manifest)
+		if i != x.manifest && !excused {
 			n.signed.also |= 1 << (i*len(e.names) + x.manifest)
 		}
 	}

@@ -87,6 +87,17 @@ func candidateOf(manifest federation.Digest, ids ...federation.HospitalID) feder
 	return federation.Candidate{V: 1, Manifest: manifest, Groups: [][]federation.Submitter{group}, Sums: []federation.Digest{federation.Sum(federation.Encode(group))}}
 }
 
+// releasing has every hospital release an earlier manifest in its Join, but for some of the roster.
+func releasing(earlier federation.Digest, but ...int) func(*federation.VerifiedManifest) {
+	return func(m *federation.VerifiedManifest) {
+		for i := range m.Joins {
+			if !slices.Contains(but, i) {
+				m.Joins[i].Releases = []federation.Digest{earlier}
+			}
+		}
+	}
+}
+
 var shareSums = []federation.Digest{federation.Sum([]byte("share sum"))}
 
 // readyFor brings s to hold its share sums for a candidate.

@@ -47,13 +47,14 @@ func MayOpen(s State, m federation.VerifiedManifest, c federation.Candidate, bef
 
 // unanswered reports whether nothing was sent, nor may have been before the journal was lost,
 // on any of these questions under another manifest. What was burned by enough custodians
-// does not count; where no group held, the same hospitals may be asked once more in the same
-// form, so that they encrypt what they kept.
+// does not count, nor what every hospital released in its Join of this manifest; where no
+// group held, the same hospitals may be asked once more in the same form, so that they encrypt
+// what they kept.
 func (s State) unanswered(manifest federation.Digest, questions []string, set federation.Digest) error {
 	asked, _ := s.Recall(manifest)
 	for _, old := range s.Memory {
 		free := !old.HasSent() && !old.Silent || old.Certified || old.Past || old.Failed && old.Set == set && old.Form == asked.Form
-		if old.Manifest == manifest || free {
+		if old.Manifest == manifest || free || slices.Contains(asked.Released, old.Manifest) {
 			continue
 		}
 		if federation.Overlap(old.Questions, questions) {
@@ -61,7 +62,7 @@ func (s State) unanswered(manifest federation.Digest, questions []string, set fe
 		}
 	}
 	for _, old := range s.Bound {
-		if !old.Allows(questions, set) {
+		if federation.Overlap(old.Questions, questions) && !slices.Contains(asked.Released, old.Manifest) {
 			return fmt.Errorf("manifest %s: %w, under manifest %s of an earlier epoch", manifest.Short(), ErrAnswered, old.Manifest.Short())
 		}
 	}

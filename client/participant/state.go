@@ -60,20 +60,21 @@ type Live struct {
 
 // Memory is what a hospital remembers for ever of one manifest.
 type Memory struct {
-	Manifest   federation.Digest `json:"manifest"`
-	Round      uint64            `json:"round"`
-	Questions  []string          `json:"questions,omitempty"`
-	Form       federation.Digest `json:"form,omitzero"`       // Form of its round: how the question is asked
-	Submission federation.Digest `json:"submission,omitzero"` // signed submission, if it made one
-	Readies    []ReadyFor        `json:"readies,omitempty"`   // oldest first
-	Candidate  federation.Digest `json:"candidate,omitzero"`  // that it sent for, if it did
-	Set        federation.Digest `json:"set,omitzero"`        // SetDigest of that
-	Sent       federation.Digest `json:"sent,omitzero"`       // signed Send
-	Failed     bool              `json:"failed,omitempty"`    // it derived that no group of what it sent for holds
-	Burned     bool              `json:"burned,omitempty"`
-	Certified  bool              `json:"certified,omitempty"` // a burn certificate for it was verified
-	Silent     bool              `json:"silent,omitempty"`    // it may have sent under it before the journal was lost: it neither sends nor burns, and the questions stay answered
-	Past       bool              `json:"past,omitempty"`      // of an earlier epoch: what still holds of it is in State.Bound
+	Manifest   federation.Digest   `json:"manifest"`
+	Round      uint64              `json:"round"`
+	Questions  []string            `json:"questions,omitempty"`
+	Form       federation.Digest   `json:"form,omitzero"`       // Form of its round: how the question is asked
+	Released   []federation.Digest `json:"released,omitempty"`  // earlier manifests that every hospital released in its Join of this one
+	Submission federation.Digest   `json:"submission,omitzero"` // signed submission, if it made one
+	Readies    []ReadyFor          `json:"readies,omitempty"`   // oldest first
+	Candidate  federation.Digest   `json:"candidate,omitzero"`  // that it sent for, if it did
+	Set        federation.Digest   `json:"set,omitzero"`        // SetDigest of that
+	Sent       federation.Digest   `json:"sent,omitzero"`       // signed Send
+	Failed     bool                `json:"failed,omitempty"`    // it derived that no group of what it sent for holds
+	Burned     bool                `json:"burned,omitempty"`
+	Certified  bool                `json:"certified,omitempty"` // a burn certificate for it was verified
+	Silent     bool                `json:"silent,omitempty"`    // it may have sent under it before the journal was lost: it neither sends nor burns, and the questions stay answered
+	Past       bool                `json:"past,omitempty"`      // of an earlier epoch: what still holds of it is in State.Bound
 }
 
 // ReadyFor is a candidate for which a custodian holds its share sums.
@@ -94,16 +95,6 @@ func (m Memory) Ready(candidate federation.Digest) (ReadyFor, bool) {
 		return ReadyFor{}, false
 	}
 	return m.Readies[i], true
-}
-
-// given is what was sent under this manifest as the next epoch would hear of it. Where no
-// group held the same hospitals may be asked once more, there too.
-func (m Memory) given() federation.Answered {
-	a := federation.Answered{Manifest: m.Manifest, Candidate: m.Candidate, Questions: m.Questions, Set: m.Set}
-	if m.Failed {
-		a.Released = m.Set
-	}
-	return a
 }
 
 // Recall returns the memory of a manifest.

@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"slices"
@@ -18,6 +19,23 @@ type Policy struct {
 	Paused     bool                   // nothing leaves
 	Capability bool                   // whether Joins say how fast this hospital is, and its link and memory
 	Peers      []string               // hospitals that count in a sum, by pseudonym or identity-key fingerprint; none: nobody but this one
+	Releases   []Release              // earlier openings that its people let be asked again
+}
+
+// Release lets the question that was opened under a manifest be asked again by a plan. No other
+// rule gives one.
+type Release struct{ Plan, Manifest federation.Digest }
+
+// Released lists the manifests that are released for a plan, sorted: what a Join carries.
+func (p Policy) Released(plan federation.Digest) []federation.Digest {
+	var list []federation.Digest
+	for _, r := range p.Releases {
+		if r.Plan == plan {
+			list = append(list, r.Manifest)
+		}
+	}
+	slices.SortFunc(list, federation.CompareDigests)
+	return slices.Compact(list)
 }
 
 // Refusal is a veto of the hospital; Rule is the key of its policy file.
@@ -43,6 +61,11 @@ func (p Policy) Validate() error {
 	for _, peer := range p.Peers {
 		if _, err := federation.ParseDigest(peer); err != nil && !federation.HospitalID(peer).Valid() {
 			return fmt.Errorf("%w: peers: %.80q is neither a pseudonym nor the fingerprint of an identity key (64 hexadecimal digits)", ErrPolicy, peer)
+		}
+	}
+	for _, r := range p.Releases {
+		if err := federation.CheckReleases(p.Released(r.Plan)); err != nil || r.Plan.IsZero() {
+			return fmt.Errorf("%w: releases: of plan %s: %w", ErrPolicy, r.Plan.Short(), cmp.Or(err, federation.ErrRelease))
 		}
 	}
 	if p.MinCohort < 0 || p.MinRecords < 0 || p.MinBits < 0 || p.MinBits > 32 {

@@ -3,6 +3,7 @@ package policy
 import (
 	"bytes"
 	"errors"
+	"slices"
 	"testing"
 
 	"atrium/coordinator/federation"
@@ -41,6 +42,27 @@ func TestValidate(t *testing.T) {
 		if err := p.Validate(); !errors.Is(err, ErrPolicy) {
 			t.Errorf("%+v: got %v", p, err)
 		}
+	}
+}
+
+// TestReleased: a Join carries what is released for its plan, sorted and once.
+func TestReleased(t *testing.T) {
+	a, b, plan, other := federation.Digest{1}, federation.Digest{2}, federation.Digest{3}, federation.Digest{4}
+	p := Policy{Releases: []Release{{plan, b}, {other, a}, {plan, a}, {plan, b}}}
+	if err := p.Validate(); err != nil {
+		t.Fatal(err)
+	}
+	if got := p.Released(plan); !slices.Equal(got, []federation.Digest{a, b}) {
+		t.Errorf("released for the plan: %v", got)
+	}
+	if got := p.Released(federation.Digest{5}); got != nil {
+		t.Errorf("released for another plan: %v", got)
+	}
+	for i := range federation.MaxReleases {
+		p.Releases = append(p.Releases, Release{plan, federation.Digest{9, byte(i)}})
+	}
+	if err := p.Validate(); !errors.Is(err, ErrPolicy) || !errors.Is(err, federation.ErrRelease) {
+		t.Errorf("too many: %v", err)
 	}
 }
 

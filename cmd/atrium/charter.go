@@ -32,13 +32,13 @@ that ends must have closed it. Versions and their numbers go on.`
 
 // proposeFlags is what the flags of `coordinator charter propose` say.
 type proposeFlags struct {
-	add, remove, custodians, release []string
-	authority, address               string
-	numbers                          numberFlags
-	groups                           int
-	newLogKey                        bool
-	retention                        federation.Retention
-	out                              string
+	add, remove, custodians []string
+	authority, address      string
+	numbers                 numberFlags
+	groups                  int
+	newLogKey               bool
+	retention               federation.Retention
+	out                     string
 }
 
 func newProposeCommand() *cobra.Command {
@@ -53,9 +53,8 @@ With --new-log-key another key for the log is drawn, into a file beside the old 
 a key that is lost, known to others, or old. The log goes on; what the old key signs from
 then on is worth nothing.
 
-With --release questions that custodians answered for a set with these hospitals, and
-that can be neither opened nor burned, are asked again without them. That tells a lying
-coordinator more than a sum: of the hospitals of that set all but f must approve it.`,
+What custodians sent for stays answered under the next charter. It is asked again when
+every hospital of that charter releases it, by lines in its policy.yaml that status says.`,
 		Example: `  atrium coordinator charter propose fed/coordinator --remove d,e
   atrium coordinator charter propose fed/coordinator --add f --remove e
   atrium coordinator charter propose fed/coordinator --new-log-key`,
@@ -75,7 +74,6 @@ coordinator more than a sum: of the hospitals of that set all but f must approve
 	flags.StringVar(&f.address, "address", "", "`host:port` at which hospitals that join reach the coordinator (default that of listen)")
 	flags.StringSliceVar(&f.remove, "remove", nil, "`hospitals` that leave, with commas between")
 	flags.StringSliceVar(&f.custodians, "custodians", nil, "`hospitals` that are custodians (default every one, up to 21)")
-	flags.StringSliceVar(&f.release, "release", nil, "`hospitals` that the next sum on a stuck question leaves out")
 	f.numbers.add(flags)
 	flags.IntVar(&f.groups, "groups", 0, "`number` of groups to cut the hospitals into anew (default keeps the groups)")
 	addRetentionFlags(flags, &f.retention)
@@ -109,11 +107,6 @@ func (f proposeFlags) run(cmd *cobra.Command, c config) error {
 	}
 	if change.Add, err = f.enrol(c, before); err != nil {
 		return err
-	}
-	if len(f.release) > 0 {
-		if change.Releases, err = f.releases(cmd, c, before); err != nil {
-			return err
-		}
 	}
 	keyFile := ""
 	if f.newLogKey {
@@ -191,22 +184,6 @@ func newLogKey(c config, before federation.Charter) (file, verifier string, err 
 	return file, key.Verifier(), nil
 }
 
-func (f proposeFlags) releases(cmd *cobra.Command, c config, before federation.Charter) ([]federation.Release, error) {
-	out, err := resolve(before, f.release)
-	if err != nil {
-		return nil, err
-	}
-	if err := c.require("storage"); err != nil {
-		return nil, err
-	}
-	bucket, err := c.openStore(cmd.Context())
-	if err != nil {
-		return nil, err
-	}
-	defer bucket.Close()
-	return coordinator.Releases(cmd.Context(), bucket, before, out)
-}
-
 // resolve finds members by name or pseudonym.
 func resolve(c federation.Charter, names []string) ([]federation.HospitalID, error) {
 	var ids []federation.HospitalID
@@ -226,10 +203,6 @@ func resolve(c federation.Charter, names []string) ([]federation.HospitalID, err
 func (o *output) proposed(before, terms federation.Charter, file, keyFile string) {
 	o.lines(before.Changes(terms))
 	o.warnings(terms.Warnings())
-	for _, r := range terms.Releases {
-		o.line("%s", r.Release.Consequence(""))
-		o.line("That must be approved by %d of the %d hospitals of the earlier sum.", r.Release.Size()-before.MaxHostile, r.Release.Size())
-	}
 	lines := []string{"", "wrote " + file + ", terms " + terms.Digest().String()}
 	if keyFile != "" {
 		lines = append(lines, "wrote "+keyFile+", the log's next key: secret, keep a copy where the log is not")
@@ -356,11 +329,7 @@ func nextKey(c config, terms federation.Charter) (*roundlog.Key, error) {
 func (o *output) installed(before federation.Charter, done coordinator.Installed, a envelope.Assembled) {
 	o.lines(before.Changes(done.Charter))
 	for _, given := range a.Inherited {
-		released := ""
-		if !given.Released.IsZero() {
-			released = ", or for those whom the release leaves"
-		}
-		o.line("stays bound: %s, to the hospitals that it was answered for%s", strings.Join(first(given.Questions, 2), ", "), released)
+		o.line("stays answered: %s", strings.Join(first(given.Questions, 2), ", "))
 	}
 	o.line("installed: epoch %d, charter %s, entry %d of the log", done.Charter.Epoch, done.Charter.Digest(), done.Index)
 	o.line("next: start the coordinator; the daemons go over by themselves")

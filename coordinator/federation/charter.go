@@ -29,8 +29,7 @@ type Charter struct {
 	Guard             float64 `json:"guard,omitzero"`      // relative norm; 0 is off, as with CohortAll
 
 	// What an epoch after the first begins with; CheckTransition judges it.
-	Closings []Digest          `json:"closings,omitempty"` // of the signed closing statements of the epoch before
-	Releases []ApprovedRelease `json:"releases,omitempty"`
+	Closings []Digest `json:"closings,omitempty"` // of the signed closing statements of the epoch before
 }
 
 // Member is one enrolled hospital.
@@ -111,8 +110,6 @@ func (c Charter) validate() error {
 		return fmt.Errorf("federation name %q: want 1 to %d of a-z, 0-9 and -", c.Federation, MaxName)
 	case c.Epoch < 1 || (c.Epoch == 1) != c.Previous.IsZero():
 		return fmt.Errorf("epoch %d with previous charter %s", c.Epoch, c.Previous.Short())
-	case (c.Epoch == 1 && len(c.Releases) > 0) || len(c.Releases) > MaxReleases:
-		return fmt.Errorf("epoch %d with %d releases", c.Epoch, len(c.Releases))
 	case c.LogKey == "" || len(c.LogKey) > 512:
 		return errors.New("log key is missing or too long")
 	case len(c.Members) < 3 || len(c.Members) > MaxHospitals:

@@ -99,6 +99,8 @@ func checkManifest(c Charter, header Digest, m VerifiedManifest) error {
 			return fmt.Errorf("join of %s: capability %+v", j.Hospital, j.Capability)
 		case !j.Lacks.Valid():
 			return fmt.Errorf("join of %s: it lacks columns %q", j.Hospital, string(j.Lacks))
+		case CheckReleases(j.Releases) != nil:
+			return fmt.Errorf("join of %s: %w", j.Hospital, CheckReleases(j.Releases))
 		case custodian:
 			custodians++
 		}

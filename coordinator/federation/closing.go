@@ -26,9 +26,6 @@ type Answered struct {
 	Candidate Digest   `json:"candidate"`
 	Questions []string `json:"questions"`
 	Set       Digest   `json:"set"` // SetDigest
-	// Released is the one set that may be asked, since the hospitals of Set approved it
-	// (see Release); Set itself where no group of the opened candidate held; zero for none.
-	Released Digest `json:"released,omitzero"`
 	// Proof shows in a closing statement that the question could be sent on.
 	Proof *Proof `json:"proof,omitempty"`
 }
@@ -51,12 +48,6 @@ type VerifiedProof struct {
 func (a Answered) bare() Answered {
 	a.Proof = nil
 	return a
-}
-
-// Allows reports whether another sum may be opened beside this one: of another question, or
-// of those hospitals that a release names.
-func (a Answered) Allows(questions []string, set Digest) bool {
-	return (!a.Released.IsZero() && set == a.Released) || !Overlap(a.Questions, questions)
 }
 
 // Overlap reports whether two rounds share a question. Statistics of a federation are opened
@@ -105,11 +96,6 @@ func CheckClosing(c Charter, closing Closing) error {
 		return fail("no random bytes")
 	case c.Epoch == 1 && len(closing.Before) > 0:
 		return fail("answers of an epoch before the first")
-	}
-	for i, a := range closing.Answered {
-		if !a.Released.IsZero() && a.Released != a.Set {
-			return fail("answer %d is released, which only a charter does", i)
-		}
 	}
 	for i, a := range closing.Before {
 		if a.Proof != nil {

@@ -122,8 +122,7 @@ type Earlier struct {
 // CheckCohort judges whom a manifest asks, after [CheckManifest]: exactly the first in the
 // draw's order of those who joined and did not decline, and as many as the plan asks at
 // least. A manifest that is pinned asks hospitals whom an earlier one, drawn in the same
-// way, asked on the same question; earlier is that round, nil where pinned is enough: the
-// hospitals of an answer of an earlier epoch, to which the caller is bound.
+// way, asked on the same question; earlier is that round.
 //
 // So a coordinator that lies cannot choose whom it asks. It can pretend that a hospital
 // did not join, or did not submit, as it always can; the log has every Join that it took.
@@ -148,7 +147,7 @@ func checkCohort(c Charter, p Plan, h Header, m VerifiedManifest, earlier *Earli
 	case len(m.Declines) > 0:
 		return fmt.Errorf("it carries declines and is pinned")
 	case earlier == nil:
-		return nil
+		return fmt.Errorf("manifest %s, to which it is pinned, is missing", m.Pin.Short())
 	}
 	return checkEarlier(c, p, h, m, *earlier)
 }

@@ -12,10 +12,6 @@ import (
 // CheckTransition holds. The charter of epoch 1 is its own terms.
 func (c Charter) Terms() Charter {
 	c.Closings = nil
-	c.Releases = slices.Clone(c.Releases)
-	for i := range c.Releases {
-		c.Releases[i].Approvals = nil
-	}
 	return c
 }
 
@@ -42,7 +38,6 @@ type Consent struct {
 	Terms     Digest           `json:"terms"` // of the charter
 	Signature Countersignature `json:"signature"`
 	Closing   *Signed          `json:"closing,omitempty"` // of a custodian of the epoch that ends
-	Approvals []Signed         `json:"approvals"`         // of the releases whose first sum it was in, in their order
 }
 
 // DecodeConsent reads canonical bytes; no signature is checked.
@@ -53,8 +48,6 @@ func DecodeConsent(b []byte) (Consent, error) {
 		return Consent{}, err
 	case c.V != 1:
 		return Consent{}, fmt.Errorf("consent of format %d: this program reads 1", c.V)
-	case len(c.Approvals) > MaxReleases:
-		return Consent{}, fmt.Errorf("consent with %d approvals", len(c.Approvals))
 	}
 	return c, nil
 }
@@ -68,9 +61,8 @@ type Change struct {
 	Remove     []HospitalID
 	Custodians []HospitalID
 	Numbers
-	Groups    int    // cuts the roster anew into that many; 0 keeps the groups
-	LogKey    string // verifier
-	Releases  []Release
+	Groups    int        // cuts the roster anew into that many; 0 keeps the groups
+	LogKey    string     // verifier
 	Retention *Retention // nil keeps it
 }
 
@@ -103,9 +95,6 @@ func (c Charter) Next(ch Change) (Charter, error) {
 	}
 	next.Groups = c.regroup(next, ch)
 	next = next.With(c.carried(next, ch.Numbers))
-	for _, r := range ch.Releases {
-		next.Releases = append(next.Releases, ApprovedRelease{Release: r})
-	}
 	if err := next.validate(); err != nil {
 		return Charter{}, fmt.Errorf("%w: %w", ErrChange, err)
 	}
@@ -193,9 +182,6 @@ func (c Charter) Changes(next Charter) []string {
 	}
 	if c.Retention != next.Retention {
 		say("ciphertexts of ended rounds are kept %s; before: %s", next.Retention, c.Retention)
-	}
-	for _, r := range next.Releases {
-		say("releases the question %s", strings.Join(r.Release.Questions, ", "))
 	}
 	return lines
 }

@@ -1,6 +1,6 @@
 // Package federation holds the values that a federation agrees on: charter, plan,
-// header, manifest and the signed messages of a round, and the closing statements and
-// releases between two epochs, each with its validation, its canonical bytes and its
+// header, manifest and the signed messages of a round, and the closing statements between
+// two epochs, each with its validation, its canonical bytes and its
 // digest.
 //
 // It does no I/O, keeps no state, checks no signature and makes no decision about

@@ -48,6 +48,10 @@ type Header struct {
 	MaxHostileMembers int `json:"max_hostile_members"`
 
 	UpdateSeconds int `json:"update_seconds,omitempty"` // for updates, where the plan leaves it to the machine
+
+	// Releases are the manifests under which its question was answered, sorted: the round waits
+	// until every hospital released each. Custodians go by what they remember themselves.
+	Releases []Digest `json:"releases,omitempty"`
 }
 
 // TreeHead is the size and root of the log that a message refers to.
@@ -114,7 +118,7 @@ func checkHeader(c Charter, p Plan, h Header) error {
 	if err := CheckRule(c, p); err != nil && h.Kind == Train {
 		return err
 	}
-	if err := p.checkUpdateTime(h); err != nil {
+	if err := errors.Join(p.checkUpdateTime(h), CheckReleases(h.Releases)); err != nil {
 		return err
 	}
 	_, err = ParseTime(h.GatherBy)

@@ -27,7 +27,7 @@ const (
 	MaxCharterBytes   = 4 << 20             // a charter lists every member
 	MaxClosingBytes   = 16 << 20            // a closing statement lists every answer of its custodian
 	MaxConsentBytes   = 3 * MaxClosingBytes // a consent with its closing statement, in base64
-	MaxReleases       = 64                  // released questions in one charter
+	MaxReleases       = 64                  // earlier openings of one question, and what one Join releases
 	MaxOpened         = 64                  // sums that the guard remembers
 	MaxIterations     = 1000                // Weiszfeld steps of a geometric median
 	MaxPatterns       = 64                  // patterns of tensors that are trained, or stay in the hospitals

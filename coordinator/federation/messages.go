@@ -33,7 +33,8 @@ type Join struct {
 	Incarnation Digest     `json:"incarnation"` // random, fresh with every start of the daemon
 	Key         []byte     `json:"key"`         // HPKE public key of a custodian, else empty
 	Capability  Capability `json:"capability,omitzero"`
-	Lacks       Columns    `json:"lacks,omitempty"` // of which it has fewer measured training records than the plan's min_records
+	Releases    []Digest   `json:"releases,omitempty"` // manifests of earlier openings that this hospital's people released for the header's plan, sorted
+	Lacks       Columns    `json:"lacks,omitempty"`    // of which it has fewer measured training records than the plan's min_records
 }
 
 // Manifest is what is fixed when Collecting starts.

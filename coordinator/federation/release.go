@@ -7,121 +7,52 @@ import (
 	"strings"
 )
 
-// Release frees a question whose answered set can be neither opened again nor burned:
-// the next sum may be of the same hospitals without some of them. A coordinator that
-// opened the first sum after all learns the difference of the two, so the hospitals of
-// the first sum approve it one by one (design §4).
-type Release struct {
-	V         int            `json:"v"` // 1
-	Questions []string       `json:"questions"`
-	Set       [][]HospitalID `json:"set"`        // who was answered for, by group, each sorted
-	LeavesOut []HospitalID   `json:"leaves_out"` // of these, who is not in the next sum, sorted
-}
+// A question that was answered is asked once more when every hospital of the charter released
+// the earlier opening for the plan that asks: its people wrote both digests into its policy
+// file, and its Join says so. Whoever could be missing from the second sum is thereby somebody
+// who agreed to become known. The new opening is one that nobody released.
 
-// Digest names the release: what a hospital approves.
-func (r Release) Digest() Digest { return Sum(Encode(r)) }
+// ReleaseConsequence is what a release gives away, in words.
+const ReleaseConsequence = "whoever of the first sum is missing from the second becomes known: update and count; " +
+	"where the plans differ in cap, range or clip, whoever alone exceeds the smaller"
 
-// Remaining is the one set that may then be answered.
-func (r Release) Remaining() [][]HospitalID {
-	rest := make([][]HospitalID, len(r.Set))
-	for g, group := range r.Set {
-		rest[g] = slices.DeleteFunc(slices.Clone(group), func(id HospitalID) bool { return slices.Contains(r.LeavesOut, id) })
+// ErrRelease: a list of released manifests is not one.
+var ErrRelease = errors.New("releases refused")
+
+// CheckReleases judges a list of manifests that are released, or are to be.
+func CheckReleases(list []Digest) error {
+	if len(list) > MaxReleases {
+		return fmt.Errorf("%w: %d of %d", ErrRelease, len(list), MaxReleases)
 	}
-	return rest
-}
-
-// Size is the number of hospitals of the first sum.
-func (r Release) Size() int {
-	n := 0
-	for _, group := range r.Set {
-		n += len(group)
-	}
-	return n
-}
-
-// Consequence tells a hospital of the first sum, in words, what it is asked to approve.
-func (r Release) Consequence(self HospitalID) string {
-	names := make([]string, len(r.LeavesOut))
-	for i, id := range r.LeavesOut {
-		names[i] = string(id)
-	}
-	text := fmt.Sprintf("The next sum leaves out %s. A coordinator that opened the earlier sum of all %d learns ", strings.Join(names, ", "), r.Size())
-	if len(names) == 1 {
-		text += "the update of " + names[0] + " alone."
-	} else {
-		text += "the sum of these updates."
-	}
-	if slices.Contains(r.LeavesOut, self) {
-		text += " That is this hospital."
-	}
-	return text
-}
-
-// Approval is one hospital's consent to a release, given by hand.
-type Approval struct {
-	V        int        `json:"v"`       // 1
-	Charter  Digest     `json:"charter"` // of the epoch that ends
-	Release  Digest     `json:"release"`
-	Hospital HospitalID `json:"hospital"`
-}
-
-// From names who must have signed the approval.
-func (a Approval) From() HospitalID { return a.Hospital }
-
-// VerifiedApproval is an Approval whose signature was checked.
-type VerifiedApproval struct {
-	Approval
-	Blob Digest // of the Signed approval
-}
-
-// ApprovedRelease is a release in a charter, with the approvals that it rests on.
-type ApprovedRelease struct {
-	Release   Release  `json:"release"`
-	Approvals []Digest `json:"approvals"` // of the Signed approvals, by hospital
-}
-
-// ErrRelease wraps every refusal of a release.
-var ErrRelease = errors.New("release refused")
-
-// CheckRelease judges a release at the end of the epoch of charter c: every hospital of S
-// that the next charter has approved exactly this. Who is gone cannot be asked; what becomes
-// known of it stands in the terms of that charter, which the others sign.
-func CheckRelease(c, next Charter, r Release, approvals []VerifiedApproval) error {
-	if err := checkRelease(c, next, r, approvals); err != nil {
-		return fmt.Errorf("%w: %w", ErrRelease, err)
-	}
-	return nil
-}
-
-func checkRelease(c, next Charter, r Release, approvals []VerifiedApproval) error {
-	if r.V != 1 || len(r.Questions) == 0 || len(r.LeavesOut) == 0 || len(r.LeavesOut) >= r.Size() {
-		return fmt.Errorf("format %d, %d questions, %d of %d left out", r.V, len(r.Questions), len(r.LeavesOut), r.Size())
-	}
-	in := map[HospitalID]bool{}
-	for _, group := range r.Set {
-		for _, id := range group {
-			in[id] = true
-		}
-	}
-	for i, id := range r.LeavesOut {
-		if !in[id] || (i > 0 && r.LeavesOut[i-1] >= id) {
-			return fmt.Errorf("left out %s is not in the set, repeated or out of order", id)
-		}
-	}
-	approved := map[HospitalID]bool{}
-	for _, a := range approvals {
-		switch {
-		case a.V != 1 || a.Release != r.Digest() || a.Charter != c.Digest():
-			return fmt.Errorf("approval of %s is of release %s after charter %s", a.Hospital, a.Release.Short(), a.Charter.Short())
-		case !in[a.Hospital] || approved[a.Hospital]:
-			return fmt.Errorf("approval of %s: not in the set, or repeated", a.Hospital)
-		}
-		approved[a.Hospital] = true
-	}
-	for _, m := range next.Members {
-		if in[m.ID] && !approved[m.ID] {
-			return fmt.Errorf("approval of %s is missing: each of the first sum that stays approves", m.ID)
+	for i, d := range list {
+		if d.IsZero() || i > 0 && CompareDigests(list[i-1], d) >= 0 {
+			return fmt.Errorf("%w: manifest %s is zero, repeated or out of order", ErrRelease, d.Short())
 		}
 	}
 	return nil
+}
+
+// CompareDigests orders digests by their bytes.
+func CompareDigests(a, b Digest) int { return slices.Compare(a[:], b[:]) }
+
+// Released lists the earlier manifests that every hospital of the charter released in its own
+// Join of this one, for the plan of its header. The Joins were verified in full, and name that
+// header, see CheckManifest.
+func (m VerifiedManifest) Released(c Charter) []Digest {
+	by := map[HospitalID][]Digest{}
+	for _, j := range m.Joins {
+		by[j.Hospital] = j.Releases
+	}
+	return slices.DeleteFunc(slices.Clone(by[c.Members[0].ID]), func(d Digest) bool {
+		return slices.ContainsFunc(c.Members, func(member Member) bool { return !slices.Contains(by[member.ID], d) })
+	})
+}
+
+// ReleaseLines is what a hospital's people add to its policy file to release manifests for a plan.
+func ReleaseLines(plan Digest, manifests []Digest) string {
+	lines := make([]string, len(manifests))
+	for i, d := range manifests {
+		lines[i] = fmt.Sprintf("{plan: %s, manifest: %s}", plan, d)
+	}
+	return "releases: [" + strings.Join(lines, ", ") + "]"
 }

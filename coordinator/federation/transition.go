@@ -10,9 +10,8 @@ import (
 // Transition is the passage from one epoch to the next with everything that the new
 // charter names, each signature checked.
 type Transition struct {
-	Old, New  Charter
-	Closings  []VerifiedClosing  // in the order of New.Closings
-	Approvals []VerifiedApproval // of all of New.Releases, in their order
+	Old, New Charter
+	Closings []VerifiedClosing // in the order of New.Closings
 }
 
 // Refusals of a transition.
@@ -40,11 +39,7 @@ func CheckTransition(t Transition, known []HospitalID) ([]Answered, error) {
 	if err := t.checkClosings(); err != nil {
 		return nil, fmt.Errorf("epoch %d: %w: %w", t.New.Epoch, ErrTransition, err)
 	}
-	inherited := t.inherit()
-	if err := t.applyReleases(inherited); err != nil {
-		return nil, fmt.Errorf("epoch %d: %w: %w", t.New.Epoch, ErrTransition, err)
-	}
-	return inherited, nil
+	return t.inherit(), nil
 }
 
 func (t Transition) checkCharters(known []HospitalID) error {
@@ -112,11 +107,7 @@ func (t Transition) checkClosings() error {
 // checkShown: each answer that a statement names is shown by its proof, or named by f+1.
 func (t Transition) checkShown() error {
 	naming := map[Digest]int{}
-	name := func(a Answered) Digest {
-		a = a.bare()
-		a.Released = Digest{} // one derived that no group held, another not yet
-		return Sum(Encode(a))
-	}
+	name := func(a Answered) Digest { return Sum(Encode(a.bare())) }
 	for i, c := range t.Closings {
 		if err := CheckProofs(t.Old, c); err != nil {
 			return err
@@ -168,34 +159,4 @@ func (t Transition) inherit() []Answered {
 	}
 	slices.SortFunc(union, CompareAnswered)
 	return slices.CompactFunc(union, func(a, b Answered) bool { return CompareAnswered(a, b) == 0 })
-}
-
-// applyReleases changes the inherited answers that the charter releases. A release of what
-// nobody answered, or what the statements burn, changes nothing.
-func (t Transition) applyReleases(inherited []Answered) error {
-	rest := t.Approvals
-	for _, release := range t.New.Releases {
-		r, n := release.Release, len(release.Approvals)
-		if n > len(rest) {
-			return fmt.Errorf("%w: approvals are missing", ErrRelease)
-		}
-		for i, a := range rest[:n] {
-			if a.Blob != release.Approvals[i] {
-				return fmt.Errorf("%w: approval of %s is not the one that the charter names", ErrRelease, a.Hospital)
-			}
-		}
-		if err := CheckRelease(t.Old, t.New, r, rest[:n]); err != nil {
-			return err
-		}
-		rest = rest[n:]
-		for i, a := range inherited {
-			if a.Set == SetDigest(r.Set) && !slices.ContainsFunc(a.Questions, func(q string) bool { return !slices.Contains(r.Questions, q) }) {
-				inherited[i].Released = SetDigest(r.Remaining())
-			}
-		}
-	}
-	if len(rest) > 0 {
-		return fmt.Errorf("%w: %d approvals of no release", ErrRelease, len(rest))
-	}
-	return nil
 }

@@ -121,7 +121,6 @@ func TestTransitionRefusals(t *testing.T) {
 		"answer without a question":  {func(tr *Transition) { tr.Closings[0].Answered[0].Questions = nil }, "is incomplete"},
 		"no random bytes":            {func(tr *Transition) { tr.Closings[2].Random = Digest{} }, "no random bytes"},
 		"an epoch before the first":  {func(tr *Transition) { tr.Closings[2].Before = tr.Closings[1].Answered }, "an epoch before the first"},
-		"released by a custodian":    {func(tr *Transition) { tr.Closings[1].Answered[0].Released = Sum(nil) }, "which only a charter does"},
 		"a proof that was not read":  {func(tr *Transition) { tr.Closings[1].Proofs = nil }, "0 proofs were verified for 1 answers"},
 		"one names it, unproved":     {func(tr *Transition) { noProofs(tr) }, "without a proof, and so do too few others"},
 		"t−1 were ready":             {func(tr *Transition) { p := proof(tr); p.Readies = p.Readies[1:] }, "2 readies: 3 must be ready"},
@@ -135,7 +134,6 @@ func TestTransitionRefusals(t *testing.T) {
 		"a send for another":         {func(tr *Transition) { proof(tr).Send.Candidate = Sum(nil) }, "send of "},
 		"another question is named":  {func(tr *Transition) { named(tr).Questions = []string{"train/z"} }, "for other questions or another set"},
 		"another set is named":       {func(tr *Transition) { named(tr).Set = Sum(nil) }, "for other questions or another set"},
-		"approvals of nothing":       {func(tr *Transition) { tr.Approvals = []VerifiedApproval{{}} }, "1 approvals of no release"},
 	} {
 		tr := testTransition(t)
 		for i := range tr.Closings {
@@ -210,7 +208,7 @@ func TestEarlierEpochsStay(t *testing.T) {
 	}
 	for name, change := range map[string]func(c *Closing){
 		"one forgets an answer":   func(c *Closing) { c.Before = inherited[1:] },
-		"one remembers otherwise": func(c *Closing) { c.Before[0].Released = Sum(nil) },
+		"one remembers otherwise": func(c *Closing) { c.Before[0].Set = Sum(nil) },
 		"one proves an old one":   func(c *Closing) { c.Before[0].Proof = &Proof{} },
 	} {
 		bad := clone(t, next)
@@ -236,106 +234,6 @@ func TestAddedHospitals(t *testing.T) {
 	}
 	if _, err := CheckTransition(tr, added); err != nil {
 		t.Errorf("both are approved: %v", err)
-	}
-}
-
-// testRelease frees the question that was opened from the last hospital of S.
-func testRelease(tr Transition) Release {
-	set := tr.Old.Groups
-	return Release{V: 1, Questions: []string{"train/a"}, Set: set, LeavesOut: set[0][3:]}
-}
-
-// release adds a release with the approvals of the first n hospitals of S.
-func (tr *Transition) release(r Release, n int) {
-	listed := ApprovedRelease{Release: r, Approvals: []Digest{}}
-	for _, id := range tr.Old.Groups[0][:n] {
-		a := Approval{V: 1, Charter: tr.Old.Digest(), Release: r.Digest(), Hospital: id}
-		listed.Approvals = append(listed.Approvals, Sum(Encode(a)))
-		tr.Approvals = append(tr.Approvals, VerifiedApproval{Approval: a, Blob: Sum(Encode(a))})
-	}
-	tr.New.Releases = append(tr.New.Releases, listed)
-}
-
-func TestRelease(t *testing.T) {
-	tr := testTransition(t)
-	r := testRelease(tr)
-	tr.release(r, 4)
-	inherited, err := CheckTransition(tr, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	group := tr.Old.Groups[0]
-	for _, a := range inherited {
-		freed := a.Manifest == Sum([]byte("opened"))
-		if a.Allows([]string{"train/a"}, SetDigest([][]HospitalID{group[:3]})) != freed && a.Questions[0] == "train/a" {
-			t.Errorf("%v: the remaining three", a)
-		}
-		if a.Allows(a.Questions, SetDigest([][]HospitalID{group[1:]})) {
-			t.Errorf("%v: others than were released are allowed", a)
-		}
-		if a.Allows(a.Questions, SetDigest(tr.Old.Groups)) {
-			t.Errorf("%v: the same hospitals are asked again", a)
-		}
-		if !a.Allows([]string{"train/c"}, SetDigest([][]HospitalID{group[1:]})) {
-			t.Errorf("%v: another question is refused", a)
-		}
-	}
-	if got, want := r.Consequence(group[3]), "The next sum leaves out "+string(group[3])+". A coordinator that opened the earlier sum of all 4 learns the update of "+
-		string(group[3])+" alone. That is this hospital."; got != want {
-		t.Errorf("told %q, want %q", got, want)
-	}
-}
-
-// A release of another question, or of another set, changes nothing.
-func TestReleaseOfWhatNobodyAnswered(t *testing.T) {
-	for name, change := range map[string]func(*Release){
-		"another set":      func(r *Release) { r.Set, r.LeavesOut = [][]HospitalID{r.Set[0][:3]}, r.Set[0][:1] },
-		"another question": func(r *Release) { r.Questions = []string{"train/z"} },
-	} {
-		tr := testTransition(t)
-		r := testRelease(tr)
-		change(&r)
-		tr.release(r, r.Size())
-		inherited, err := CheckTransition(tr, nil)
-		if err != nil {
-			t.Errorf("%s: %v", name, err)
-		}
-		for _, a := range inherited {
-			if !a.Released.IsZero() {
-				t.Errorf("%s: %v is released", name, a)
-			}
-		}
-	}
-}
-
-func TestReleaseRefusals(t *testing.T) {
-	for name, c := range map[string]struct {
-		build func(*Transition)
-		want  string
-	}{
-		"one approval short":       {func(tr *Transition) { tr.release(testRelease(*tr), 3) }, "is missing: each of the first sum that stays approves"},
-		"approvals left out":       {func(tr *Transition) { tr.release(testRelease(*tr), 4); tr.Approvals = tr.Approvals[:3] }, "approvals are missing"},
-		"approval exchanged":       {func(tr *Transition) { tr.release(testRelease(*tr), 4); tr.Approvals[0].Blob = Sum(nil) }, "is not the one that the charter names"},
-		"approval of another":      {func(tr *Transition) { tr.release(testRelease(*tr), 4); tr.Approvals[0].Release = Sum(nil) }, "is of release"},
-		"approval of an old epoch": {func(tr *Transition) { tr.release(testRelease(*tr), 4); tr.Approvals[0].Charter = Sum(nil) }, "after charter"},
-		"approval repeated": {func(tr *Transition) {
-			tr.release(testRelease(*tr), 4)
-			tr.Approvals[1].Hospital = tr.Approvals[0].Hospital
-		}, "or repeated"},
-		"approval from outside S": {func(tr *Transition) { tr.release(testRelease(*tr), 4); tr.Approvals[1].Hospital = "h-aaaaaaaaaaaaaaaa" }, "not in the set"},
-		"nobody left out":         {func(tr *Transition) { r := testRelease(*tr); r.LeavesOut = nil; tr.release(r, 4) }, "0 of 4 left out"},
-		"everybody left out":      {func(tr *Transition) { r := testRelease(*tr); r.LeavesOut = r.Set[0]; tr.release(r, 4) }, "4 of 4 left out"},
-		"a stranger left out": {func(tr *Transition) {
-			r := testRelease(*tr)
-			r.LeavesOut = []HospitalID{"h-aaaaaaaaaaaaaaaa"}
-			tr.release(r, 4)
-		}, "not in the set"},
-	} {
-		tr := testTransition(t)
-		c.build(&tr)
-		if _, err := CheckTransition(tr, nil); !errors.Is(err, ErrRelease) || !strings.Contains(err.Error(), c.want) {
-			t.Errorf("%s: got %v, want %q", name, err, c.want)
-		}
 	}
 }
 
@@ -399,11 +297,9 @@ func lostSums(c Charter, hostile, quorum int) (lost, cases int) {
 
 func FuzzDecodeEpoch(f *testing.F) {
 	tr := testTransition(f)
-	tr.release(testRelease(tr), 4)
 	f.Add(Encode(tr.New))
 	f.Add(Encode(tr.New.Terms()))
 	f.Add(Encode(tr.Closings[0].Closing))
-	f.Add(Encode(tr.Approvals[0].Approval))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		if c, err := DecodeClosing(b); err == nil {
 			again(t, b, c)
@@ -417,11 +313,10 @@ func FuzzDecodeEpoch(f *testing.F) {
 		}
 		if c, err := DecodeCharter(b); err == nil {
 			again(t, b, c)
-			if _, err := CheckTransition(Transition{Old: tr.Old, New: c, Closings: tr.Closings, Approvals: tr.Approvals}, nil); err != nil && !errors.Is(err, ErrTransition) {
+			if _, err := CheckTransition(Transition{Old: tr.Old, New: c, Closings: tr.Closings}, nil); err != nil && !errors.Is(err, ErrTransition) {
 				t.Errorf("unnamed refusal: %v", err)
 			}
 		}
-		decodeAgain[Approval](t, b)
 		if c, err := DecodeTerms(b); err == nil {
 			again(t, b, c)
 		}

@@ -64,11 +64,11 @@ func NextCharter(ctx context.Context, b storage.Bucket, before federation.Charte
 	if err != nil {
 		return fail(err)
 	}
-	closings, approvals, err := readStatements(ctx, b, after)
+	closings, err := readClosings(ctx, b, after)
 	if err != nil {
 		return fail(err)
 	}
-	inherited, err := envelope.VerifyTransition(before, after, signed, closings, approvals)
+	inherited, err := envelope.VerifyTransition(before, after, signed, closings)
 	if err != nil {
 		return fail(err)
 	}
@@ -92,26 +92,16 @@ func readCharter(ctx context.Context, b storage.Bucket, charter, countersignatur
 	return after, signed, err
 }
 
-// readStatements reads the closing statements and approvals that a charter names.
-func readStatements(ctx context.Context, b storage.Bucket, after federation.Charter) (closings, approvals [][]byte, err error) {
+// readClosings reads the closing statements that a charter names.
+func readClosings(ctx context.Context, b storage.Bucket, after federation.Charter) (closings [][]byte, err error) {
 	for _, digest := range after.Closings {
-		if closings, err = appendBlob(ctx, b, closings, digest); err != nil {
-			return nil, nil, err
+		raw, err := storage.GetBlob(ctx, b, digest, 2*federation.MaxClosingBytes)
+		if err != nil {
+			return nil, err
 		}
+		closings = append(closings, raw)
 	}
-	for _, r := range after.Releases {
-		for _, digest := range r.Approvals {
-			if approvals, err = appendBlob(ctx, b, approvals, digest); err != nil {
-				return nil, nil, err
-			}
-		}
-	}
-	return closings, approvals, nil
-}
-
-func appendBlob(ctx context.Context, b storage.Bucket, blobs [][]byte, digest federation.Digest) ([][]byte, error) {
-	raw, err := storage.GetBlob(ctx, b, digest, 2*federation.MaxClosingBytes)
-	return append(blobs, raw), err
+	return closings, nil
 }
 
 // Line reads the charters that lead to one, from that of epoch 1 on. Each names the one

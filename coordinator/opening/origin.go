@@ -8,7 +8,6 @@ import (
 	"atrium/coordinator/federation"
 	"atrium/coordinator/round"
 	"atrium/storage"
-	"atrium/storage/models"
 )
 
 // ErrPlan: the plan cannot begin with the version that it names, or go on from the newest.
@@ -18,14 +17,10 @@ var ErrPlan = errors.New("plan does not continue the model")
 // on from the newest version. [ErrPlan] where there is no such version, or one of another model,
 // other features or another label.
 func Origin(ctx context.Context, b storage.Bucket, a *round.Archive, s round.State, plan federation.Plan) (*round.Origin, error) {
-	var initial federation.Digest
-	if plan.Start.Anew {
-		initial = models.InitialDigest(plan)
-	}
 	fail := func(err error) (*round.Origin, error) {
 		return nil, fmt.Errorf("plan %s %s: %w: %w", plan.Name, plan.Digest().Short(), ErrPlan, err)
 	}
-	origin, made, err := a.Origin(s, plan.Start, initial)
+	origin, made, err := a.Origin(s, plan.Start)
 	if err != nil {
 		return fail(err)
 	}

@@ -9,8 +9,8 @@ import (
 )
 
 // Advice says what a person can do when rounds do not end for want of somebody, and ""
-// while waiting may help. It is about a plan that is paused, and the round that gathers, or
-// in which custodians may send, past its deadline: a round that is abandoned carries its
+// while waiting may help. It is about a plan that is paused, a question that every hospital is
+// to release, and the round that gathers, or in which custodians may send, past its deadline: a round that is abandoned carries its
 // advice in its reason.
 func Advice(s State, w When) string {
 	if paused := s.pausedAdvice(w); paused != "" {
@@ -18,6 +18,9 @@ func Advice(s State, w When) string {
 	}
 	if s.Stands() && w.past(s.Round.Deadline) {
 		return s.standing()
+	}
+	if words := s.releaseAdvice(); words != "" {
+		return words
 	}
 	if s.Round.Phase != Gathering || !w.past(s.Round.Deadline) {
 		return ""
@@ -46,9 +49,9 @@ func (s State) standing() string {
 	case !s.Round.Phase.Running(), s.Round.Phase == Publishing && s.settled(len(s.Round.Sends)):
 		return ""
 	case len(who) > 0:
-		return fmt.Sprintf("%s can still end this round. %s", s.nameList(who), s.withoutCustodians(who))
+		return fmt.Sprintf("%s can still end this round. %s", s.nameList(who), s.withoutCustodians(who)) + ". " + askedAgain
 	}
-	return "Nobody is left who can send: the next charter ends this round. " + s.stuck(nil)
+	return "Nobody is left who can send: the next charter ends this round. " + askedAgain
 }
 
 // patience is how many rounds are abandoned in a row before a reason says what to do.
@@ -63,27 +66,13 @@ func (s State) advise(reason string, silent []federation.HospitalID) string {
 	if s.Failures+1 < patience {
 		return reason
 	}
-	if s.Round.Pinned != nil && s.bound() {
-		return reason + ". " + s.stuck(nil)
+	if s.Round.Pinned != nil && s.failed() != nil {
+		return reason + ". As long as this lasts it is asked of exactly these hospitals; of others when every hospital releases it: status says which lines their policy.yaml needs"
 	}
 	if len(silent) == 0 {
 		return reason
 	}
 	return reason + ". " + s.withoutCustodians(silent)
-}
-
-// bound reports whether the round's question was opened, with nothing that holds.
-func (s State) bound() bool {
-	return slices.ContainsFunc(s.Attempts, func(a Attempt) bool { return a.sameQuestion(s.Round) && s.open(a) })
-}
-
-// Stuck lists the manifests under which share sums were or may be sent, and that are not burned.
-func (s State) Stuck() []Attempt {
-	list := slices.DeleteFunc(slices.Clone(s.Attempts), func(a Attempt) bool { return !s.open(a) })
-	if s.Round.Phase.Running() && s.Stands() {
-		list = s.remember(Attempt{}).Attempts[len(s.Attempts):]
-	}
-	return list
 }
 
 // withoutCustodians is the way on without custodians that never come back. A charter that
@@ -101,13 +90,13 @@ func (s State) withoutCustodians(gone []federation.HospitalID) string {
 	return "If they never come back, go on without them: atrium coordinator charter propose --remove " + s.flagList(gone)
 }
 
-// stuck is the way on from a question whose S can be neither opened nor burned.
+// askedAgain is the way on from a question that can be neither opened nor burned.
+const askedAgain = "Under that charter the question is asked again when every hospital releases it: status says which lines their policy.yaml needs"
+
+// stuck is the way on from a question that is asked of exactly the hospitals of an earlier sum.
 func (s State) stuck(missing []federation.HospitalID) string {
-	if len(missing) == 0 {
-		return "As long as this lasts the question stays open: the next charter can release it: atrium coordinator charter propose --release NAMES, of those that the next sum leaves out"
-	}
-	return fmt.Sprintf("The question was asked of a set with %s and cannot be asked of another. If they never come back, the next charter can release it: "+
-		"atrium coordinator charter propose --remove %s --release %s", s.nameList(missing), s.flagList(missing), s.flagList(missing))
+	return fmt.Sprintf("The question is asked of exactly the hospitals of an earlier sum, and %s must be there. If they never come back, go on without them: "+
+		"atrium coordinator charter propose --remove %s. %s", s.nameList(missing), s.flagList(missing), askedAgain)
 }
 
 // silent lists the custodians that did not join, and those of waited, in charter order.

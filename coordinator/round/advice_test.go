@@ -4,6 +4,7 @@ import (
 	"strings"
 	"testing"
 
+	"atrium/coordinator/federation"
 	"atrium/coordinator/round"
 )
 
@@ -64,22 +65,44 @@ func TestAdviceWhenAQuestionIsStuck(t *testing.T) {
 	s.join("ABC")
 	s.pass(20)
 	d := string(s.id("D"))
-	if got := round.Advice(s.state, s.moment()); !strings.HasSuffix(got, "charter propose --remove "+d+" --release "+d) {
+	if got := round.Advice(s.state, s.moment()); !strings.Contains(got, d+" must be there. If they never come back, go on without them: atrium coordinator charter propose --remove "+d+". "+
+		"Under that charter the question is asked again when every hospital releases it") {
 		t.Errorf("advice %q", got)
 	}
 }
 
-// The set that a question is asked of stays, however often it fails.
+// The set that a question is asked of stays, however often it fails, until every hospital
+// released what failed.
 func TestReasonOfAQuestionThatNeverOpens(t *testing.T) {
 	s := newStory(t, 4, 0)
 	s.statistics("ABCD")
+	var failed []federation.Digest
 	for i := range 3 {
 		s.pass(2)
 		s.stand("ABCD")
+		failed = append(failed, s.state.Round.Manifest)
 		s.send("ABCD")
 		s.must("opening fails", round.OpeningFailed{Round: s.state.Round.Number, Sends: 4, Reason: "a submitter garbled its ciphertext"})
-		if got, want := strings.Contains(s.state.Round.Reason, "charter propose --release"), i == 2; got != want {
+		if got, want := strings.Contains(s.state.Round.Reason, "of others when every hospital releases it"), i == 2; got != want {
 			t.Errorf("round %d: reason %q", i, s.state.Round.Reason)
 		}
+	}
+	s.pass(70)
+	s.own(round.TaskOpen)
+	s.join("ABCD")
+	advice := round.Advice(s.state, s.moment())
+	for _, m := range failed {
+		if !strings.Contains(advice, "manifest: "+m.String()) {
+			t.Errorf("advice %q", advice)
+		}
+	}
+	s.release("ABC", failed...)
+	s.rejoin("ABC") // D did not: exactly S is asked
+	if got := s.task(round.TaskManifest); got == nil {
+		t.Error("S is there and not asked")
+	}
+	s.must("D is broken", s.declineEvent("D", federation.RoleUpdate))
+	if got := s.task(round.TaskManifest); got != nil {
+		t.Error("others than S are asked, of whom one did not release")
 	}
 }

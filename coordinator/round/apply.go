@@ -97,8 +97,11 @@ func applyJoin(s State, e Entry) (State, error) {
 	if !e.Lacks.Valid() {
 		return s, fmt.Errorf("%s lacks columns %q", e.Hospital, string(e.Lacks))
 	}
+	if err := federation.CheckReleases(e.Releases); err != nil {
+		return s, fmt.Errorf("join of %s: %w", e.Hospital, err)
+	}
 	known, _ := s.Round.Join(e.Hospital)
-	j := Joined{e.Hospital, e.Blob, e.Instance, e.Counter, known.Times + 1, e.Capability, e.Lacks}
+	j := Joined{e.Hospital, e.Blob, e.Instance, e.Counter, known.Times + 1, e.Capability, e.Lacks, e.Releases}
 	s.Round.Joined = slices.DeleteFunc(slices.Clone(s.Round.Joined), func(j Joined) bool { return j.Hospital == e.Hospital })
 	s.Round.Joined = append(s.Round.Joined, j)
 	if s.Latest == nil {

@@ -90,7 +90,7 @@ func applyPublish(s State, e Entry) (State, error) {
 	s.Round.Phase, s.Round.Deadline = Done, ""
 	s = s.over(e.Time)
 	s.Failures, s.NotBefore = 0, ""
-	s = s.remember(Attempt{}).noted().opened(e)
+	s = s.remember(Attempt{Public: true}).noted().opened(e)
 	same, steps := e.Parameters == s.Model.Parameters, uint64(0)
 	switch s.Round.Kind {
 	case federation.Evaluate:
@@ -109,24 +109,19 @@ func applyPublish(s State, e Entry) (State, error) {
 	}
 	s.Model, s.Sketch, s.Signed = Version{e.Version, e.Snapshot, e.Parameters, e.Round, steps}, e.Sketch, nil
 	s.Newest, s.Numbered = e.Version, nil
-	if !same { // of other parameters the Archive knows, should a plan come back to them
-		s.Attempts = about(s.Attempts, e.Parameters)
+	if !same { // no one asks about the parameters of an old version again, and what was burned nobody else needs to know
+		s.Attempts = slices.DeleteFunc(slices.Clone(s.Attempts), func(a Attempt) bool { return a.Kind != federation.Statistics && !s.open(a) })
 	}
 	return s, nil
-}
-
-// about keeps the attempts that the next rounds on these parameters have to reckon with.
-func about(attempts []Attempt, parameters federation.Digest) []Attempt {
-	return slices.DeleteFunc(slices.Clone(attempts), func(a Attempt) bool { return a.Kind != federation.Statistics && a.About != parameters })
 }
 
 // remember adds the manifest of the round under way to those that the next round on its
 // question has to reckon with.
 func (s State) remember(a Attempt) State {
 	r := s.Round
-	a.Round, a.Kind, a.Questions, a.Manifest, a.S, a.Burns, a.Pin = r.Number, r.Kind, r.Questions, r.Manifest, r.S, r.Burns, r.PinnedTo
-	if r.Kind != federation.Statistics {
-		a.About = s.Model.Parameters
+	a.Round, a.Kind, a.Questions, a.Manifest, a.Plan, a.Burns = r.Number, r.Kind, r.Questions, r.Manifest, s.Plan, r.Burns
+	if a.Failed {
+		a.S, a.Pin = r.S, r.PinnedTo
 	}
 	s.Attempts = append(slices.Clone(s.Attempts), a)
 	return s

@@ -105,6 +105,9 @@ func (ev HeaderStored) decide(s State, w When) ([]Entry, error) {
 		e.Reason = reason
 		return one(e)
 	}
+	if !slices.Equal(h.Releases, s.ToRelease(h.Kind, questions)) {
+		return nil, fmt.Errorf("open round %d: what it needs released: %w", h.Round, ErrMismatch)
+	}
 	e := entry(Open, w)
 	e.Round, e.RoundKind, e.Blob, e.Seconds = h.Round, h.Kind, ev.Blob, h.UpdateSeconds
 	e.Questions = questions
@@ -138,11 +141,15 @@ func (ev JoinVerified) decide(s State, w When) ([]Entry, error) {
 	if !ev.Lacks.Valid() {
 		return nil, fmt.Errorf("join of %s: it lacks columns %q: %w", ev.Hospital, string(ev.Lacks), ErrMismatch)
 	}
+	if err := federation.CheckReleases(ev.Releases); err != nil {
+		return nil, fmt.Errorf("join of %s: %w: %w", ev.Hospital, ErrMismatch, err)
+	}
 	if _, custodian := s.Charter.Point(ev.Hospital); custodian != (len(ev.Key) > 0) {
 		return nil, fmt.Errorf("join of %s: a custodian brings a key, no one else does: %w", ev.Hospital, ErrMismatch)
 	}
 	e := s.entry(Join, w)
 	e.Hospital, e.Blob, e.Instance, e.Counter, e.Capability, e.Lacks = ev.Hospital, ev.Blob, ev.Incarnation, ev.Counter, ev.Capability, ev.Lacks
+	e.Releases = ev.Releases
 	return one(e)
 }
 

@@ -56,6 +56,7 @@ type Entry struct {
 	Seconds    int                     `json:"seconds,omitempty"`    // open: for updates, where the plan leaves it to the machine
 	Capability federation.Capability   `json:"capability,omitzero"`  // of a join
 	Lacks      federation.Columns      `json:"lacks,omitempty"`      // of a join
+	Releases   []federation.Digest     `json:"releases,omitempty"`   // of a join
 	Bytes      int64                   `json:"bytes,omitempty"`      // candidate: of the ciphertexts that it sums
 	Pinned     bool                    `json:"pinned,omitempty"`     // collect: S is fixed by an earlier round on the same question
 	Failed     bool                    `json:"failed,omitempty"`     // abandon: the sum is open and no group of it holds

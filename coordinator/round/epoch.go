@@ -3,7 +3,6 @@ package round
 import (
 	"errors"
 	"fmt"
-	"slices"
 
 	"atrium/coordinator/federation"
 )
@@ -75,60 +74,18 @@ func applyCharter(s State, e Entry) (State, error) {
 	return s, nil
 }
 
-// inherited is what the new custodians hold against another S: the attempts that the
-// closing statements list and that could still be opened. What is released may be asked
-// of those who remain.
+// inherited is what the new custodians are bound by: the attempts that the closing statements
+// list and that could still be opened.
 func inherited(attempts []Attempt, next NextEpoch) []Attempt {
+	bound := map[federation.Digest]bool{}
+	for _, given := range next.Inherited {
+		bound[given.Manifest] = true
+	}
 	var kept []Attempt
 	for _, a := range attempts {
-		i := slices.IndexFunc(next.Inherited, func(given federation.Answered) bool { return given.Manifest == a.Manifest })
-		if i < 0 {
-			continue
-		}
-		past := Attempt{Round: a.Round, Kind: a.Kind, Questions: a.Questions, About: a.About, Manifest: a.Manifest, Past: true, Failed: a.Failed}
-		set := a.S
-		if given := next.Inherited[i]; !given.Released.IsZero() {
-			set, past.Released = released(next.Charter, a.S, given), true
-		}
-		past.S = regrouped(next.Charter, set)
-		if !slices.ContainsFunc(kept, func(b Attempt) bool { return past.contradicts(b) }) { // a burned one that a statement lists all the same
-			kept = append(kept, past)
+		if bound[a.Manifest] {
+			kept = append(kept, Attempt{Round: a.Round, Kind: a.Kind, Questions: a.Questions, Manifest: a.Manifest, Plan: a.Plan, Public: a.Public, Past: true})
 		}
 	}
 	return kept
-}
-
-func (a Attempt) contradicts(b Attempt) bool {
-	return a.sameQuestion(Round{Kind: b.Kind, Questions: b.Questions}) && !slices.EqualFunc(a.S, b.S, slices.Equal)
-}
-
-// released is what a release leaves of a set.
-func released(c federation.Charter, set [][]federation.HospitalID, given federation.Answered) [][]federation.HospitalID {
-	for _, r := range c.Releases {
-		if federation.SetDigest(r.Release.Set) == given.Set && federation.SetDigest(r.Release.Remaining()) == given.Released {
-			return r.Release.Remaining()
-		}
-	}
-	return set
-}
-
-// regrouped puts each group of a set where the charter has its hospitals now. Those who
-// are in no group any more stay in the set: without them the question is stuck.
-func regrouped(c federation.Charter, set [][]federation.HospitalID) [][]federation.HospitalID {
-	groups := make([][]federation.HospitalID, len(c.Groups))
-	for g := range groups {
-		groups[g] = []federation.HospitalID{}
-	}
-	for _, group := range set {
-		to := 0
-		for _, id := range group {
-			if g := c.GroupOf(id); g >= 0 {
-				to = g
-				break
-			}
-		}
-		groups[to] = append(groups[to], group...)
-		slices.Sort(groups[to])
-	}
-	return groups
 }

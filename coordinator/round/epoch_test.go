@@ -1,7 +1,6 @@
 package round_test
 
 import (
-	"slices"
 	"strings"
 	"testing"
 
@@ -28,9 +27,9 @@ func (s *story) begins(next *round.NextEpoch) {
 }
 
 // answered is what custodians close with about the round under way, or the last.
-func (s *story) answered(released federation.Digest) federation.Answered {
+func (s *story) answered() federation.Answered {
 	r := s.state.Round
-	return federation.Answered{Manifest: r.Manifest, Questions: []string{"train/q"}, Set: federation.SetDigest(r.S), Released: released}
+	return federation.Answered{Manifest: r.Manifest, Questions: []string{"train/q"}, Set: federation.SetDigest(r.S)}
 }
 
 // stuck is a story of five in which three sent for all, so that nothing opens.
@@ -67,45 +66,53 @@ func TestEpochEndsARunningRound(t *testing.T) {
 	}
 }
 
-// What a closing statement names as sent is answered in the next epoch too: the plan ends and
-// says who can release it.
+// What a closing statement names as sent is answered in the next epoch too, whether something
+// followed, nothing opened or no group held: the round waits until every hospital of the new
+// charter released it, and is then opened of whom there is.
 func TestQuestionOutlivesAnEpoch(t *testing.T) {
-	s := stuck(t)
-	s.begins(s.withoutE(s.answered(federation.Digest{})))
-	s.own(round.TaskOpen)
-	want := "what the next train round asks was answered in round 2 and is never asked again; " +
-		"the hospitals that were summed there can release it: atrium coordinator charter propose --release NAMES"
-	if s.state.Finished != want || s.state.Round.Phase != round.Closed {
-		t.Errorf("round %d is %s, the plan ended: %q", s.state.Round.Number, s.state.Round.Phase, s.state.Finished)
-	}
-	for _, id := range s.state.Charter.Custodians {
-		if tasks := round.HospitalTasks(s.state, id); len(tasks) != 0 {
-			t.Errorf("%s owes %v of an earlier epoch", id, tasks)
-		}
-	}
-	s.must("another plan", round.PlanAccepted{Plan: federation.Sum([]byte("plan 2")), Schedule: s.w.plan.Schedule})
-	if !s.owes(round.TaskOpen) {
-		t.Error("another plan does not begin")
-	}
-}
-
-// What failed in one epoch is asked of the same hospitals in the next, and of those who are in
-// no group any more too: without them it is stuck, and the advice says what releases it.
-func TestFailedQuestionOutlivesAnEpoch(t *testing.T) {
-	s := newStory(t, 5, 0)
-	s.statistics("ABCDE")
-	s.stand("ABCDE")
-	s.fails("ABCDE")
-	e := s.state.Round.S[0][4]
-	s.begins(s.withoutE(s.answered(federation.Digest{})))
-	s.own(round.TaskOpen)
-	s.join("ABCD")
-	if got := round.Waiting(s.state); got != string(e)+" must be there again: the sum that failed was of exactly these hospitals" {
-		t.Errorf("waiting for %q", got)
-	}
-	s.pass(20)
-	if got := round.Advice(s.state, s.moment()); !strings.Contains(got, "--release "+string(e)) {
-		t.Errorf("advice %q", got)
+	for name, before := range map[string]func(*testing.T) *story{
+		"nothing opened": stuck,
+		"no group held": func(t *testing.T) *story {
+			s := newStory(t, 5, 0)
+			s.statistics("ABCDE")
+			s.stand("ABCDE")
+			s.fails("ABCDE")
+			return s
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := before(t)
+			first := s.state.Round.Manifest
+			s.begins(s.withoutE(s.answered()))
+			s.own(round.TaskOpen)
+			s.join("ABCD")
+			want := "what this train round asks was sent for in round 2, and nothing followed: it is asked again when every hospital releases that; not yet: "
+			if got := round.Waiting(s.state); !strings.HasPrefix(got, want) || strings.Count(got, "h-") != 4 {
+				t.Errorf("waiting for %q", got)
+			}
+			if got := round.Advice(s.state, s.moment()); !strings.Contains(got, "releases: [{plan: "+s.state.Plan.String()+", manifest: "+first.String()+"}]") {
+				t.Errorf("advice %q", got)
+			}
+			s.release("ABC", first)
+			s.rejoin("ABC")
+			if got := round.Waiting(s.state); !strings.HasSuffix(got, "not yet: "+string(s.id("D"))) {
+				t.Errorf("waiting for %q", got)
+			}
+			if s.owes(round.TaskManifest) {
+				t.Error("a manifest is owed though D did not release")
+			}
+			s.release("D", first)
+			s.rejoin("D")
+			s.own(round.TaskManifest)
+			if s.state.Round.Pinned != nil {
+				t.Errorf("pinned %v", s.state.Round.Pinned)
+			}
+			s.update("ABCD")
+			s.own(round.TaskPropose)
+			s.ready("A", "B", "C", "D")
+			s.publishes("ABC")
+			s.expect(round.Done, "ABCD")
+		})
 	}
 }
 
@@ -117,25 +124,6 @@ func (s *story) fails(letters string) {
 	if s.state.Round.Phase != round.Abandoned {
 		s.t.Fatalf("the round is %s", s.state.Round.Phase)
 	}
-}
-
-// A release binds the question to those who remain, no less.
-func TestReleasedQuestionIsAskedOfTheRest(t *testing.T) {
-	s := stuck(t)
-	set := s.state.Round.S
-	r := federation.Release{V: 1, Questions: []string{"train/q"}, Set: set, LeavesOut: set[0][4:]}
-	next := s.withoutE(s.answered(federation.SetDigest(r.Remaining())))
-	next.Charter.Releases = []federation.ApprovedRelease{{Release: r, Approvals: []federation.Digest{}}}
-	s.begins(next)
-	s.gather("ABCD")
-	if got := s.state.Round.Pinned; len(got) != 1 || !slices.Equal(got[0], set[0][:4]) {
-		t.Fatalf("pinned %v", got)
-	}
-	s.update("ABCD")
-	s.own(round.TaskPropose)
-	s.ready("A", "B", "C", "D")
-	s.publishes("ABC")
-	s.expect(round.Done, "ABCD")
 }
 
 func TestCharterRefusals(t *testing.T) {
@@ -175,15 +163,15 @@ func TestCharterRefusals(t *testing.T) {
 	}
 }
 
-// TestDrawOutlivesAnEpoch: a cohort that is bound by what failed in this epoch is pinned to the
-// manifest that was drawn, however often it is asked; one that is bound by what was sent in an
-// earlier epoch to the manifest of that, which hospitals remember.
-func TestDrawOutlivesAnEpoch(t *testing.T) {
+// TestDrawOfWhatFailed: a cohort that is bound by what failed is pinned to the manifest that was
+// drawn, however often it is asked; what is released is drawn anew.
+func TestDrawOfWhatFailed(t *testing.T) {
 	s := newPlannedStory(t, 5, 1, func(p *federation.Plan) { p.Schedule.Cohort = federation.Cohort{Size: 3, Extra: 1} })
 	s.statistics("ABCDE")
 	s.stand("ABCDE")
 	s.fails("ABCDE")
 	drawn := s.state.Round.Manifest
+	failed := []federation.Digest{drawn}
 	for range 2 {
 		s.pass(70)
 		s.stand("ABCDE")
@@ -191,18 +179,12 @@ func TestDrawOutlivesAnEpoch(t *testing.T) {
 			t.Errorf("round %d is pinned to %s, want the first, %s", s.state.Round.Number, m.Pin.Short(), drawn.Short())
 		}
 		s.fails("ABCDE")
+		failed = append(failed, s.state.Round.Manifest)
 	}
-	set, last := s.state.Round.S, s.state.Round.Manifest
-	r := federation.Release{V: 1, Questions: []string{"train/q"}, Set: set, LeavesOut: set[0][4:]}
-	next := s.withoutE(s.answered(federation.SetDigest(r.Remaining())))
-	next.Charter.Releases = []federation.ApprovedRelease{{Release: r, Approvals: []federation.Digest{}}}
-	s.begins(next)
-	for range 2 {
-		s.stand("ABCD")
-		if m := s.w.blobs[s.state.Round.Manifest].(federation.VerifiedManifest); m.Pin != last {
-			t.Errorf("round %d is pinned to %s, want %s of the epoch before", s.state.Round.Number, m.Pin.Short(), last.Short())
-		}
-		s.fails("ABCD")
-		s.pass(70)
+	s.release("ABCDE", failed...)
+	s.pass(70)
+	s.stand("ABCDE")
+	if m := s.w.blobs[s.state.Round.Manifest].(federation.VerifiedManifest); !m.Pin.IsZero() || s.state.Round.Pinned != nil {
+		t.Errorf("what was released is pinned to %s", m.Pin.Short())
 	}
 }

@@ -24,19 +24,19 @@ type gathering struct {
 
 // gathered works out cohort, pin and certificates. Only a manifest for which t custodians
 // were ready may have been sent under. One of the same question is dealt with by a burn
-// certificate; where no group of it holds, or the hospitals released it, exactly its S is
-// asked; else the question was answered and the round is not opened (AnsweredBefore).
+// certificate; where no group of it holds exactly its S is asked; what else was answered is
+// waited for until every hospital released it.
 func gathered(s State) gathering {
 	g := gathering{pin: s.line(), because: "evaluations under this plan are of exactly these hospitals"}
 	for _, a := range s.Attempts {
 		switch {
 		case !a.sameQuestion(s.Round):
-		case s.open(a):
+		case s.again(a) && !s.released(a.Manifest):
 			g.pin, g.because = a.S, "the sum that failed was of exactly these hospitals"
 			if s.draw().On() {
 				g.pinnedTo = a.drawn()
 			}
-		case !a.Past:
+		case !s.open(a):
 			g.burnt = append(g.burnt, a)
 		}
 	}
@@ -50,6 +50,9 @@ func gathered(s State) gathering {
 		}
 	}
 	g.masked = s.masks(g.cohort)
+	if g.waiting = s.unreleased(); g.waiting != "" {
+		return g
+	}
 	if missing := missingFrom(g.pin, g.cohort); len(missing) > 0 {
 		g.waiting = fmt.Sprintf("%s must be there again: %s", s.nameList(missing), g.because)
 		return g
@@ -77,19 +80,6 @@ func gathered(s State) gathering {
 // statistics rounds count as overlapping.
 func (a Attempt) sameQuestion(r Round) bool {
 	return a.Kind == r.Kind && (a.Kind == federation.Statistics || a.Questions == r.Questions)
-}
-
-// AnsweredBefore says in words that the question of a round was answered, and "" where it may
-// be asked: an answered question is never asked again, because its sum is a public fact.
-func (s State) AnsweredBefore(kind federation.RoundKind, questions federation.Digest) string {
-	for _, a := range s.Attempts {
-		if !a.sameQuestion(Round{Kind: kind, Questions: questions}) || !s.open(a) || a.Failed || a.Released {
-			continue
-		}
-		return fmt.Sprintf("what the next %s round asks was answered in round %d and is never asked again; "+
-			"the hospitals that were summed there can release it: atrium coordinator charter propose --release NAMES", kind, a.Round)
-	}
-	return ""
 }
 
 // joinedGroups is the charter's groups without those who did not join, declined to

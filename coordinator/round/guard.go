@@ -68,14 +68,14 @@ const guardWords = "on nearly the same version a sum was opened"
 const skipAfter = 3
 
 // skips reports whether a round that is abandoned now is an evaluation that is left out: it
-// must be of certain hospitals and somebody is missing, or it came to nothing again. It is
-// never awaited; the schedule goes on as if it were done.
+// must be of certain hospitals and somebody is missing, it was answered and is not released, or
+// it came to nothing again. It is never awaited; the schedule goes on as if it were done.
 func (s State) skips() bool {
 	if s.Round.Kind != federation.Evaluate {
 		return false
 	}
 	gathers := s.Round.Phase == Gathering
-	fixed := s.whole() || s.Round.Pinned != nil || gathers && gathered(s).pin != nil
+	fixed := s.whole() || s.Round.Pinned != nil || gathers && (gathered(s).pin != nil || s.unreleased() != "")
 	return fixed && (gathers || s.Failures > 0) || s.Failures >= skipAfter-1
 }
 
@@ -84,7 +84,7 @@ func (s State) evaluationDefeat(w When) string {
 	if s.Round.Kind != federation.Evaluate || !w.past(s.Round.Deadline) {
 		return ""
 	}
-	if g := gathered(s); s.whole() || g.pin != nil {
+	if g := gathered(s); s.whole() || g.pin != nil || s.unreleased() != "" {
 		return g.waiting
 	}
 	return ""

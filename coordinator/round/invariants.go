@@ -72,7 +72,7 @@ func invariantJoins(s State) error {
 		if _, member := s.Charter.Member(j.Hospital); !member || seen[j.Hospital] || j.Blob.IsZero() {
 			return fmt.Errorf("join of %s is strange or repeated", j.Hospital)
 		}
-		if latest, ok := s.LatestJoin(j.Hospital); !ok || latest != j {
+		if latest, ok := s.LatestJoin(j.Hospital); !ok || latest.Blob != j.Blob || latest.Counter != j.Counter {
 			return fmt.Errorf("join %d of %s is not its latest", j.Counter, j.Hospital)
 		}
 		seen[j.Hospital] = true
@@ -165,15 +165,17 @@ func within(what string, list, all []federation.HospitalID) error {
 }
 
 func invariantAttempts(s State) error {
-	for i, a := range s.Attempts {
+	seen := map[federation.Digest]bool{}
+	for _, a := range s.Attempts {
 		switch {
-		case a.S == nil || a.Manifest.IsZero():
-			return fmt.Errorf("manifest %s without S is remembered", a.Manifest.Short())
-		case a.Past && len(a.Burns) > 0:
+		case a.Manifest.IsZero() || a.Failed != (a.S != nil) || a.Failed && a.Public:
+			return fmt.Errorf("manifest %s with S %v is remembered", a.Manifest.Short(), a.S)
+		case a.Past && (a.Failed || len(a.Burns) > 0):
 			return fmt.Errorf("manifest %s of an earlier epoch", a.Manifest.Short())
-		case slices.ContainsFunc(s.Attempts[:i], func(b Attempt) bool { return b.Manifest == a.Manifest }):
+		case seen[a.Manifest]:
 			return fmt.Errorf("manifest %s is remembered twice", a.Manifest.Short())
 		}
+		seen[a.Manifest] = true
 	}
 	o := s.Outcome
 	return errors.Join(within("derivation", slices.Concat(o.Owing, hospitals(o.Derived), hospitals(o.Disputed)), s.knownCustodians()))

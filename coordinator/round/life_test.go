@@ -241,8 +241,8 @@ func TestTooFewSendsSettleNothing(t *testing.T) {
 	}
 }
 
-// TestLostObject: a sum whose objects are gone is not one that failed: it was answered, and
-// nothing asks for it again.
+// TestLostObject: a sum whose objects are gone is not one that failed: it was answered, and is
+// asked for again only when every hospital released it.
 func TestLostObject(t *testing.T) {
 	s := proposed(t)
 	s.ready("A", "B", "C")
@@ -250,13 +250,14 @@ func TestLostObject(t *testing.T) {
 	s.must("an object is gone", round.SumLost{Round: 2, Reason: "segment 3 is gone"})
 	s.expect(round.Abandoned, "")
 	s.own(round.TaskOpen)
-	if !strings.HasPrefix(s.state.Finished, "what the next train round asks was answered in round 2 and is never asked again") {
-		t.Errorf("the plan ended: %q", s.state.Finished)
+	s.join("ABCD")
+	if !strings.HasPrefix(round.Waiting(s.state), "what this train round asks was sent for in round 2, and nothing followed") || s.owes(round.TaskManifest) {
+		t.Errorf("round %d waits for %q, the plan ended: %q", s.state.Round.Number, round.Waiting(s.state), s.state.Finished)
 	}
 }
 
 // TestConvergedAndTheNextPlan: parameters that did not change are neither evaluated again nor
-// trained on again; a plan that asks for it ends with the reason.
+// trained on again; the next plan that asks for it waits for every hospital's release.
 func TestConvergedAndTheNextPlan(t *testing.T) {
 	s := newPlannedStory(t, 4, 1, func(p *federation.Plan) { p.Schedule.Rounds, p.Schedule.EvaluateEvery = 5, 1 })
 	s.statistics("ABCD")
@@ -278,8 +279,9 @@ func TestConvergedAndTheNextPlan(t *testing.T) {
 	s.w.plan.Schedule.Rounds = 6
 	s.must("the next plan", round.PlanAccepted{Plan: s.w.plan.Digest(), Schedule: s.w.plan.Schedule})
 	s.own(round.TaskOpen)
-	if !strings.Contains(s.state.Finished, "answered in round 4 and is never asked again") || s.state.Round.Phase != round.Done {
-		t.Errorf("round %d is %s, the plan ended: %q", s.state.Round.Number, s.state.Round.Phase, s.state.Finished)
+	s.join("ABCD")
+	if got := round.Waiting(s.state); !strings.HasPrefix(got, "what this train round asks was answered in round 4") {
+		t.Errorf("round %d is %s, the plan ended: %q, waiting for %q", s.state.Round.Number, s.state.Round.Phase, s.state.Finished, got)
 	}
 }
 

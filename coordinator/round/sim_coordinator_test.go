@@ -226,6 +226,7 @@ func (c *coordinator) header(t round.Task, s round.State) round.Event {
 		Checkpoint: federation.TreeHead{Size: int64(len(c.log)), Root: logRoot(c.log)},
 		GatherBy:   federation.FormatTime(start.Add(c.w.now)), UpdateSeconds: t.Seconds,
 	})
+	h.Releases = s.ToRelease(h.Kind, federation.Sum(federation.Encode(h.Questions)))
 	h.Ring = federation.Ring{Count: h.Format.Count(), Bits: h.Format.Bits, GroupSize: c.w.charter.LargestGroup()}
 	c.w.blobs[h.Digest()] = h
 	return round.HeaderStored{Header: h, Blob: h.Digest()}

@@ -147,6 +147,7 @@ type Joined struct {
 
 	Capability federation.Capability `json:"capability,omitzero"`
 	Lacks      federation.Columns    `json:"lacks,omitempty"`
+	Releases   []federation.Digest   `json:"releases,omitempty"`
 }
 
 // Held is a hospital's signed message by digest.
@@ -169,20 +170,20 @@ type Answer struct {
 }
 
 // Attempt is a manifest under which share sums were or may have been sent: what the next
-// round on the same question has to reckon with. One that ended before t custodians were
-// ready is forgotten: no custodian was asked to send under it.
+// round on the same question has to reckon with, under whatever plan and however much later. One
+// that ended before t custodians were ready is forgotten: no custodian was asked to send under it.
 type Attempt struct {
 	Round     uint64                    `json:"round"`
 	Kind      federation.RoundKind      `json:"kind"`
 	Questions federation.Digest         `json:"questions"`
-	About     federation.Digest         `json:"about,omitzero"` // the parameters of its base; zero of statistics
 	Manifest  federation.Digest         `json:"manifest"`
-	S         [][]federation.HospitalID `json:"s"`
+	Plan      federation.Digest         `json:"plan"`
+	Public    bool                      `json:"public,omitempty"` // something followed from its sum
 	Burns     []Held                    `json:"burns,omitempty"`
-	Failed    bool                      `json:"failed,omitempty"`   // no group of it holds: S may be asked once more
-	Released  bool                      `json:"released,omitempty"` // S is whom a release lets be asked
-	Past      bool                      `json:"past,omitempty"`     // of an earlier epoch
-	Pin       federation.Digest         `json:"pin,omitzero"`       // what its manifest is pinned to, where a cohort is drawn
+	Failed    bool                      `json:"failed,omitempty"` // no group of it holds: S may be asked once more
+	S         [][]federation.HospitalID `json:"s,omitempty"`      // where it failed
+	Past      bool                      `json:"past,omitempty"`   // of an earlier epoch
+	Pin       federation.Digest         `json:"pin,omitzero"`     // where it failed: what its manifest is pinned to, where a cohort is drawn
 }
 
 // Outcome is what the log says of the candidate that was opened last, for custodians to

@@ -31,6 +31,8 @@ type story struct {
 	gone []federation.HospitalID
 	text strings.Builder
 	held map[federation.HospitalID]update // last update sent
+
+	releases map[string][]federation.Digest // what Joins release, by letter
 }
 
 // newStory starts a federation of n hospitals, all custodians, with a plan of one train round.
@@ -180,7 +182,7 @@ func (s *story) pass(seconds int) {
 func (s *story) joinEvent(letter string, counter uint64) round.JoinVerified {
 	id := s.id(letter)
 	j := federation.VerifiedJoin{Join: federation.Join{V: 1, Header: s.state.Round.Header, Hospital: id, Counter: counter,
-		Incarnation: federation.Sum(fmt.Appendf(nil, "run %d of %s", counter, letter))}}
+		Incarnation: federation.Sum(fmt.Appendf(nil, "run %d of %s", counter, letter)), Releases: s.releases[letter]}}
 	if _, custodian := s.w.charter.Point(id); custodian {
 		j.Key = []byte("key")
 	}

@@ -17,6 +17,7 @@ func FuzzParsePolicy(f *testing.F) {
 	digest := strings.Repeat("ab", 32)
 	f.Add([]byte("plans: [\"" + digest + "\"]\nkinds: [train]\npeers: [\"" + digest + "\"]\n"))
 	f.Add([]byte("plans: []\nkinds: [statistics, train, evaluate]\npaused: true\nmin_cohort: 3\nmin_records: 1\nmin_bits: 16\npeers:\n"))
+	f.Add([]byte("releases: [{plan: " + digest + ", manifest: \"" + digest + "\"}]\n"))
 	f.Add([]byte("peers: []\npaused: no\nkinds: {}\n"))
 	f.Add([]byte("min_cohort: -1\nmin_bits: 0x20\n"))
 	f.Fuzz(func(t *testing.T, text []byte) {

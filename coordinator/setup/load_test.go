@@ -5,8 +5,12 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
+
+	"atrium/client/policy"
+	"atrium/coordinator/federation"
 )
 
 func TestSecretsOpenToOthersAreRefused(t *testing.T) {
@@ -92,22 +96,45 @@ func TestLoadCountersignaturesOfAnotherCharter(t *testing.T) {
 func TestParsePolicyErrorsNameTheLine(t *testing.T) {
 	digest := strings.Repeat("ab", 32)
 	for text, want := range map[string]string{
-		"plans: [\"" + digest + "\"]\nmin_cohrt: 3\n":    `p.yaml:2:1: min_cohrt: unknown key: did you mean "min_cohort"?`,
-		"paused: false\nplans: [\"12\"]\n":               `p.yaml:2: plans: "12" is no plan digest`,
-		"paused: maybe\n":                                "p.yaml:1: paused: maybe: want true or false",
-		"# rules\nmin_bits: many\n":                      "p.yaml:2: min_bits: many: want a whole number",
-		"peers: [riverside]\n":                           `p.yaml: policy is invalid: peers: "riverside" is neither a pseudonym nor the fingerprint`,
-		"kinds: train\n":                                 "p.yaml:1: kinds: want a list",
-		"kinds: [gossip]\n":                              `p.yaml: policy is invalid: kinds: "gossip"`,
-		"min_cohort: 1\nplans:\n  - 12\nmin_bits: 2.5\n": "p.yaml:2: plans: 12: want text",
+		"plans: [\"" + digest + "\"]\nmin_cohrt: 3\n":                      `p.yaml:2:1: min_cohrt: unknown key: did you mean "min_cohort"?`,
+		"paused: false\nplans: [\"12\"]\n":                                 `p.yaml:2: plans: "12" is no plan digest`,
+		"paused: maybe\n":                                                  "p.yaml:1: paused: maybe: want true or false",
+		"# rules\nmin_bits: many\n":                                        "p.yaml:2: min_bits: many: want a whole number",
+		"peers: [riverside]\n":                                             `p.yaml: policy is invalid: peers: "riverside" is neither a pseudonym nor the fingerprint`,
+		"kinds: train\n":                                                   "p.yaml:1: kinds: want a list",
+		"kinds: [gossip]\n":                                                `p.yaml: policy is invalid: kinds: "gossip"`,
+		"releases: " + digest + "\n":                                       "p.yaml:1: releases: want a list of {plan: DIGEST, manifest: DIGEST}",
+		"paused: true\nreleases: [" + digest + "]\n":                       "p.yaml:2:12: releases: text: want a mapping of manifest and plan",
+		"releases:\n  - plan: " + digest + "\n":                            "p.yaml:2:5: releases: manifest is missing",
+		"releases:\n  - {plan: ab, manifest: " + digest + "}\n":            `p.yaml:1: releases: plan of item 1: "ab" is no digest`,
+		"releases:\n  - {plan: " + digest + ", manifest: 12}\n":            "p.yaml:1: releases: manifest of item 1: 12: want text",
+		"releases:\n  - {plan: " + digest + ", manifst: " + digest + "}\n": `releases.manifst: unknown key: did you mean "manifest"?`,
+		"releases: [{plan: " + digest + ", plan: " + digest + ", manifest: " + digest + "}]\n": "plan",
+		"releases: [{plan: " + strings.Repeat("00", 32) + ", manifest: " + digest + "}]\n":     `p.yaml: policy is invalid: releases: of plan 000000000000`,
+		"releases: [{plan: " + digest + ", manifest: " + strings.Repeat("00", 32) + "}]\n":     "p.yaml: policy is invalid: releases: of plan abababababab: releases refused",
+		"releases[].plan: " + digest + "\n":                                                    "unknown key",
+		"min_cohort: 1\nplans:\n  - 12\nmin_bits: 2.5\n":                                       "p.yaml:2: plans: 12: want text",
 	} {
 		_, err := parsePolicy("p.yaml", []byte(text))
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%q: got %v, want %s", text, err, want)
 		}
 	}
-	p, err := parsePolicy("p.yaml", nil)
+	p, err := parsePolicy("p.yaml", []byte("releases: [{plan: "+digest+", manifest: "+digest+"}]\n"))
+	if want := []policy.Release{{Plan: mustParse(t, digest), Manifest: mustParse(t, digest)}}; err != nil || !slices.Equal(p.Releases, want) {
+		t.Errorf("releases %v, %v", p.Releases, err)
+	}
+	p, err = parsePolicy("p.yaml", nil)
 	if err != nil || p.Plans != nil || p.Kinds != nil {
 		t.Errorf("an empty policy allows %+v, %v", p, err)
 	}
+}
+
+func mustParse(t *testing.T, text string) federation.Digest {
+	t.Helper()
+	d, err := federation.ParseDigest(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return d
 }

@@ -12,7 +12,7 @@ import (
 
 // policyKeys are the keys of a policy file. None is needed; a policy without plans or
 // kinds allows nothing.
-var policyKeys = []string{"plans", "kinds", "min_cohort", "min_records", "min_bits", "paused", "capability", "peers"}
+var policyKeys = []string{"plans", "kinds", "min_cohort", "min_records", "min_bits", "paused", "capability", "peers", "releases[].plan", "releases[].manifest"}
 
 // LoadPolicy reads and validates a hospital's policy file. Errors name file and line.
 func LoadPolicy(file string) (policy.Policy, error) {
@@ -38,6 +38,7 @@ func parsePolicy(file string, b []byte) (policy.Policy, error) {
 		}
 		p.Plans = append(p.Plans, d)
 	}
+	p.Releases = r.releases()
 	for _, text := range r.list("kinds") {
 		p.Kinds = append(p.Kinds, federation.RoundKind(text))
 	}
@@ -101,6 +102,37 @@ func (r *policyReader) list(key string) []string {
 			r.add(key, "%v: want text, in quotes where it could be a number", item)
 		}
 		out = append(out, text)
+	}
+	return out
+}
+
+// releases reads which manifests are released for which plans.
+func (r *policyReader) releases() []policy.Release {
+	const key = "releases"
+	v, there := r.values[key]
+	items, ok := v.([]any)
+	if there && !ok {
+		r.add(key, "want a list of {plan: DIGEST, manifest: DIGEST}")
+	}
+	var out []policy.Release
+	for i, item := range items {
+		fields, _ := item.(map[string]any)
+		var release policy.Release
+		for _, name := range []string{"plan", "manifest"} {
+			text, ok := fields[name].(string)
+			d, err := federation.ParseDigest(text)
+			if !ok {
+				r.add(key, "%s of item %d: %v: want text, in quotes where it could be a number", name, i+1, fields[name])
+			} else if err != nil {
+				r.add(key, "%s of item %d: %q is no digest: %w", name, i+1, text, err)
+			}
+			if name == "plan" {
+				release.Plan = d
+			} else {
+				release.Manifest = d
+			}
+		}
+		out = append(out, release)
 	}
 	return out
 }

@@ -181,6 +181,7 @@ func (c *coordinator) header(t round.Task, s round.State) (round.Event, error) {
 		Questions: c.w.plan.Questions(t.RoundKind, s.Model.Parameters), Format: format, Ring: ring, Checkpoint: c.head,
 		GatherBy: federation.FormatTime(c.w.moment().Add(time.Duration(s.Schedule.GatherSeconds) * time.Second)), UpdateSeconds: t.Seconds,
 	})
+	h.Releases = s.ToRelease(h.Kind, federation.Sum(federation.Encode(h.Questions)))
 	if c.cost, err = costsOf(h, charter, c.w.lines.bytes); err != nil {
 		return nil, err
 	}
@@ -194,6 +195,9 @@ func (c *coordinator) header(t round.Task, s round.State) (round.Event, error) {
 func (c *coordinator) forget(s round.State) {
 	keep := map[federation.Digest]any{}
 	for _, a := range s.Attempts {
+		if !a.Failed {
+			continue
+		}
 		for _, d := range []federation.Digest{a.Manifest, a.Pin} {
 			if m, ok := c.w.blobs[d].(federation.VerifiedManifest); ok {
 				keep[d], keep[m.Header] = m, c.w.blobs[m.Header]

@@ -4,7 +4,6 @@ import (
 	"crypto/ed25519"
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
 
 	"atrium/coordinator/federation"
@@ -47,15 +46,6 @@ func CheckConsent(before, terms federation.Charter, c federation.Consent) error 
 			return fail(err)
 		}
 	}
-	for _, signed := range c.Approvals {
-		a, _, err := OpenEpoch[federation.Approval](before, federation.Encode(signed))
-		if err == nil && a.Hospital != id {
-			err = fmt.Errorf("approval of %s: %w", a.Hospital, ErrSigner)
-		}
-		if err != nil {
-			return fail(err)
-		}
-	}
 	return nil
 }
 
@@ -63,13 +53,13 @@ func CheckConsent(before, terms federation.Charter, c federation.Consent) error 
 type Assembled struct {
 	Charter           federation.Charter
 	Countersignatures federation.Countersignatures
-	Statements        [][]byte // canonical bytes of each signed closing statement and approval that it names
+	Statements        [][]byte // canonical bytes of each signed closing statement that it names
 	Inherited         []federation.Answered
 }
 
 // Assemble makes the next charter of its terms and the hospitals' consents. Every member
-// of it must have consented, m−t+f+1 custodians of the epoch before must have closed it,
-// and every hospital of a released S that stays approved that. An error names who is missing.
+// of it must have consented, and m−t+f+1 custodians of the epoch before must have closed it.
+// An error names who is missing.
 func Assemble(before, terms federation.Charter, consents []federation.Consent) (Assembled, error) {
 	given := map[federation.HospitalID]federation.Consent{}
 	for _, c := range consents {
@@ -90,28 +80,24 @@ func Assemble(before, terms federation.Charter, consents []federation.Consent) (
 	if len(missing) > 0 {
 		return Assembled{}, fmt.Errorf("%w: that of %s is missing", ErrConsent, strings.Join(missing, ", "))
 	}
-	closings := out.addClosings(before, given)
-	if n, need := len(closings), before.BurnQuorum(); n < need {
+	out.addClosings(before, given)
+	if n, need := len(out.Statements), before.BurnQuorum(); n < need {
 		return Assembled{}, fmt.Errorf("%w: %d custodians closed epoch %d: %d must, and %s did not", ErrConsent, n, before.Epoch, need, unclosed(before, given))
 	}
-	approvals, err := out.addApprovals(before, given)
-	if err != nil {
-		return Assembled{}, err
-	}
 	out.Countersignatures.Charter = out.Charter.Digest()
-	out.Statements = slices.Concat(closings, approvals)
-	out.Inherited, err = VerifyTransition(before, out.Charter, out.Countersignatures, closings, approvals)
+	var err error
+	out.Inherited, err = VerifyTransition(before, out.Charter, out.Countersignatures, out.Statements)
 	return out, err
 }
 
 // VerifyTransition checks everything about the passage from one charter to the next, and
 // returns what custodians of the new epoch are held to. That a hospital is added is
 // approved by all who countersigned.
-func VerifyTransition(before, after federation.Charter, signed federation.Countersignatures, closings, approvals [][]byte) ([]federation.Answered, error) {
+func VerifyTransition(before, after federation.Charter, signed federation.Countersignatures, closings [][]byte) ([]federation.Answered, error) {
 	if err := VerifyCountersignatures(after, signed); err != nil {
 		return nil, err
 	}
-	t, err := OpenTransition(before, after, closings, approvals)
+	t, err := OpenTransition(before, after, closings)
 	if err != nil {
 		return nil, err
 	}
@@ -131,36 +117,11 @@ func unclosed(before federation.Charter, given map[federation.HospitalID]federat
 }
 
 // addClosings takes the closing statements up, in the order of the custodians.
-func (a *Assembled) addClosings(before federation.Charter, given map[federation.HospitalID]federation.Consent) [][]byte {
-	var blobs [][]byte
+func (a *Assembled) addClosings(before federation.Charter, given map[federation.HospitalID]federation.Consent) {
 	for _, id := range before.Custodians {
 		if c := given[id]; c.Closing != nil {
-			blobs = append(blobs, federation.Encode(*c.Closing))
+			a.Statements = append(a.Statements, federation.Encode(*c.Closing))
 			a.Charter.Closings = append(a.Charter.Closings, c.Closing.Digest())
 		}
 	}
-	return blobs
-}
-
-// addApprovals takes the approvals of each release up, in the order of the hospitals.
-func (a *Assembled) addApprovals(before federation.Charter, given map[federation.HospitalID]federation.Consent) ([][]byte, error) {
-	var blobs [][]byte
-	a.Charter.Releases = slices.Clone(a.Charter.Releases)
-	for i := range a.Charter.Releases {
-		release := &a.Charter.Releases[i]
-		release.Approvals = []federation.Digest{}
-		for _, m := range before.Members {
-			for _, signed := range given[m.ID].Approvals {
-				approval, digest, err := OpenEpoch[federation.Approval](before, federation.Encode(signed))
-				if err != nil {
-					return nil, err
-				}
-				if approval.Release == release.Release.Digest() {
-					release.Approvals = append(release.Approvals, digest)
-					blobs = append(blobs, federation.Encode(signed))
-				}
-			}
-		}
-	}
-	return blobs, nil
 }

@@ -18,7 +18,6 @@ type change struct {
 	keys          map[federation.HospitalID]ed25519.PrivateKey
 	consents      []federation.Consent
 	answered      federation.Answered
-	release       federation.Release
 }
 
 func newChange(t testing.TB) *change {
@@ -38,30 +37,25 @@ func newChange(t testing.TB) *change {
 	ids := c.before.Groups[0]
 	set := [][]federation.HospitalID{ids}
 	c.answered = federation.Answered{Manifest: federation.Sum([]byte("M")), Candidate: federation.Sum([]byte("C")), Questions: []string{"train/q"}, Set: federation.SetDigest(set)}
-	c.release = federation.Release{V: 1, Questions: []string{"train/q"}, Set: set, LeavesOut: ids[4:]}
-	c.terms, err = c.before.Next(federation.Change{Remove: ids[4:], LogKey: "log+2+b", Releases: []federation.Release{c.release}})
+	c.terms, err = c.before.Next(federation.Change{Remove: ids[4:], LogKey: "log+2+b"})
 	if err != nil {
 		t.Fatal(err)
 	}
 	for i, id := range ids[:4] {
-		c.consents = append(c.consents, c.consent(id, i < 2, true))
+		c.consents = append(c.consents, c.consent(id, i < 2))
 	}
 	return c
 }
 
 // consent is what a hospital hands over.
-func (c *change) consent(id federation.HospitalID, answered, approves bool) federation.Consent {
-	out := federation.Consent{V: 1, Terms: c.terms.Digest(), Signature: CountersignTerms(c.keys[id], c.terms, id), Approvals: []federation.Signed{}}
+func (c *change) consent(id federation.HospitalID, answered bool) federation.Consent {
+	out := federation.Consent{V: 1, Terms: c.terms.Digest(), Signature: CountersignTerms(c.keys[id], c.terms, id)}
 	statement := closing(c.before, id)
 	if answered {
 		statement.Answered = append(statement.Answered, c.answered)
 	}
-	signed := SignEpoch(c.keys[id], c.before.Federation, statement)
+	signed := SignClosing(c.keys[id], c.before.Federation, statement)
 	out.Closing = &signed
-	if approves {
-		out.Approvals = append(out.Approvals, SignEpoch(c.keys[id], c.before.Federation,
-			federation.Approval{V: 1, Charter: c.before.Digest(), Release: c.release.Digest(), Hospital: id}))
-	}
 	return out
 }
 
@@ -71,12 +65,10 @@ func TestAssemble(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := c.answered
-	want.Released = federation.SetDigest(c.release.Remaining())
-	if len(a.Inherited) != 1 || federation.CompareAnswered(a.Inherited[0], want) != 0 {
-		t.Errorf("inherited %v, want %v", a.Inherited, want)
+	if len(a.Inherited) != 1 || federation.CompareAnswered(a.Inherited[0], c.answered) != 0 {
+		t.Errorf("inherited %v, want %v", a.Inherited, c.answered)
 	}
-	if a.Charter.Terms().Digest() != c.terms.Digest() || len(a.Charter.Closings) != 4 || len(a.Statements) != 8 {
+	if a.Charter.Terms().Digest() != c.terms.Digest() || len(a.Charter.Closings) != 4 || len(a.Statements) != 4 {
 		t.Errorf("charter %+v with %d statements", a.Charter, len(a.Statements))
 	}
 	shuffled := slices.Clone(c.consents)
@@ -84,7 +76,7 @@ func TestAssemble(t *testing.T) {
 	if b, err := Assemble(c.before, c.terms, shuffled); err != nil || b.Charter.Digest() != a.Charter.Digest() {
 		t.Errorf("in another order the charter is another: %v", err)
 	}
-	gone := c.consent(c.before.Custodians[4], false, false) // leaves, but closed the epoch before
+	gone := c.consent(c.before.Custodians[4], false) // leaves, but closed the epoch before
 	if b, err := Assemble(c.before, c.terms, append(shuffled, gone)); err != nil || len(b.Charter.Closings) != 5 {
 		t.Errorf("with the statement of one who leaves: %v", err)
 	}
@@ -97,33 +89,31 @@ func TestAssembleRefusals(t *testing.T) {
 	}{
 		"a hospital missing":       {func(c *change) { c.consents = c.consents[:3] }, "consent refused: that of "},
 		"two statements of three":  {func(c *change) { c.consents[0].Closing, c.consents[1].Closing = nil, nil }, "2 custodians closed epoch 1: 3 must"},
-		"three approvals of four":  {func(c *change) { c.consents[2].Approvals = nil }, "is missing: each of the first sum that stays approves"},
 		"consent to other terms":   {func(c *change) { c.consents[1].Terms = federation.Sum(nil) }, "it is to the terms"},
 		"terms changed afterwards": {func(c *change) { c.terms.Retention.Rounds = 4 }, "it is to the terms"},
 		"signed by another":        {func(c *change) { c.consents[1].Signature.Signature = c.consents[0].Signature.Signature }, "signature does not verify"},
 		"a stranger":               {func(c *change) { c.consents[1].Signature.Signer = "h-aaaaaaaaaaaaaaaa" }, "signer is not who"},
 		"another's statement":      {func(c *change) { c.consents[1].Closing = c.consents[0].Closing }, "closing statement of "},
-		"another's approval":       {func(c *change) { c.consents[1].Approvals = c.consents[0].Approvals }, "approval of "},
 		"a statement of another epoch": {func(c *change) {
 			id := c.before.Custodians[1]
-			signed := SignEpoch(c.keys[id], "cardiology", federation.Closing{V: 1, Charter: federation.Sum(nil), Custodian: id, Answered: []federation.Answered{}})
+			signed := SignClosing(c.keys[id], "cardiology", federation.Closing{V: 1, Charter: federation.Sum(nil), Custodian: id, Answered: []federation.Answered{}})
 			c.consents[1].Closing = &signed
 		}, "it closes charter"},
 		"a statement of another federation": {func(c *change) {
 			id := c.before.Custodians[1]
-			signed := SignEpoch(c.keys[id], "oncology", federation.Closing{V: 1, Charter: c.before.Digest(), Custodian: id, Answered: []federation.Answered{}})
+			signed := SignClosing(c.keys[id], "oncology", federation.Closing{V: 1, Charter: c.before.Digest(), Custodian: id, Answered: []federation.Answered{}})
 			c.consents[1].Closing = &signed
 		}, "signature does not verify"},
 		"another line": {func(c *change) {
 			c.terms.Previous = federation.Sum(nil)
 			for i, id := range c.before.Groups[0][:4] {
-				c.consents[i] = c.consent(id, i < 2, true)
+				c.consents[i] = c.consent(id, i < 2)
 			}
 		}, "it follows charter"},
 		"another log": {func(c *change) {
 			c.terms.LogKey = "lung+2+b"
 			for i, id := range c.before.Groups[0][:4] {
-				c.consents[i] = c.consent(id, i < 2, true)
+				c.consents[i] = c.consent(id, i < 2)
 			}
 		}, `log "lung" after log "log"`},
 	} {
@@ -137,8 +127,8 @@ func TestAssembleRefusals(t *testing.T) {
 
 // TestRandomCoordinator: a coordinator that has the consents of two federations, of two
 // epochs and of two proposals mixes, drops and repeats them at random. Whatever it gets
-// accepted is signed by every member, closed by three custodians who said what they
-// answered in this epoch, and releases nothing that four of five did not approve.
+// accepted is signed by every member, and closed by three custodians who said what they
+// answered in this epoch.
 func TestRandomCoordinator(t *testing.T) {
 	rng := rand.New(rand.NewPCG(1, 2))
 	accepted := 0
@@ -157,11 +147,6 @@ func TestRandomCoordinator(t *testing.T) {
 		}
 		if len(a.Charter.Closings) < 3 || a.Charter.Previous != c.before.Digest() || a.Charter.Epoch != 2 {
 			t.Fatalf("accepted: %+v", a.Charter)
-		}
-		for _, given := range a.Inherited {
-			if !given.Released.IsZero() && len(a.Charter.Releases[0].Approvals) < 4 {
-				t.Fatalf("%d approvals release a question", len(a.Charter.Releases[0].Approvals))
-			}
 		}
 		if bound := len(a.Inherited) > 0; bound != c.mustBind(a.Charter) {
 			t.Fatalf("the question is bound: %v, with statements of %d", bound, len(a.Charter.Closings))
@@ -195,7 +180,7 @@ func newMixed(t *testing.T, rng *rand.Rand) *change {
 		mixed.later.terms.Retention.Rounds = 4
 		for _, m := range []*change{mixed.elsewhere, mixed.later} {
 			for i, id := range m.before.Groups[0][:4] {
-				m.consents[i] = m.consent(id, i < 2, true)
+				m.consents[i] = m.consent(id, i < 2)
 			}
 		}
 	}
@@ -206,16 +191,12 @@ func newMixed(t *testing.T, rng *rand.Rand) *change {
 		switch rng.IntN(24) {
 		case 0:
 			out.consents[i].Closing = nil
-		case 1:
-			out.consents[i].Approvals = nil
 		case 2:
 			out.consents[i].Closing = from.consents[i].Closing
 		case 3:
 			out.consents[i].Signature = from.consents[i].Signature
 		case 4:
 			out.consents[i] = from.consents[rng.IntN(4)]
-		case 5:
-			out.consents[i].Approvals = from.consents[i].Approvals
 		}
 	}
 	return &out

@@ -7,58 +7,18 @@ import (
 	"atrium/coordinator/federation"
 )
 
-// EpochMessage is a signed message between two epochs, checked against the charter of
-// the one that ends.
-type EpochMessage interface {
-	federation.Closing | federation.Approval
-	From() federation.HospitalID
+// SignClosing signs the canonical bytes of a closing statement for its custodian.
+func SignClosing(key ed25519.PrivateKey, federationName string, c federation.Closing) federation.Signed {
+	body := federation.Encode(c)
+	return federation.Signed{Signer: c.From(), Body: body, Signature: Sign(key, Closing, federationName, c.From(), body)}
 }
 
-func epochKind[T EpochMessage](m T) Kind {
-	if _, ok := any(m).(federation.Closing); ok {
-		return Closing
-	}
-	return Approval
-}
-
-// SignEpoch signs the canonical bytes of m for the one who it speaks for.
-func SignEpoch[T EpochMessage](key ed25519.PrivateKey, federationName string, m T) federation.Signed {
-	body := federation.Encode(m)
-	return federation.Signed{Signer: m.From(), Body: body,
-		Signature: Sign(key, epochKind(m), federationName, m.From(), body)}
-}
-
-// OpenEpoch decodes the canonical bytes of a signed statement, checks that the member of
-// the ending epoch signed it for whom it speaks, and returns it with its digest.
-func OpenEpoch[T EpochMessage](ending federation.Charter, blob []byte) (T, federation.Digest, error) {
-	var zero T
-	kind := epochKind(zero)
-	signed, err := federation.Decode[federation.Signed](blob, 2*federation.MaxClosingBytes)
-	if err != nil {
-		return zero, federation.Digest{}, err
-	}
-	member, ok := ending.Member(signed.Signer)
-	if !ok {
-		return zero, federation.Digest{}, fmt.Errorf("open %s of %s: %w", kind, signed.Signer, ErrSigner)
-	}
-	if err := Verify(member.IdentityKey, kind, ending.Federation, signed.Signer, signed.Body, signed.Signature); err != nil {
-		return zero, federation.Digest{}, err
-	}
-	m, err := federation.Decode[T](signed.Body, federation.MaxClosingBytes)
-	if err != nil {
-		return zero, federation.Digest{}, fmt.Errorf("open %s of %s: %w", kind, signed.Signer, err)
-	}
-	if m.From() != signed.Signer {
-		return zero, federation.Digest{}, fmt.Errorf("open %s of %s: it speaks for %s: %w", kind, signed.Signer, m.From(), ErrSigner)
-	}
-	return m, federation.Sum(blob), nil
-}
-
-// OpenClosing is OpenEpoch of a closing statement together with the signatures of its
-// proofs. federation.CheckClosing and federation.CheckProofs judge the rest.
+// OpenClosing decodes the canonical bytes of a signed closing statement, checks that the member
+// of the ending epoch signed it for whom it speaks, and the signatures of its proofs.
+// federation.CheckClosing and federation.CheckProofs judge the rest.
 func OpenClosing(ending federation.Charter, blob []byte) (federation.VerifiedClosing, error) {
-	c, digest, err := OpenEpoch[federation.Closing](ending, blob)
-	v := federation.VerifiedClosing{Closing: c, Blob: digest}
+	c, err := openStatement(ending, blob)
+	v := federation.VerifiedClosing{Closing: c, Blob: federation.Sum(blob)}
 	for i := 0; err == nil && i < len(c.Answered); i++ {
 		var p *federation.VerifiedProof
 		if p, err = openProof(ending, c.Answered[i].Proof); err != nil {
@@ -70,6 +30,28 @@ func OpenClosing(ending federation.Charter, blob []byte) (federation.VerifiedClo
 		return federation.VerifiedClosing{}, err
 	}
 	return v, nil
+}
+
+func openStatement(ending federation.Charter, blob []byte) (federation.Closing, error) {
+	var c federation.Closing
+	signed, err := federation.Decode[federation.Signed](blob, 2*federation.MaxClosingBytes)
+	if err != nil {
+		return c, err
+	}
+	member, ok := ending.Member(signed.Signer)
+	if !ok {
+		return c, fmt.Errorf("open %s of %s: %w", Closing, signed.Signer, ErrSigner)
+	}
+	if err := Verify(member.IdentityKey, Closing, ending.Federation, signed.Signer, signed.Body, signed.Signature); err != nil {
+		return c, err
+	}
+	if c, err = federation.DecodeClosing(signed.Body); err != nil {
+		return c, fmt.Errorf("open %s of %s: %w", Closing, signed.Signer, err)
+	}
+	if c.From() != signed.Signer {
+		return c, fmt.Errorf("open %s of %s: it speaks for %s: %w", Closing, signed.Signer, c.From(), ErrSigner)
+	}
+	return c, nil
 }
 
 func openProof(c federation.Charter, p *federation.Proof) (*federation.VerifiedProof, error) {
@@ -97,9 +79,9 @@ func openProof(c federation.Charter, p *federation.Proof) (*federation.VerifiedP
 	return v, nil
 }
 
-// OpenTransition checks every signature of a transition's statements; approvals are in
-// the order of the releases. federation.CheckTransition judges the rest.
-func OpenTransition(before, after federation.Charter, closings, approvals [][]byte) (federation.Transition, error) {
+// OpenTransition checks every signature of a transition's statements. federation.CheckTransition
+// judges the rest.
+func OpenTransition(before, after federation.Charter, closings [][]byte) (federation.Transition, error) {
 	t := federation.Transition{Old: before, New: after}
 	for _, blob := range closings {
 		c, err := OpenClosing(before, blob)
@@ -107,13 +89,6 @@ func OpenTransition(before, after federation.Charter, closings, approvals [][]by
 			return federation.Transition{}, err
 		}
 		t.Closings = append(t.Closings, c)
-	}
-	for _, blob := range approvals {
-		a, digest, err := OpenEpoch[federation.Approval](before, blob)
-		if err != nil {
-			return federation.Transition{}, err
-		}
-		t.Approvals = append(t.Approvals, federation.VerifiedApproval{Approval: a, Blob: digest})
 	}
 	return t, nil
 }

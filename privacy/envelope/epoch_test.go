@@ -45,7 +45,7 @@ func TestOpenClosing(t *testing.T) {
 	}
 	open := func(p federation.Proof) (federation.VerifiedClosing, error) {
 		a.Proof = &p
-		v, err := OpenClosing(c, federation.Encode(SignEpoch(keys[me], c.Federation, closing(c, me, a))))
+		v, err := OpenClosing(c, federation.Encode(SignClosing(keys[me], c.Federation, closing(c, me, a))))
 		if err == nil {
 			err = federation.CheckProofs(c, v)
 		}
@@ -81,53 +81,49 @@ func TestOpenTransition(t *testing.T) {
 	after.Epoch, after.Previous = 2, c.Digest()
 	var closings [][]byte
 	for _, id := range c.Custodians {
-		signed := SignEpoch(keys[id], c.Federation, closing(c, id))
+		signed := SignClosing(keys[id], c.Federation, closing(c, id))
 		closings = append(closings, federation.Encode(signed))
 		after.Closings = append(after.Closings, signed.Digest())
 	}
 	first := c.Custodians[0]
-	approval := federation.Encode(SignEpoch(keys[first], c.Federation, federation.Approval{V: 1, Charter: c.Digest(), Hospital: first}))
-	tr, err := OpenTransition(c, after, closings, [][]byte{approval})
-	if err != nil || len(tr.Closings) != 3 || len(tr.Approvals) != 1 || tr.Approvals[0].Hospital != first {
+	tr, err := OpenTransition(c, after, closings)
+	if err != nil || len(tr.Closings) != 3 {
 		t.Fatalf("got %+v, %v", tr, err)
 	}
-	tr.Approvals = nil
 	if _, err := federation.CheckTransition(tr, nil); err != nil {
 		t.Errorf("the transition: %v", err)
 	}
-	if _, err := OpenTransition(c, after, [][]byte{approval}, nil); !errors.Is(err, ErrSignature) {
-		t.Errorf("an approval as a closing statement: %v", err)
-	}
-	if _, err := OpenTransition(c, after, nil, closings[:1]); !errors.Is(err, ErrSignature) {
-		t.Errorf("a closing statement as an approval: %v", err)
+	burn := federation.Encode(SignMessage(keys[first], c.Federation, federation.Burn{V: 1, Custodian: first}))
+	if _, err := OpenTransition(c, after, [][]byte{burn}); !errors.Is(err, ErrSignature) {
+		t.Errorf("a burn as a closing statement: %v", err)
 	}
 }
 
-func TestOpenEpochRefusals(t *testing.T) {
+func TestOpenClosingRefusals(t *testing.T) {
 	c, keys := epochCharter(t)
 	a, b := c.Custodians[0], c.Custodians[1]
 	statement := closing(c, a)
 	_, stranger := signer(9)
 	outsider := federation.NewHospitalID(c.Federation, stranger)
-	good := SignEpoch(keys[a], c.Federation, statement)
-	if _, digest, err := OpenEpoch[federation.Closing](c, federation.Encode(good)); err != nil || digest != good.Digest() {
-		t.Fatalf("digest %s, %v", digest.Short(), err)
+	good := SignClosing(keys[a], c.Federation, statement)
+	if v, err := OpenClosing(c, federation.Encode(good)); err != nil || v.Blob != good.Digest() {
+		t.Fatalf("digest %s, %v", v.Blob.Short(), err)
 	}
 	for name, x := range map[string]struct {
 		signed federation.Signed
 		want   error
 	}{
-		"signed by another":     {SignEpoch(keys[b], c.Federation, statement), ErrSignature},
-		"of another federation": {SignEpoch(keys[a], "oncology", statement), ErrSignature},
+		"signed by another":     {SignClosing(keys[b], c.Federation, statement), ErrSignature},
+		"of another federation": {SignClosing(keys[a], "oncology", statement), ErrSignature},
 		"of a stranger":         {federation.Signed{Signer: outsider, Body: good.Body, Signature: good.Signature}, ErrSigner},
 		"for another":           {federation.Signed{Signer: b, Body: good.Body, Signature: Sign(keys[b], Closing, c.Federation, b, good.Body)}, ErrSigner},
 		"body that is not one":  {federation.Signed{Signer: a, Body: []byte("{}"), Signature: Sign(keys[a], Closing, c.Federation, a, []byte("{}"))}, federation.ErrNotCanonical},
 	} {
-		if _, _, err := OpenEpoch[federation.Closing](c, federation.Encode(x.signed)); !errors.Is(err, x.want) {
+		if _, err := OpenClosing(c, federation.Encode(x.signed)); !errors.Is(err, x.want) {
 			t.Errorf("%s: %v, want %v", name, err, x.want)
 		}
 	}
-	if _, _, err := OpenEpoch[federation.Closing](c, append(federation.Encode(good), ' ')); !errors.Is(err, federation.ErrNotCanonical) {
+	if _, err := OpenClosing(c, append(federation.Encode(good), ' ')); !errors.Is(err, federation.ErrNotCanonical) {
 		t.Errorf("trailing bytes: %v", err)
 	}
 }

@@ -29,12 +29,11 @@ const (
 	Charter    Kind = "charter"    // a member countersigns a charter
 	Card       Kind = "card"       // the log key vouches for a version
 	Closing    Kind = "closing"    // a custodian closes an epoch
-	Approval   Kind = "approval"   // a hospital approves a release
 )
 
 func (k Kind) known() bool {
 	switch k {
-	case Join, Submission, Ready, Send, Vouch, Derived, Burn, Decline, Charter, Card, Closing, Approval:
+	case Join, Submission, Ready, Send, Vouch, Derived, Burn, Decline, Charter, Card, Closing:
 		return true
 	}
 	return false

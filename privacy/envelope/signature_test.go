@@ -11,7 +11,7 @@ import (
 	"atrium/coordinator/federation"
 )
 
-var kinds = []Kind{Join, Submission, Ready, Send, Vouch, Derived, Burn, Decline, Charter, Card, Closing, Approval}
+var kinds = []Kind{Join, Submission, Ready, Send, Vouch, Derived, Burn, Decline, Charter, Card, Closing}
 
 func signer(seed byte) (ed25519.PrivateKey, ed25519.PublicKey) {
 	key := ed25519.NewKeyFromSeed(bytes.Repeat([]byte{seed}, ed25519.SeedSize))

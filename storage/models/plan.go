@@ -92,17 +92,6 @@ func ForPlan(p federation.Plan, params []float32, norm aggregation.Normalisation
 	return assemble(p, tensors, norm)
 }
 
-// InitialDigest names the parameters of InitialParameters as ParametersDigest does.
-func InitialDigest(p federation.Plan) federation.Digest {
-	params, s := InitialParameters(p), Snapshot{}
-	for _, t := range p.Tensors() {
-		n := t.Size()
-		s.Tensors = append(s.Tensors, Tensor{Name: ModelFolder + t.Name, Shape: t.Shape, F32: params[:n:n]})
-		params = params[n:]
-	}
-	return ParametersDigest(s)
-}
-
 // Refit is ForPlan of what OfPlan reads, with what the plan's rule keeps from round to
 // round, and without a copy: it shares the tensors of s. The model's come first, in the
 // order of the plan.
