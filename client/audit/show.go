@@ -143,6 +143,7 @@ func (t *teller) hospital(s step) {
 		add(&story.Joined)
 	case round.Collect:
 		story.Pinned, story.Burnt = e.Pinned, len(burntAttempts(s))
+		story.Released = len(s.before.ToRelease(s.before.Round.Kind, s.before.Round.Questions))
 		story.Masked = t.plan.MaskWords(s.after.Round.Masked)
 		asked := slices.Concat(s.after.Round.Cohort...)
 		story.Cohort = len(asked)

@@ -41,6 +41,7 @@ type Story struct {
 	Updates  time.Duration        `json:"updates_ns,omitempty"` // for updates, where the plan leaves it to the machine
 	Masked   []string             `json:"masked,omitempty"`     // columns that count as measured by nobody, by group where there are several
 	Pinned   bool                 `json:"pinned"`               // S was fixed by an earlier round on the same question
+	Released int                  `json:"released,omitempty"`   // earlier openings of the question that every hospital released
 	Burnt    int                  `json:"burnt"`                // earlier rounds on the question that it carries burn certificates for
 
 	Submitted  []string          `json:"submitted"`

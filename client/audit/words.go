@@ -77,7 +77,10 @@ func (s Story) Text(threshold int) []string {
 	}
 	say("joined", "%s", list(s.Joined))
 	if s.Pinned {
-		say("cohort", "fixed by an earlier round: the first evaluation of the plan, a sum of which no group held, or a release")
+		say("cohort", "fixed by an earlier round: the first evaluation of the plan, or a sum of which no group held")
+	}
+	if s.Released > 0 {
+		say("released", "by every hospital: what was answered under %d earlier manifests of this question", s.Released)
 	}
 	if s.Burnt > 0 {
 		say("burnt", "certificates that fewer than %d custodians can ever send under %d earlier manifests of this question", threshold, s.Burnt)

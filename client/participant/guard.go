@@ -65,7 +65,8 @@ func (s State) opens(manifest federation.Digest, c federation.Candidate) *federa
 }
 
 // guarded reports whether what was sent for before lets this be sent for too. Where a base has
-// no sketch the guard says nothing: whoever calls sees to it that it has.
+// no sketch the guard says nothing: whoever calls sees to it that it has. Of a sum that every
+// hospital released it says nothing either.
 func (s State) guarded(o *federation.Opened) error {
 	if o == nil {
 		return nil
@@ -75,7 +76,9 @@ func (s State) guarded(o *federation.Opened) error {
 			return fmt.Errorf("manifest %s: %w, under manifest %s", o.Manifest.Short(), ErrLine, l.Manifest.Short())
 		}
 	}
-	return s.Charter.CheckGuard(s.Opened, *o)
+	asked, _ := s.Recall(o.Manifest)
+	bind := slices.DeleteFunc(slices.Clone(s.Opened), func(before federation.Opened) bool { return slices.Contains(asked.Released, before.Manifest) })
+	return s.Charter.CheckGuard(bind, *o)
 }
 
 func (s State) line(plan federation.Digest) int {

@@ -40,11 +40,15 @@ func (s State) noted() State {
 	return s
 }
 
-// meets returns the sum that was opened to which one of these groups would be too like.
+// meets returns the sum that was opened, and that not every hospital released, to which one of
+// these groups would be too like.
 func (s State) meets(groups [][]federation.HospitalID) (federation.Opened, bool) {
-	set := slices.Clone(groups)
+	set, bind := slices.Clone(groups), s.Opened
 	s.dropSmall(set)
-	return s.Charter.Meets(s.Opened, s.opens(set))
+	if slices.ContainsFunc(s.Round.Joined, func(j Joined) bool { return len(j.Releases) > 0 }) {
+		bind = slices.DeleteFunc(slices.Clone(bind), func(o federation.Opened) bool { return s.released(o.Manifest) })
+	}
+	return s.Charter.Meets(bind, s.opens(set))
 }
 
 // guarded is the pin of a round that would meet the guard: exactly whom the sum on nearly the
