@@ -14,7 +14,6 @@ import (
 	"atrium/aggregation"
 	"atrium/client/dataset"
 	"atrium/client/train"
-	"atrium/coordinator/atriumpb"
 	"atrium/coordinator/federation"
 	"atrium/storage"
 	"atrium/storage/models"
@@ -164,14 +163,12 @@ func controlOf(p federation.Plan, s models.Snapshot) ([]float32, error) {
 	return control, nil
 }
 
-// checkBase takes a base only where this hospital derived it, or f+1 custodians signed that they
-// did, and where the plan starts from it, before anything of it is decoded: on a made-up base
-// whether training fails is an answer too. Then it downloads it, if need be, and compares the
-// header's clips with what follows.
-func (d *Daemon) checkBase(ctx context.Context, w *atriumpb.Work) error {
+// checkBase downloads a base from which the round may start (mayStart), if need be, and compares
+// the header's clips with what follows.
+func (d *Daemon) checkBase(ctx context.Context) error {
 	h := d.live.header
-	if err := d.mayStart(w); err != nil || h.Base.IsZero() {
-		return err
+	if h.Base.IsZero() {
+		return nil
 	}
 	if _, _, err := d.base(ctx, h.Base, h.Parameters); err != nil {
 		return err

@@ -248,7 +248,8 @@ func derivedBase(m federation.Derived) participant.Base {
 }
 
 // mayStart takes up what custodians signed about the base of the round joined and about the
-// newest version, and refuses a round that starts from what it must not.
+// newest version, and refuses a round that starts from what it must not, before anything of the
+// base is decoded: on a made-up one whether training fails is an answer too.
 func (d *Daemon) mayStart(w *atriumpb.Work) error {
 	if err := d.takeSigned(w, d.state.Live.Base.Version, d.state.Live.Newest); err != nil {
 		return err

@@ -54,7 +54,8 @@ type liar struct {
 	updates *storagetest.Memory                                // segments of ciphertexts, as a coordinator names them
 	tasks   int
 	round   uint64
-	newest  uint64 // version on which rounds are
+	newest  uint64            // version on which rounds are
+	made    federation.Digest // plan of which custodians say that it made what they derived
 }
 
 // site is one hospital.

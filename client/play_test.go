@@ -189,7 +189,7 @@ func (l *liar) signed(version uint64, snapshot, parameters federation.Digest, by
 	for _, s := range by {
 		list = append(list, federation.Encode(sign(l, s, federation.Derived{V: 1, Round: version, Manifest: federation.Sum([]byte("manifest")),
 			Candidate: federation.Sum([]byte("candidate")), Custodian: s.id, Result: federation.Sum([]byte("result")),
-			Version: version, Snapshot: snapshot, Parameters: parameters})))
+			Plan: l.made, Version: version, Snapshot: snapshot, Parameters: parameters})))
 	}
 	return list
 }
