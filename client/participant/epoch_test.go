@@ -203,6 +203,26 @@ func TestReleasedInTheNextEpoch(t *testing.T) {
 	}
 }
 
+// TestStuckQuestionInTheNextEpoch: of four custodians two sent, one lost its disk and one is
+// silent. Three close; the question stays answered, and is asked again once all released it.
+func TestStuckQuestionInTheNextEpoch(t *testing.T) {
+	first := federation.Sum([]byte("M1"))
+	closers := []State{pinned(t, 0, 0), pinned(t, 1, 0), silent(t, pinned(t, 2, -1))}
+	for _, before := range closers {
+		s, m := nextEpoch(t, before, closers, false)
+		if err := ask(s, m, 1); !errors.Is(err, ErrAnswered) {
+			t.Errorf("not released: %v", err)
+		}
+		s, m, err := joinAndAccept(t, restarted(t, s), testHeader(s.Charter, testPlan(), 3), "M3", releasing(first))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := ask(s, m, 1); err != nil {
+			t.Errorf("released: %v", err)
+		}
+	}
+}
+
 // TestFailedIsAnsweredInTheNextEpoch: that no group of what was opened held lets nobody be asked
 // again once the epoch is over, not even the same hospitals: only a release does.
 func TestFailedIsAnsweredInTheNextEpoch(t *testing.T) {

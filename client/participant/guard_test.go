@@ -74,6 +74,30 @@ func TestGuardRefusesWithoutOne(t *testing.T) {
 	}
 }
 
+// TestGuardOfWhatWasReleased: a sum that every hospital released in its Join keeps nobody from
+// another that leaves one out, on its base or near it; one that a single hospital did not does.
+func TestGuardOfWhatWasReleased(t *testing.T) {
+	s := guardedState(t)
+	all := s.Charter.Groups[0]
+	s, first := s.under(t, 1, federation.Train, 0, nil)
+	s, err := send(s, first, candidateOf(first.Digest, all...))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, at := range []float32{0, .0005} {
+		free, m := s.under(t, 2, federation.Train, at, releasing(first.Digest))
+		c := candidateOf(m.Digest, all[:6]...)
+		free = restarted(t, readyFor(t, free, m, c, nil))
+		if err := MaySend(free, m.Digest, c.Digest()); err != nil {
+			t.Errorf("at %v, released by all: %v", at, err)
+		}
+	}
+	held, m := s.under(t, 2, federation.Train, .0005, releasing(first.Digest, 6))
+	if _, err := send(held, m, candidateOf(m.Digest, all[:6]...)); !errors.Is(err, federation.ErrGuard) {
+		t.Errorf("released by all but one: %v", err)
+	}
+}
+
 // TestGuardAtTheSend: a custodian may be ready for two candidates of two manifests that are
 // too like; it sends for one.
 func TestGuardAtTheSend(t *testing.T) {

@@ -157,6 +157,9 @@ func (c Charter) Changes(next Charter) []string {
 		m, _ := c.Member(id)
 		say("removes  %s", m.called())
 	}
+	if len(Added(next, c)) > 0 {
+		say("who is removed is not asked when those who stay release a question that was answered with it: its update and count then become known")
+	}
 	for _, m := range next.Members {
 		if old, ok := c.Member(m.ID); ok && old.TLSKey != m.TLSKey {
 			say("changes  the TLS key of %s", m.called())

@@ -26,7 +26,7 @@ func TestNext(t *testing.T) {
 		t.Errorf("its terms: %v", err)
 	}
 	words := strings.Join(c.Changes(next), "\n")
-	for _, want := range []string{"epoch 2 follows epoch 1", "adds     " + string(newcomer[i].ID), "removes  " + string(ids[5]), "at least 4 hospitals", "log+2+b replaces"} {
+	for _, want := range []string{"epoch 2 follows epoch 1", "adds     " + string(newcomer[i].ID), "removes  " + string(ids[5]), "its update and count then become known", "at least 4 hospitals", "log+2+b replaces"} {
 		if !strings.Contains(words, want) {
 			t.Errorf("words without %q:\n%s", want, words)
 		}

@@ -66,7 +66,10 @@ func (s State) advise(reason string, silent []federation.HospitalID) string {
 	if s.Failures+1 < patience {
 		return reason
 	}
-	if s.Round.Pinned != nil && s.failed() != nil {
+	switch failing := s.Round.Pinned != nil && s.failed() != nil; {
+	case failing && s.whole():
+		return reason + ". Hospitals encrypt what they did before: another plan has them compute anew, when every hospital releases what failed: status says then which lines their policy.yaml needs"
+	case failing:
 		return reason + ". As long as this lasts it is asked of exactly these hospitals; of others when every hospital releases it: status says which lines their policy.yaml needs"
 	}
 	if len(silent) == 0 {

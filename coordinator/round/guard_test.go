@@ -82,6 +82,24 @@ func TestGuardConverges(t *testing.T) {
 	s.expect(round.Done, "ABCDEF")
 }
 
+// TestGuardOfWhatWasReleased: what every hospital released is no sum that another one meets.
+func TestGuardOfWhatWasReleased(t *testing.T) {
+	s := newGuardedStory(t, 7, 0)
+	s.stand("ABCDEFG")
+	s.send("ABCDE")
+	s.publish(func(ev *round.SumOpened) {
+		ev.Sketch, ev.Parameters = s.state.Sketch, s.state.Model.Parameters
+	})
+	s.own(round.TaskFinish)
+	s.another()
+	s.release("ABCDEFG", s.state.Round.Manifest)
+	s.gather("ABCDEFG")
+	s.update("ABCDEF")
+	s.pass(20)
+	s.own(round.TaskPropose)
+	s.expect(round.Opening, "ABCDEF")
+}
+
 // TestGuardAtTheCandidate: everyone joined and one sends nothing. Its sum would meet the
 // guard, so none is proposed; an entry that proposes it all the same does not apply.
 func TestGuardAtTheCandidate(t *testing.T) {
