@@ -30,7 +30,6 @@ type Status struct {
 	Version    uint64               `json:"version"`             // that the next round is on; 0: none, statistics come first
 	Snapshot   federation.Digest    `json:"snapshot"`            // of it
 	Newest     uint64               `json:"newest"`              // version: what follows has the next number
-	Start      string               `json:"start"`               // what the plan begins or began with, in words
 	LogSize    int64                `json:"log_size"`            // of the published checkpoint
 	LogRoot    federation.Digest    `json:"log_root"`
 	Summed     string               `json:"summed"`             // whom a sum is over
@@ -59,7 +58,7 @@ func (c *Coordinator) Status() Status {
 	out := Status{Federation: s.Charter.Federation, Charter: s.Charter.Digest(), Epoch: s.Charter.Epoch, Plan: v.Plan.Name, PlanDigest: s.Plan,
 		Rounds: s.Schedule.Rounds, Trained: s.Trained, Finished: s.Finished,
 		Round: s.Round.Number, Kind: s.Round.Kind, Phase: s.Round.Phase, Waiting: round.Waiting(s), Advice: round.Advice(s, c.moment(s)), Abandoned: s.Round.Reason,
-		Version: s.Model.Number, Snapshot: s.Model.Snapshot, Newest: s.Newest, Start: v.Plan.Start.Words(), LogSize: v.Head.Size, LogRoot: v.Head.Root,
+		Version: s.Model.Number, Snapshot: s.Model.Snapshot, Newest: s.Newest, LogSize: v.Head.Size, LogRoot: v.Head.Root,
 		Summed: s.Charter.Summed(), Warnings: s.Charter.Warnings()}
 	out.Masked = v.Plan.MaskWords(s.Round.Masked)
 	if s.Round.Masked == nil {
