@@ -124,7 +124,7 @@ which columns a hospital's records must have.
 A plan goes on from the newest version of the federation, with the same model, columns and
 label. Otherwise it says what it begins with, once:
   start: {anew: true}                      # with statistics of its own
-  start: {version: 7, snapshot: "DIGEST"}  # from an older version; atrium audit show lists them
+  start: {version: 7, snapshot: "DIGEST"}  # from an older version; atrium audit show --round N has its snapshot
 The next version has the next number all the same.`,
 		Example: "  atrium plan check cardiology.yaml --hospitals 122",
 		Args:    exactly(1),
