@@ -69,7 +69,7 @@ func (d *Daemon) adopt(ctx context.Context, w *atriumpb.Work) error {
 func (d *Daemon) checkAdopted(w *atriumpb.Work, snapshot federation.Digest) error {
 	for _, m := range d.derivedWords(w) {
 		if m.Version == w.GetVersion() && m.Snapshot == snapshot {
-			return d.mustHave(w, participant.Base{Version: m.Version, Snapshot: m.Snapshot, Parameters: m.Parameters})
+			return d.mustHave(w, derivedBase(m))
 		}
 	}
 	for _, b := range d.state.Bases {

@@ -29,7 +29,7 @@ func trainAlone(ctx context.Context, p federation.Plan, t train.Trainer, records
 		p.Local.Trained = nil
 	}
 	for i := range p.Schedule.Rounds {
-		delta, _, err := t.Train(ctx, params, nil, x, y, records.Rows, p.LocalAt(uint64(i+1)), seed+uint64(i))
+		delta, _, err := t.Train(ctx, params, nil, x, y, records.Rows, p.LocalAt(uint64(i)), seed+uint64(i))
 		if err != nil {
 			return nil, norm, err
 		}

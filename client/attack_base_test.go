@@ -28,7 +28,7 @@ func TestNothingIsComputedOnAMadeUpBase(t *testing.T) {
 		}
 	}
 	evaluate := l.open(federation.Evaluate)
-	evaluate.Version = 1
+	evaluate.Version, evaluate.Newest = 1, 1
 	evaluate.Base, evaluate.Parameters = l.baseOf(params, flat)
 	evaluate.Questions = l.plan.Questions(evaluate.Kind, evaluate.Parameters)
 	huge := slices.Clone(params)

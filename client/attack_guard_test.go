@@ -18,7 +18,7 @@ import (
 // evaluate is the honest header of an evaluate round of base x.
 func (l *liar) evaluate(x float64) federation.Header {
 	h := l.open(federation.Evaluate)
-	h.Version = 3
+	h.Version, h.Newest = l.newest, l.newest
 	h.Base, h.Parameters = l.base(x)
 	h.Questions = l.plan.Questions(h.Kind, h.Parameters)
 	return h

@@ -104,8 +104,8 @@ func differenceAttacks(t *testing.T, l *liar) {
 	}
 	l.run(t, "in the next round", again(func() federation.Header { return l.train(50) }))
 	l.run(t, "on a new version with the same parameters", again(func() federation.Header {
+		l.newest = 9
 		h := l.train(50)
-		h.Version = 9
 		s, err := models.Decode(l.blobs[h.Base])
 		must(l.t, err)
 		s.Metadata["note"] = "other bytes"
@@ -124,6 +124,7 @@ func differenceAttacks(t *testing.T, l *liar) {
 	})
 	l.run(t, "by statistics over more features", func(t *testing.T) {
 		plan := plans.Cardiology()
+		plan.Start.Anew = true
 		plan.Name, plan.Features = "age", plans.Cardiology().Features[:1]
 		l.restart(plan)
 		p = l.gather(l.statistics()).opened(all, all[:3])

@@ -48,9 +48,8 @@ func TestOneQuestionOneSum(t *testing.T) {
 		}
 	}))
 	refused("another version number", func() federation.Header {
-		h := on(zero, nil)()
-		h.Version = 17
-		return h
+		l.newest = 17
+		return on(zero, nil)()
 	})
 	// Saturation is counted under clips that the base names: with clips of the liar's choice
 	// it would bisect the size of a change.

@@ -141,6 +141,7 @@ func TestForgedVersion(t *testing.T) {
 	true := decode[federation.Derived](l, p.askDerive(first, list, federation.Derived{}).sends(t, "derived").signed)
 	e, found, err := readEvidence(t, first, l.charter, p.header.Round)
 	must(t, err)
+	l.newest = true.Version
 	out := p.rederive(e)
 	if digest := l.put(models.Encode(*out.Snapshot)); digest != true.Snapshot || federation.Sum(federation.Encode(out.Result)) != true.Result ||
 		string(e.Result) != string(federation.Encode(out.Result)) || true.Version != p.header.Version+1 || models.ParametersDigest(*out.Snapshot) != true.Parameters {
@@ -282,10 +283,8 @@ func TestNoShareSum(t *testing.T) {
 func nextRound(t *testing.T, p *play, true federation.Derived, forged federation.Digest) {
 	l := p.l
 	begin := func(snapshot federation.Digest, train ...*site) (*play, federation.Candidate) {
-		h := l.trainOn(snapshot, true.Parameters)
-		h.Version = true.Version
-		q := l.gather(h).collect(train...)
-		q.derived = l.signed(h.Version, snapshot, true.Parameters, l.sites[3]) // f of them
+		q := l.gather(l.trainOn(snapshot, true.Parameters)).collect(train...)
+		q.derived = l.signed(l.newest, snapshot, true.Parameters, l.sites[3]) // f of them
 		return q, q.of(train...)
 	}
 	q, list := begin(forged, l.sites[1:]...) // who trains took the base by words that the test made

@@ -13,9 +13,7 @@ import (
 
 	"atrium/aggregation"
 	"atrium/client/dataset"
-	"atrium/client/participant"
 	"atrium/client/train"
-	"atrium/coordinator/atriumpb"
 	"atrium/coordinator/federation"
 	"atrium/storage"
 	"atrium/storage/models"
@@ -138,6 +136,14 @@ func counted(p federation.Plan, s models.Snapshot, hospital federation.HospitalI
 	return 0, err
 }
 
+// freshControl is the control variate with which a rule begins, nil for one that has none.
+func freshControl(p federation.Plan) []float32 {
+	if p.Aggregation.Rule != federation.Scaffold {
+		return nil
+	}
+	return make([]float32, p.SharedCount())
+}
+
 // controlOf is the server's control variate, nil for a rule that has none.
 func controlOf(p federation.Plan, s models.Snapshot) ([]float32, error) {
 	if p.Aggregation.Rule != federation.Scaffold {
@@ -152,21 +158,17 @@ func controlOf(p federation.Plan, s models.Snapshot) ([]float32, error) {
 		control = append(control, t.F32...)
 	}
 	if tensors == nil {
-		control = make([]float32, p.SharedCount())
+		control = freshControl(p)
 	}
 	return control, nil
 }
 
-// checkBase takes a base only where this hospital derived it, or f+1 custodians signed that they
-// did, before anything of it is decoded: on a made-up base whether training fails is an answer
-// too. Then it downloads it, if need be, and compares the header's clips with what follows.
-func (d *Daemon) checkBase(ctx context.Context, w *atriumpb.Work) error {
+// checkBase downloads a base from which the round may start (mayStart), if need be, and compares
+// the header's clips with what follows.
+func (d *Daemon) checkBase(ctx context.Context) error {
 	h := d.live.header
 	if h.Base.IsZero() {
 		return nil
-	}
-	if err := d.mustHave(w, participant.Base{Version: h.Version, Snapshot: h.Base, Parameters: h.Parameters}); err != nil {
-		return err
 	}
 	if _, _, err := d.base(ctx, h.Base, h.Parameters); err != nil {
 		return err
@@ -183,8 +185,10 @@ func (d *Daemon) computeDelta(ctx context.Context, h federation.Header) (contrib
 	if err != nil {
 		return contribution{}, err
 	}
-	own, err := d.recall(ctx, true)
-	if err != nil {
+	own, control := kept{}, d.model.control
+	if h.Restarts() { // what was kept belongs to the versions that are left behind
+		control = freshControl(plan)
+	} else if own, err = d.recall(ctx, true); err != nil {
 		return contribution{}, err
 	}
 	seed, err := d.seed("order", h)
@@ -195,7 +199,7 @@ func (d *Daemon) computeDelta(ctx context.Context, h federation.Header) (contrib
 	if err != nil {
 		return contribution{}, err
 	}
-	job := training{plan: plan, version: h.Version, clips: clips, records: d.train, params: params, norm: norm, control: d.model.control, own: own, masked: d.masked(),
+	job := training{plan: plan, behind: h.Steps, clips: clips, records: d.train, params: params, norm: norm, control: control, own: own, masked: d.masked(),
 		seed: binary.LittleEndian.Uint64(seed[:8])}
 	if job.steps, err = d.stepsInTime(ctx, job, h); err != nil {
 		return contribution{}, err
@@ -220,7 +224,7 @@ func (d *Daemon) computeDelta(ctx context.Context, h federation.Header) (contrib
 // training is one round's local training, with all that it depends on.
 type training struct {
 	plan    federation.Plan
-	version uint64    // of the base
+	behind  uint64    // train rounds that the base went through
 	clips   []float64 // the header's, nil where the plan fixes them
 	records *dataset.Table
 	params  []float32 // of the base
@@ -234,7 +238,7 @@ type training struct {
 
 // local is how the round trains, and in how many steps.
 func (j training) local() (l federation.Local, steps int) {
-	l = j.plan.LocalAt(j.version)
+	l = j.plan.LocalAt(j.behind)
 	all, most := l.StepsOf(j.records.Rows), j.plan.MostSteps(j.records.Rows)
 	if steps = most; j.steps > 0 {
 		steps = min(j.steps, most)

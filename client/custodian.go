@@ -45,7 +45,7 @@ func (d *Daemon) ready(ctx context.Context, w *atriumpb.Work) error {
 	if err := d.ensureManifest(ctx, w); err != nil {
 		return err
 	}
-	if err := d.takeSigned(w, d.state.Live.Base); err != nil {
+	if err := d.mayStart(w); err != nil {
 		return err
 	}
 	if err := d.sketchBase(ctx); err != nil {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"atrium/client/evidence"
 	"atrium/client/participant"
@@ -38,7 +39,7 @@ func (d *Daemon) derive(ctx context.Context, w *atriumpb.Work) error {
 	if e.Round != h.Round || e.Round != w.GetRound() || e.Kind != round.Publish && !(e.Kind == round.Abandon && e.Failed) {
 		return fmt.Errorf("entry %d, %s of round %d, does not say what followed from round %d: %w", w.GetEntryIndex(), e.Kind, e.Round, h.Round, ErrDishonest)
 	}
-	derived := federation.Derived{V: 1, Round: h.Round, Manifest: candidate.Manifest, Candidate: candidate.Digest(), Custodian: d.self}
+	derived := federation.Derived{V: 1, Round: h.Round, Manifest: candidate.Manifest, Candidate: candidate.Digest(), Custodian: d.self, Plan: h.Plan}
 	result, err := d.conclude(ctx, w, h, candidate, &derived)
 	if err != nil {
 		return fmt.Errorf("derive round %d: %w", h.Round, err)
@@ -116,11 +117,11 @@ func (d *Daemon) conclude(ctx context.Context, w *atriumpb.Work, h federation.He
 	if derived.Snapshot, err = models.Store(ctx, d.store, *outcome.Snapshot); err != nil {
 		return nil, fatal{err}
 	}
-	derived.Version, derived.Parameters = h.Version+1, models.ParametersDigest(*outcome.Snapshot)
+	derived.Version, derived.Parameters = h.Next(), models.ParametersDigest(*outcome.Snapshot)
 	if err := d.persist(participant.TakeSketch(d.state, derived.Parameters, outcome.Sketch)); err != nil {
 		return nil, err
 	}
-	return &outcome.Result, d.persist(participant.TakeBase(d.state, participant.Base{Version: derived.Version, Snapshot: derived.Snapshot, Parameters: derived.Parameters}))
+	return &outcome.Result, d.persist(participant.TakeBase(d.state, derivedBase(*derived)))
 }
 
 // sketchBase makes sure that this custodian can tell how far the base of the live header is
@@ -210,7 +211,7 @@ func (d *Daemon) readSends(ctx context.Context, w *atriumpb.Work, r opening.Roun
 // storedBase is the snapshot that a header names, which this custodian derived itself or for
 // which f+1 custodians signed; only the latter is ever downloaded.
 func (d *Daemon) storedBase(ctx context.Context, h federation.Header) (models.Snapshot, error) {
-	b := participant.Base{Version: h.Version, Snapshot: h.Base, Parameters: h.Parameters}
+	b := participant.BaseOf(h)
 	if !d.state.HasBase(b) {
 		return models.Snapshot{}, fmt.Errorf("version %d, snapshot %s: %w", b.Version, b.Snapshot.Short(), participant.ErrBase)
 	}
@@ -232,22 +233,42 @@ func (d *Daemon) storedBase(ctx context.Context, h federation.Header) (models.Sn
 	return models.Get(ctx, d.store, b.Snapshot)
 }
 
-// takeSigned takes up a version for which f+1 custodians signed that they derived it, if they
-// did; one that this hospital has is left as it is.
-func (d *Daemon) takeSigned(w *atriumpb.Work, b participant.Base) error {
-	if d.state.HasBase(b) {
-		return nil
-	}
-	signers := map[federation.HospitalID]bool{}
+// takeSigned takes up the versions with these numbers for which f+1 custodians signed that they
+// derived them, if they did; whoever needs another refuses. One that this hospital has is left
+// as it is.
+func (d *Daemon) takeSigned(w *atriumpb.Work, numbers ...uint64) error {
+	signers := map[participant.Base]map[federation.HospitalID]bool{}
 	for _, m := range d.derivedWords(w) {
-		if m.Version == b.Version && m.Snapshot == b.Snapshot && m.Parameters == b.Parameters {
-			signers[m.Custodian] = true
+		b := derivedBase(m)
+		if m.Version == 0 || !slices.Contains(numbers, m.Version) || d.state.HasBase(b) {
+			continue
+		}
+		if signers[b] == nil {
+			signers[b] = map[federation.HospitalID]bool{}
+		}
+		signers[b][m.Custodian] = true
+		if len(signers[b]) > d.cfg.Charter.MaxHostile {
+			if err := d.persist(participant.TakeBase(d.state, b)); err != nil {
+				return err
+			}
 		}
 	}
-	if len(signers) <= d.cfg.Charter.MaxHostile {
-		return nil // whoever needs it refuses
+	return nil
+}
+
+// derivedBase is the version of a custodian's word.
+func derivedBase(m federation.Derived) participant.Base {
+	return participant.Base{Version: m.Version, Snapshot: m.Snapshot, Parameters: m.Parameters, Plan: m.Plan}
+}
+
+// mayStart takes up what custodians signed about the base of the round joined and about the
+// newest version, and refuses a round that starts from what it must not, before anything of the
+// base is decoded: on a made-up one whether training fails is an answer too.
+func (d *Daemon) mayStart(w *atriumpb.Work) error {
+	if err := d.takeSigned(w, d.state.Live.Base.Version, d.state.Live.Newest); err != nil {
+		return err
 	}
-	return d.persist(participant.TakeBase(d.state, b))
+	return participant.MayStart(d.state)
 }
 
 // derivedWords is what custodians of the charter signed about a version. What somebody signed
@@ -266,7 +287,7 @@ func (d *Daemon) derivedWords(w *atriumpb.Work) []federation.Derived {
 // mustHave refuses a version that this hospital neither derived nor has by the word of f+1
 // custodians.
 func (d *Daemon) mustHave(w *atriumpb.Work, b participant.Base) error {
-	if err := d.takeSigned(w, b); err != nil {
+	if err := d.takeSigned(w, b.Version); err != nil {
 		return err
 	}
 	if !d.state.HasBase(b) {

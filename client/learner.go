@@ -90,7 +90,7 @@ func (l *Learner) Contribute(ctx context.Context, trainer train.Trainer, h feder
 	if err != nil {
 		return nil, err
 	}
-	job := training{plan: l.plan, version: h.Version, clips: clips, records: l.train, params: base.params, norm: base.norm,
+	job := training{plan: l.plan, behind: h.Steps, clips: clips, records: l.train, params: base.params, norm: base.norm,
 		control: base.control, own: own, masked: l.masked, seed: seed, steps: l.steps}
 	c, next, _, err := job.run(ctx, trainer)
 	if err != nil {

@@ -55,6 +55,8 @@ type liar struct {
 	updates *storagetest.Memory                                // segments of ciphertexts, as a coordinator names them
 	tasks   int
 	round   uint64
+	newest  uint64            // version on which rounds are
+	made    federation.Digest // plan of which custodians say that it made what they derived
 }
 
 // site is one hospital.
@@ -95,7 +97,7 @@ func newLiar(t *testing.T, hospitals, groups int, plan federation.Plan, change .
 	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	must(t, err)
-	l := &liar{t: t, dir: filepath.Join(t.TempDir(), "federation"), address: listener.Addr().String(), plan: plan,
+	l := &liar{t: t, newest: 3, dir: filepath.Join(t.TempDir(), "federation"), address: listener.Addr().String(), plan: plan,
 		blobs: map[federation.Digest][]byte{}, items: map[federation.HospitalID][]*atriumpb.EnvelopeItem{}, updates: storagetest.NewMemory()}
 	data := t.TempDir()
 	var names []string

@@ -60,7 +60,7 @@ func (l *liar) train(x float64) federation.Header { return l.trainOn(l.base(x)) 
 // trainOn is train on a snapshot.
 func (l *liar) trainOn(base, parameters federation.Digest) federation.Header {
 	h := l.open(federation.Train)
-	h.Version, h.Base, h.Parameters = 3, base, parameters
+	h.Version, h.Newest, h.Base, h.Parameters = l.newest, l.newest, base, parameters
 	h.Questions = l.plan.Questions(h.Kind, h.Parameters)
 	return h
 }
@@ -68,6 +68,9 @@ func (l *liar) trainOn(base, parameters federation.Digest) federation.Header {
 // statistics is the honest header of a statistics round.
 func (l *liar) statistics() federation.Header {
 	h := l.open(federation.Statistics)
+	if l.plan.Start.Anew {
+		h.Newest = l.newest
+	}
 	h.Questions = l.plan.Questions(h.Kind, h.Parameters)
 	return h
 }
@@ -186,7 +189,7 @@ func (l *liar) signed(version uint64, snapshot, parameters federation.Digest, by
 	for _, s := range by {
 		list = append(list, federation.Encode(sign(l, s, federation.Derived{V: 1, Round: version, Manifest: federation.Sum([]byte("manifest")),
 			Candidate: federation.Sum([]byte("candidate")), Custodian: s.id, Result: federation.Sum([]byte("result")),
-			Version: version, Snapshot: snapshot, Parameters: parameters})))
+			Plan: l.made, Version: version, Snapshot: snapshot, Parameters: parameters})))
 	}
 	return list
 }

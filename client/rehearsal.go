@@ -261,7 +261,8 @@ func (r *Rehearsal) header(kind federation.RoundKind) (federation.Header, error)
 	}
 	h := federation.Header{V: 1, Federation: rehearsal, Round: r.round + 1, Kind: kind, Plan: r.Plan.Digest(), Version: r.Version,
 		MaxHostileMembers: r.Charter.MaxHostileMembers, MinCohort: r.Charter.MinCohort, Format: format}
-	if r.Version > 0 {
+	if h.Newest = r.Version; r.Version > 0 {
+		h.Steps = r.Version - 1
 		h.Parameters = models.ParametersDigest(r.Model)
 	}
 	h.Questions = r.Plan.Questions(kind, h.Parameters)

@@ -38,6 +38,9 @@ func (d *Daemon) update(ctx context.Context, w *atriumpb.Work) error {
 	if err := d.judge(d.live.header); err != nil {
 		return err
 	}
+	if err := d.mayStart(w); err != nil {
+		return err
+	}
 	if err := d.answerFrom(d.live.header); err != nil {
 		return err
 	}
@@ -45,7 +48,7 @@ func (d *Daemon) update(ctx context.Context, w *atriumpb.Work) error {
 	if err != nil {
 		return err
 	}
-	values, err := d.contribution(ctx, w, ints)
+	values, err := d.contribution(ctx, ints)
 	if err == nil && !ints.kept {
 		err = checkOwn(d.cfg.Plan, d.live.header, d.train.Rows, values)
 	}
@@ -65,11 +68,11 @@ func (d *Daemon) update(ctx context.Context, w *atriumpb.Work) error {
 
 // contribution computes what this hospital contributes, unless integers of an earlier round on
 // the question are kept: then its own state moves as that round left it.
-func (d *Daemon) contribution(ctx context.Context, w *atriumpb.Work, ints integers) (values contribution, err error) {
+func (d *Daemon) contribution(ctx context.Context, ints integers) (values contribution, err error) {
 	if ints.kept {
 		return values, d.keepAgain(ctx, ints.note.Round, d.live.header.Round)
 	}
-	if err := d.checkBase(ctx, w); err != nil {
+	if err := d.checkBase(ctx); err != nil {
 		return values, err
 	}
 	h := d.live.header

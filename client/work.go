@@ -167,7 +167,7 @@ func (d *Daemon) reason(err error) (reason string, decline bool) {
 		return errMonth.Error(), true
 	}
 	for _, rule := range []error{participant.ErrNotJoined, participant.ErrNotOurs, participant.ErrAnswered,
-		participant.ErrNotWithin, participant.ErrRecovered, participant.ErrClosed, opening.ErrSum, errForms, errLetGo, errFull} {
+		participant.ErrStart, participant.ErrNotWithin, participant.ErrRecovered, participant.ErrClosed, opening.ErrSum, errForms, errLetGo, errFull} {
 		if errors.Is(err, rule) {
 			return rule.Error(), true
 		}

@@ -103,8 +103,8 @@ func (i *Inspection) readTrain(ctx context.Context, b storage.Bucket) error {
 }
 
 // readLog reads a log from its beginning without a key, verifies it, and shows each entry
-// with the state after it. It returns the state at the end and the published head.
-func readLog(ctx context.Context, b storage.Bucket, pinned federation.Digest, show func(round.Entry, round.Memo)) (View, error) {
+// with the state before and after it. It returns the state at the end and the published head.
+func readLog(ctx context.Context, b storage.Bucket, pinned federation.Digest, show func(before round.State, e round.Entry, after round.Memo)) (View, error) {
 	charter, err := genesisCharter(ctx, b)
 	if err != nil {
 		return View{}, err
@@ -122,13 +122,16 @@ func readLog(ctx context.Context, b storage.Bucket, pinned federation.Digest, sh
 			e, err := round.DecodeEntry(raw)
 			if err == nil {
 				v.State = follow.Before(v.State, e)
+			}
+			before := v.State
+			if err == nil {
 				v.Memo, err = v.Memo.Apply(e)
 			}
 			if err != nil {
 				return fmt.Errorf("entry %d: %w", batch.Size+int64(i), err)
 			}
 			known = known || (e.Kind == round.CharterSet && e.Blob == pinned)
-			show(e, v.Memo)
+			show(before, e, v.Memo)
 		}
 		return nil
 	}, follow.Option())
@@ -143,7 +146,7 @@ func readLog(ctx context.Context, b storage.Bucket, pinned federation.Digest, sh
 }
 
 // note keeps what a status tells of the past.
-func (i *Inspection) note(e round.Entry, after round.Memo) {
+func (i *Inspection) note(_ round.State, e round.Entry, after round.Memo) {
 	r := after.State.Round
 	i.LastEntry = e.Time
 	if e.Kind == round.PlanSet {

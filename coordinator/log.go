@@ -28,6 +28,10 @@ func Create(ctx context.Context, cfg Config, signed federation.Countersignatures
 	if err := federation.CheckRule(cfg.Charter, plan); err != nil {
 		return err
 	}
+	origin, err := opening.Origin(ctx, cfg.Bucket, new(round.Archive), round.State{}, plan)
+	if err != nil {
+		return err
+	}
 	cfg = cfg.withDefaults()
 	log, err := roundlog.Create(ctx, cfg.Bucket, cfg.Key)
 	if err != nil {
@@ -44,7 +48,7 @@ func Create(ctx context.Context, cfg Config, signed federation.Countersignatures
 	var entries [][]byte
 	for _, ev := range []round.Event{
 		round.Started{Charter: digests[0], Countersignatures: digests[1]},
-		round.PlanAccepted{Plan: digests[2], Schedule: plan.Schedule, Rule: plan.Comparing()},
+		round.PlanAccepted{Plan: digests[2], Schedule: plan.Schedule, Rule: plan.Comparing(), Origin: origin},
 	} {
 		decided, err := round.Decide(state, ev, w)
 		if err != nil {
@@ -270,7 +274,7 @@ func (c *Coordinator) putCard(ctx context.Context, e round.Entry, index int64) e
 // written; older ones were written before a later round began.
 func (c *Coordinator) restoreCards(ctx context.Context) error {
 	v := c.current
-	if v.State.Model.Number == 0 || v.State.Round.Number != v.State.Model.Round || v.State.Round.Phase != round.Done {
+	if v.PublishEntry.Version == 0 || v.State.Round.Number != v.PublishEntry.Round || v.State.Round.Phase != round.Done {
 		return nil
 	}
 	return c.putCard(ctx, v.PublishEntry, v.PublishIndex)

@@ -46,14 +46,14 @@ func TestSkippedEvaluations(t *testing.T) {
 	after := func(number uint64) round.Memo {
 		return round.Memo{State: round.State{Round: round.Round{Number: number}}}
 	}
-	i.note(round.Entry{Kind: round.Abandon, Skipped: true, Reason: "of the plan before"}, after(2))
-	i.note(round.Entry{Kind: round.PlanSet}, after(2))
+	i.note(round.State{}, round.Entry{Kind: round.Abandon, Skipped: true, Reason: "of the plan before"}, after(2))
+	i.note(round.State{}, round.Entry{Kind: round.PlanSet}, after(2))
 	if i.Skipped != nil {
 		t.Errorf("of another plan: %+v", i.Skipped)
 	}
-	i.note(round.Entry{Kind: round.Abandon, Skipped: true, Reason: "A is missing"}, after(4))
-	i.note(round.Entry{Kind: round.Abandon, Reason: "tried again"}, after(5))
-	i.note(round.Entry{Kind: round.Abandon, Skipped: true, Reason: "B is missing"}, after(6))
+	i.note(round.State{}, round.Entry{Kind: round.Abandon, Skipped: true, Reason: "A is missing"}, after(4))
+	i.note(round.State{}, round.Entry{Kind: round.Abandon, Reason: "tried again"}, after(5))
+	i.note(round.State{}, round.Entry{Kind: round.Abandon, Skipped: true, Reason: "B is missing"}, after(6))
 	if diff := cmp.Diff(&Skips{2, 6, "B is missing"}, i.Skipped); diff != "" {
 		t.Errorf("skipped (-want +got):\n%s", diff)
 	}

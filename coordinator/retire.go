@@ -41,7 +41,7 @@ type retiring struct {
 func Retire(ctx context.Context, b storage.Bucket, pinned federation.Digest, dry bool, progress func(done, total int)) (Retirement, error) {
 	rounds := map[federation.Digest]retiring{} // by header
 	var out Retirement
-	v, err := readLog(ctx, b, pinned, func(e round.Entry, after round.Memo) {
+	v, err := readLog(ctx, b, pinned, func(_ round.State, e round.Entry, after round.Memo) {
 		header := after.State.Round.Header
 		switch e.Kind {
 		case round.Open:

@@ -30,9 +30,10 @@ type Status struct {
 	Advice     string               `json:"advice,omitempty"`    // what to do when the round waits for ever
 	Abandoned  string               `json:"abandoned,omitempty"` // why the last round was
 	Masked     []string             `json:"masked,omitempty"`    // columns that too few hospitals have, by group where there are several
-	Version    uint64               `json:"version"`
-	Snapshot   federation.Digest    `json:"snapshot"`
-	LogSize    int64                `json:"log_size"` // of the published checkpoint
+	Version    uint64               `json:"version"`             // that the next round is on; 0: none, statistics come first
+	Snapshot   federation.Digest    `json:"snapshot"`            // of it
+	Newest     uint64               `json:"newest"`              // version: what follows has the next number
+	LogSize    int64                `json:"log_size"`            // of the published checkpoint
 	LogRoot    federation.Digest    `json:"log_root"`
 	Summed     string               `json:"summed"`             // whom a sum is over
 	Warnings   []string             `json:"warnings,omitempty"` // what the charter's choices give away
@@ -67,7 +68,7 @@ func (c *Coordinator) Status() Status {
 		Rounds: s.Schedule.Rounds, Trained: s.Trained, Finished: s.Finished,
 		Round: s.Round.Number, Kind: s.Round.Kind, Month: s.Round.Part.Month, Months: round.MonthText(s), Phase: s.Round.Phase, Waiting: round.Waiting(s), Advice: round.Advice(s, w), Abandoned: s.Round.Reason,
 		Progress: progress(s), Derivation: derivation(s),
-		Version: s.Model.Number, Snapshot: s.Model.Snapshot, LogSize: v.Head.Size, LogRoot: v.Head.Root,
+		Version: s.Model.Number, Snapshot: s.Model.Snapshot, Newest: s.Newest, LogSize: v.Head.Size, LogRoot: v.Head.Root,
 		Summed: s.Charter.Summed(), Warnings: s.Charter.Warnings()}
 	out.Masked = v.Plan.MaskWords(s.Round.Masked)
 	if s.Round.Masked == nil {

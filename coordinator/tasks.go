@@ -55,8 +55,8 @@ func (c *Coordinator) open(ctx context.Context, t round.Task, v View) error {
 		return fmt.Errorf("open round %d: %w", t.Round, err)
 	}
 	questions := v.Plan.QuestionsOf(t.RoundKind, s.Model.Parameters, t.Month)
-	h := federation.Header{V: 1, Federation: charter.Federation, Round: t.Round, Kind: t.RoundKind,
-		Plan: s.Plan, Version: s.Model.Number, Base: s.Model.Snapshot, Parameters: s.Model.Parameters,
+	h := s.OnBase(federation.Header{V: 1, Federation: charter.Federation, Round: t.Round, Kind: t.RoundKind,
+		Plan:         s.Plan,
 		CharterEpoch: charter.Epoch, Charter: charter.Digest(),
 		Threshold: charter.Threshold, MaxHostile: charter.MaxHostile, MaxHostileMembers: charter.MaxHostileMembers, MinCohort: charter.MinCohort,
 		Part: t.Month, Questions: questions, Releases: s.ToRelease(t.RoundKind, questions), Format: format, Ring: ring,
@@ -64,7 +64,7 @@ func (c *Coordinator) open(ctx context.Context, t round.Task, v View) error {
 		GatherBy:   federation.FormatTime(c.moment(s).Clock.Add(time.Duration(s.Schedule.GatherSeconds) * time.Second)),
 
 		UpdateSeconds: t.Seconds,
-	}
+	})
 	if err := federation.CheckHeader(charter, v.Plan, h); err != nil {
 		return err
 	}

@@ -55,7 +55,7 @@ type Work struct {
 	Readies     [][]byte // signed, of t custodians
 	Vouches     [][]byte // signed, of all of S
 	Sends       [][]byte // signed, in the order of the log
-	Derived     [][]byte // signed, of the version that the header or Version names, and of what was opened last
+	Derived     [][]byte // signed, of the versions that the header names, or Version, and of what was opened last
 }
 
 // WorkFor returns what a hospital owes in a view; ok is false if nothing.
@@ -136,7 +136,7 @@ func (c *Coordinator) describeReady(ctx context.Context, w *Work, v *View, p Pol
 	w.Checkpoint, w.Entry, w.EntryIndex = v.CandidateCheckpoint, v.CandidateEntry, v.CandidateIndex
 	err := c.candidate(ctx, w, v.State.Round.Candidate)
 	if err == nil {
-		err = c.messages(ctx, &w.Derived, v.State.Signed)
+		err = c.derived(ctx, w, v.State)
 	}
 	if err == nil {
 		err = c.prove(ctx, w, p.SeenSize, v.CandidateIndex+1, v.CandidateIndex)
@@ -184,10 +184,10 @@ func (c *Coordinator) describeDerive(ctx context.Context, w *Work, v *View, p Po
 	return c.prove(ctx, w, p.SeenSize, v.OutcomeIndex+1, v.OutcomeIndex)
 }
 
-// derived shows who signed the version that stands, and what followed from the sum that was opened
-// last: by it a hospital knows that a round is over.
+// derived shows who derived the base of the round, the newest version where that is another, and
+// what followed from the sum that was opened last: by it a hospital knows that a round is over.
 func (c *Coordinator) derived(ctx context.Context, w *Work, s round.State) error {
-	err := c.messages(ctx, &w.Derived, s.Signed)
+	err := errors.Join(c.messages(ctx, &w.Derived, s.Signed), c.messages(ctx, &w.Derived, s.Numbered))
 	if err == nil && s.Outcome.Version == 0 { // else they are the same words
 		err = c.messages(ctx, &w.Derived, s.Outcome.Derived)
 	}

@@ -28,6 +28,25 @@ func (c *checker) checkPlan(ctx context.Context, s step) error {
 	if string(federation.Encode(s.entry.Rule)) != string(federation.Encode(c.plan.Comparing())) {
 		return s.contrary("the entry has another rule")
 	}
+	return c.checkOrigin(ctx, s)
+}
+
+// checkOrigin: a plan begins with what the log before it has for its start, and can go on from
+// that. Custodians may have signed more about it since the coordinator read the log.
+func (c *checker) checkOrigin(ctx context.Context, s step) error {
+	want, err := opening.Origin(ctx, c.bucket, &c.archive, s.before, c.plan)
+	if errors.Is(err, opening.ErrPlan) {
+		return s.wrong(err)
+	} else if err != nil {
+		return err
+	}
+	have := s.entry.Origin
+	if want != nil && have != nil && len(have.Signed) < len(want.Signed) {
+		want.Signed = want.Signed[:len(have.Signed)]
+	}
+	if string(federation.Encode(want)) != string(federation.Encode(have)) {
+		return s.contrary("it begins with %s, and by the log before it with %s", federation.Encode(have), federation.Encode(want))
+	}
 	return nil
 }
 
@@ -58,12 +77,13 @@ func (c *checker) checkOpen(ctx context.Context, s step) error {
 		return s.contrary("it evaluates month %s, which was not over", h.Part)
 	case federation.Sum(federation.Encode(h.Questions)) != s.entry.Questions:
 		return s.contrary("the entry has other questions")
+	case h.Digest() != s.before.OnBase(h).Digest():
+		return s.contrary("its base is version %d, %s, after %d train rounds, and the newest is %d: by the log version %d, %s, after %d, and %d",
+			h.Version, h.Base.Short(), h.Steps, h.Newest, model.Number, model.Snapshot.Short(), model.Steps, s.before.Newest)
 	case !slices.Equal(h.Releases, s.before.ToRelease(h.Kind, h.Questions)):
 		return s.contrary("it is to wait for other releases than the rounds before give")
 	case s.before.AnsweredBefore(h.Kind, h.Questions) != "":
 		return s.contrary("%s", s.before.AnsweredBefore(h.Kind, h.Questions))
-	case h.Version != model.Number || h.Base != model.Snapshot || h.Parameters != model.Parameters:
-		return s.contrary("its base is version %d, %s: the newest is version %d, %s", h.Version, h.Base.Short(), model.Number, model.Snapshot.Short())
 	case h.UpdateSeconds != s.entry.Seconds || h.UpdateSeconds != round.UpdateSeconds(s.before, h.Kind):
 		return s.contrary("it gives updates %d seconds, the entry %d, and from the rounds before follow %d", h.UpdateSeconds, s.entry.Seconds, round.UpdateSeconds(s.before, h.Kind))
 	case h.Checkpoint.Size > s.index:

@@ -24,6 +24,7 @@ type history struct {
 	total   int64  // size of the published checkpoint, for progress
 
 	memo    round.Memo        // after the entries read so far
+	archive round.Archive     // of them
 	first   federation.Digest // charter of epoch 1
 	batches int64
 	entries int64
@@ -175,6 +176,7 @@ func (h *history) take(b roundlog.Batch, visit func(step) error) error {
 		if err := visit(s); err != nil {
 			return err
 		}
+		h.archive.Note(s.before, e, s.after)
 	}
 	return nil
 }

@@ -49,7 +49,8 @@ func Replay(ctx context.Context, b storage.Bucket, opts Options) (ReplayReport, 
 // replayer derives versions one after the other.
 type replayer struct {
 	*checker
-	base []byte // snapshot bytes of the newest version, as derived; nil if it is missing
+	base []byte            // snapshot bytes of the version derived last, nil if it is missing
+	of   federation.Digest // of base
 	out  ReplayReport
 }
 
@@ -88,15 +89,15 @@ func (r *replayer) publish(ctx context.Context, s step) error {
 	return r.compare(ctx, s, v, sum, outcome)
 }
 
-// withBase serves the derived base instead of the stored one. Where it could not be
-// derived the stored one has to do: its digest is in the log.
+// withBase serves the derived base instead of the stored one. Where it could not be derived,
+// or was earlier than the last, the stored one has to do: its digest is in the log.
 func (r *replayer) withBase(ctx context.Context) (storage.Bucket, error) {
 	base := r.now.header.Base
 	if base.IsZero() {
 		return r.bucket, nil
 	}
 	name := storage.ModelSegment(base)
-	if r.base != nil {
+	if r.base != nil && r.of == base {
 		return overlay{r.bucket, map[string][]byte{name: r.base}}, nil
 	}
 	if _, err := storage.GetVerified(ctx, r.bucket, name, base, models.MaxSnapshotBytes); err != nil {
@@ -166,7 +167,7 @@ func (r *replayer) compare(ctx context.Context, s step, v Version, sum opening.S
 	default:
 		v.Stored = true
 	}
-	r.base, r.newest = derived, newest{e.Snapshot, outcome.Snapshot.Metadata}
+	r.base, r.of, r.newest = derived, e.Snapshot, newest{e.Snapshot, outcome.Snapshot.Metadata}
 	r.out.Versions = append(r.out.Versions, v)
 	return nil
 }

@@ -32,7 +32,11 @@ func (c *checker) summary(tree *roundlog.Tree, published int64) Report {
 	r := c.report
 	r.Log, r.Published, r.Leader = c.log(tree), published, c.memo.State.Epoch
 	r.Expired = c.memo.State.Expired
-	r.Version, r.Snapshot, r.Finished = c.memo.State.Model.Number, c.memo.State.Model.Snapshot, c.memo.State.Finished
+	newest, state := c.archive.Newest(), c.memo.State
+	r.Version, r.Snapshot, r.Finished = newest.Number, newest.Snapshot, state.Finished
+	if state.Model.Number != state.Newest {
+		c.note("the plan begins %s; no version followed yet", c.plan.Start.Words())
+	}
 	if c.card != nil {
 		c.note("%s is not written yet: the coordinator writes it when it starts again", c.card.what())
 	}

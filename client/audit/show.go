@@ -63,7 +63,11 @@ func (t *teller) tell(ctx context.Context, s step) error {
 			return unread(storage.Blob(s.entry.Blob), s.name(), err)
 		}
 		t.plan = plan
-		t.say(s, "plan %s began: %s, %s, %d train rounds", plan.Name, modelName(plan), plan.Aggregation.Rule, plan.Schedule.Rounds)
+		start := ""
+		if plan.Start != (federation.Start{}) {
+			start = "; it begins " + plan.Start.Words()
+		}
+		t.say(s, "plan %s began: %s, %s, %d train rounds%s", plan.Name, modelName(plan), plan.Aggregation.Rule, plan.Schedule.Rounds, start)
 	case round.Open:
 		return t.open(ctx, s)
 	case round.Publish, round.Abandon:

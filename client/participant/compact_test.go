@@ -125,7 +125,7 @@ func noProof(_, _ federation.Digest) *federation.Proof { return nil }
 func checkSameAnswers(t *testing.T, s, short State, m Memory) {
 	t.Helper()
 	ask := func(s State, set int) error {
-		s.Live = Live{Incarnation: s.Live.Incarnation, Questions: m.Questions, Manifest: federation.Sum([]byte("new"))}
+		s.Live = Live{Incarnation: s.Live.Incarnation, Questions: m.Questions, Base: s.Newest(), Newest: s.Newest().Version, Manifest: federation.Sum([]byte("new"))}
 		s = s.remember(Memory{Manifest: s.Live.Manifest, Questions: m.Questions, Form: m.Form}) // asked as it was
 		manifest := testManifest(s.Charter, testHeader(s.Charter, testPlan(), 99), federation.Join{Hospital: s.Self}, "new")
 		return MayOpen(s, manifest, candidateOf(manifest.Digest, s.Charter.Groups[0][set:set+3]...), nil)

@@ -22,6 +22,7 @@ var (
 	ErrNotWithin = errors.New("the candidate is not within the one before it")
 	ErrNotReady  = errors.New("this custodian holds no share sums for that candidate")
 	ErrBase      = errors.New("this version was neither derived here nor signed by enough custodians")
+	ErrStart     = errors.New("what the round starts from does not follow from the plan and the versions known here")
 	ErrLine      = errors.New("evaluations of the same records are of one set of hospitals, that of the first in the epoch")
 	ErrRecovered = errors.New("the journal was lost since this hospital joined that round")
 	ErrNotMember = errors.New("not in the cohort or not a custodian")
@@ -64,7 +65,8 @@ func JoinHeader(s State, plan federation.Plan, h federation.Header) ([]Entry, er
 	}
 	e := entry(Joined, h.Digest())
 	e.Counter, e.Questions, e.Round = s.Counter+1, h.Questions, h.Round
-	e.Base, e.RoundKind, e.Part = Base{h.Version, h.Base, h.Parameters}, h.Kind, h.About()
+	e.Base, e.Plan, e.RoundKind, e.Part = BaseOf(h), h.Plan, h.Kind, h.About()
+	e.Newest, e.Start = h.Newest, plan.Start
 	return []Entry{e}, nil
 }
 

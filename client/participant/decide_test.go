@@ -208,7 +208,7 @@ func TestReplay(t *testing.T) {
 	do(Start(federation.Sum([]byte("run 2"))), nil)
 	do(SendFor(s, w.m.Digest, w.candidate(1).Digest(), federation.Sum([]byte("signed send"))))
 	do(NoGroupHeld(s, w.m.Digest, w.candidate(1).Digest()))
-	do(TakeBase(s, Base{2, w.m.Digest, w.m.Digest}))
+	do(TakeBase(s, Base{Version: 2, Snapshot: w.m.Digest, Parameters: w.m.Digest}))
 	do(BurnManifest(s, 7, federation.Sum([]byte("M7")), 0))
 	do(Recover(s, 5, []Recall{{Manifest: federation.Sum([]byte("M5")), Round: 5, Questions: []string{"q"}, Message: w.m.Digest, Candidate: w.m.Digest, Set: w.m.Digest}}))
 	replayed := w.s
@@ -227,12 +227,12 @@ func FuzzDecodeEntry(f *testing.F) {
 	opens := federation.Opened{Manifest: d, Kind: federation.Evaluate, Part: federation.Part{Date: "admitted", Month: "2026-03"}, Set: [][]federation.HospitalID{{"h"}}, Sketch: &sketch}
 	for _, e := range []Entry{
 		{V: 1, Kind: Started, Digest: d}, {V: 1, Kind: Saw, Head: federation.TreeHead{Size: 3, Root: d}},
-		{V: 1, Kind: Joined, Digest: d, Counter: 1, Questions: []string{"train/x"}, Base: Base{1, d, d}, RoundKind: opens.Kind, Part: opens.Part},
+		{V: 1, Kind: Joined, Digest: d, Counter: 1, Questions: []string{"train/x"}, Base: Base{Version: 1, Snapshot: d, Parameters: d}, RoundKind: opens.Kind, Part: opens.Part},
 		{V: 1, Kind: Verified, Digest: d, Round: 4, Certified: []federation.Digest{d}},
 		{V: 1, Kind: BecameReady, Digest: d, Candidate: d, Set: d, ShareSums: []federation.Digest{d, {}}},
-		{V: 1, Kind: Sent, Digest: d, Candidate: d, Message: d}, {V: 1, Kind: Failed, Digest: d}, {V: 1, Kind: Based, Base: Base{7, d, d}},
+		{V: 1, Kind: Sent, Digest: d, Candidate: d, Message: d}, {V: 1, Kind: Failed, Digest: d}, {V: 1, Kind: Based, Base: Base{Version: 7, Snapshot: d, Parameters: d}},
 		{V: 1, Kind: Recovered, Counter: 9}, {V: 1, Kind: Recalled, Digest: d, Round: 2, Questions: []string{"q"}, Message: d, Candidate: d, Set: d},
-		{V: 1, Kind: Compacted, Digest: d, Epoch: 1, Counter: 3, Bases: []Base{{1, d, d}}, Recovered: 2, Forgotten: 1, Follow: 1},
+		{V: 1, Kind: Compacted, Digest: d, Epoch: 1, Counter: 3, Bases: []Base{{Version: 1, Snapshot: d, Parameters: d}}, Recovered: 2, Forgotten: 1, Follow: 1},
 		{V: 1, Kind: Kept, Memory: &Memory{Manifest: d, Round: 1, Readies: []ReadyFor{{d, d, []federation.Digest{d}, &opens}}, Silent: true}},
 		{V: 1, Kind: Kept, Opens: &opens}, {V: 1, Kind: Kept, Line: &Line{opens.Part, d, []federation.Digest{d}}}, {V: 1, Kind: Sketched, Digest: d, Sketch: &sketch},
 		{V: 1, Kind: Burned, Digest: d}, {V: 2, Kind: Burned},

@@ -15,7 +15,7 @@ type EntryKind string
 const (
 	Started     EntryKind = "started"   // Digest: incarnation
 	Saw         EntryKind = "saw"       // Head: a checkpoint consistent with all before
-	Joined      EntryKind = "joined"    // Digest: header; Counter; Questions; Base; Plan, RoundKind, Part
+	Joined      EntryKind = "joined"    // Digest: header; Counter; Questions; Base, Newest, Start; Plan, RoundKind, Part
 	Verified    EntryKind = "verified"  // Digest: manifest; Certified: manifests whose certificates it carries; Released: manifests that all released in it
 	Submitted   EntryKind = "submitted" // Digest: manifest; Message: signed submission
 	BecameReady EntryKind = "ready"     // Digest: manifest; Candidate, Set, ShareSums, Opens
@@ -55,6 +55,9 @@ type Entry struct {
 	Answer    *federation.Answered `json:"answer,omitempty"`
 	Memory    *Memory              `json:"memory,omitempty"`
 	Bases     []Base               `json:"bases,omitempty"`
+	Newest    uint64               `json:"newest,omitempty"` // of Joined, as is Start
+	Start     federation.Start     `json:"start,omitzero"`
+	Plan      federation.Digest    `json:"plan,omitzero"`
 	RoundKind federation.RoundKind `json:"round_kind,omitempty"`
 	Part      federation.Part      `json:"part,omitzero"` // of Joined
 	Opens     *federation.Opened   `json:"opens,omitempty"`
@@ -100,7 +103,8 @@ func Apply(s State, e Entry) (State, error) {
 			return s, fmt.Errorf("%w: join %d after %d", ErrEntry, e.Counter, s.Counter)
 		}
 		s.Counter = e.Counter
-		s.Live = Live{Incarnation: s.Live.Incarnation, Header: e.Digest, Questions: e.Questions, Base: e.Base, Kind: e.RoundKind, Part: e.Part}
+		s.Live = Live{Incarnation: s.Live.Incarnation, Header: e.Digest, Questions: e.Questions, Base: e.Base, Newest: e.Newest, Start: e.Start,
+			Plan: e.Plan, Kind: e.RoundKind, Part: e.Part}
 	case Verified:
 		return applyVerified(s, e), nil
 	case Submitted:
@@ -161,16 +165,6 @@ func applyOpening(s State, e Entry) (State, error) {
 	}
 	s = s.remember(Memory{Manifest: e.Digest, Round: e.Round})
 	return s.change(e.Digest, func(m *Memory) { m.Burned, m.Readies = true, nil })
-}
-
-// keptBases is how many versions a custodian may be ready on: the newest, and the one before
-// while a round on it ends.
-const keptBases = 2
-
-func (s State) withBase(b Base) State {
-	s.Bases = append(slices.Clip(s.Bases), b)
-	s.Bases = s.Bases[max(0, len(s.Bases)-keptBases):]
-	return s
 }
 
 func applyVerified(s State, e Entry) State {

@@ -128,7 +128,7 @@ func manifestName(i int) string { return fmt.Sprintf("manifest %d", i) }
 // normal is s without what does not tell states apart. Joins count 1 before a recovery and
 // 2 after it; a manifest is shown right after its header was joined.
 func (e *exploration) normal(s State) State {
-	s.Live = Live{Manifest: s.Live.Manifest, Questions: s.Live.Questions, Base: s.Live.Base}
+	s.Live = Live{Manifest: s.Live.Manifest, Questions: s.Live.Questions, Base: s.Live.Base, Newest: s.Live.Newest}
 	if s.Live.Manifest.IsZero() {
 		s.Live = Live{}
 	}
@@ -182,7 +182,7 @@ func (e *exploration) step(from int, needs guard, n node) {
 func (e *exploration) explore(t testing.TB) {
 	s := State{Self: e.charter.Custodians[0], Charter: e.charter, Seen: federation.TreeHead{Size: 1}}
 	s = mustApply(t, s, Start(federation.Digest{}), nil)
-	entries, err := TakeBase(s, Base{e.headers[0].Version, e.headers[0].Base, e.headers[0].Parameters})
+	entries, err := TakeBase(s, Base{Version: e.headers[0].Version, Snapshot: e.headers[0].Base, Parameters: e.headers[0].Parameters})
 	e.add(node{state: mustApply(t, s, entries, err)})
 	first := 0
 	for {

@@ -45,7 +45,7 @@ func testPlan() federation.Plan {
 // testHeader is the header of a train round on one base, the same question whatever the round.
 func testHeader(c federation.Charter, p federation.Plan, round uint64) federation.Header {
 	h := federation.Header{V: 1, Federation: c.Federation, Round: round, Kind: federation.Train, Plan: p.Digest(),
-		Version: 1, Base: federation.Sum([]byte("base")), Parameters: federation.Sum([]byte("parameters")),
+		Version: 1, Newest: 1, Base: federation.Sum([]byte("base")), Parameters: federation.Sum([]byte("parameters")),
 		CharterEpoch: c.Epoch, Charter: c.Digest(), Threshold: c.Threshold, MaxHostile: c.MaxHostile, MaxHostileMembers: c.MaxHostileMembers, MinCohort: c.MinCohort,
 		Format: p.Format(federation.Train), GatherBy: "2026-03-01T08:00:00.000Z", Checkpoint: federation.TreeHead{Size: 1}}
 	h.Questions = p.Questions(h.Kind, h.Parameters)

@@ -27,7 +27,7 @@ func (s State) under(t *testing.T, round uint64, kind federation.RoundKind, at f
 func (s State) underMonth(t *testing.T, round uint64, kind federation.RoundKind, at float32, month federation.Month, adjust func(*federation.VerifiedManifest)) (State, federation.VerifiedManifest) {
 	t.Helper()
 	h := testHeader(s.Charter, testPlan(), round)
-	h.Kind, h.Version, h.Parameters = kind, round, federation.Sum(fmt.Append(nil, at))
+	h.Kind, h.Version, h.Newest, h.Parameters = kind, round, round, federation.Sum(fmt.Append(nil, at))
 	h.Part, h.Format = month, testPlan().Format(kind)
 	h.Questions = testPlan().QuestionsOf(kind, h.Parameters, month)
 	h.Ring = federation.Ring{Count: h.Format.Count(), Bits: h.Format.Bits, GroupSize: s.Charter.LargestGroup()}

@@ -10,9 +10,8 @@ import (
 // MayOpen reports whether this hospital, as a custodian, may open its envelopes for a
 // candidate: it verified the manifest in this run, gave nothing under it and did not burn
 // it, the candidate holds for the charter and lies within before, the one of that manifest
-// that it was ready for last, if there is one; the base is one that it derived or that f+1
-// custodians signed; the question was not answered; and neither the guard nor the line of
-// evaluations is met.
+// that it was ready for last, if there is one; the base is one that it may start from; the
+// question was not answered; and neither the guard nor the line of evaluations is met.
 func MayOpen(s State, m federation.VerifiedManifest, c federation.Candidate, before *federation.Candidate) error {
 	fail := func(err error) error { return fmt.Errorf("open under manifest %s: %w", m.Digest.Short(), err) }
 	memory, _ := s.Recall(m.Digest)
@@ -27,8 +26,9 @@ func MayOpen(s State, m federation.VerifiedManifest, c federation.Candidate, bef
 		return fail(ErrBurned)
 	case memory.HasSent():
 		return fail(ErrSent)
-	case !s.HasBase(s.Live.Base):
-		return fail(fmt.Errorf("version %d, snapshot %s: %w", s.Live.Base.Version, s.Live.Base.Snapshot.Short(), ErrBase))
+	}
+	if err := MayStart(s); err != nil {
+		return fail(err)
 	}
 	if n := len(memory.Readies); n > 0 {
 		last := memory.Readies[n-1].Candidate
@@ -143,17 +143,6 @@ func NoGroupHeld(s State, manifest, candidate federation.Digest) ([]Entry, error
 		return nil, nil // nothing of ours depends on it
 	}
 	return []Entry{entry(Failed, manifest)}, nil
-}
-
-// TakeBase records a version that this hospital derived, or whose derivation f+1 custodians
-// signed; whoever calls it checked that.
-func TakeBase(s State, b Base) ([]Entry, error) {
-	if s.HasBase(b) {
-		return nil, nil
-	}
-	e := entry(Based, federation.Digest{})
-	e.Base = b
-	return []Entry{e}, nil
 }
 
 // BurnManifest promises never to send under a manifest, known or not. joined is the number

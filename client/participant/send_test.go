@@ -277,10 +277,12 @@ func TestNoGroupHeld(t *testing.T) {
 	}
 }
 
-// TestTakeBase: the newest two versions may be the base of a round, and version 0 always.
+// TestTakeBase: the newest versions are known, and that there was none before the first.
 func TestTakeBase(t *testing.T) {
 	var s State
-	version := func(n byte) Base { return Base{uint64(n), federation.Digest{n}, federation.Digest{n}} }
+	version := func(n byte) Base {
+		return Base{Version: uint64(n), Snapshot: federation.Digest{n}, Parameters: federation.Digest{n}}
+	}
 	if !s.HasBase(Base{}) || s.HasBase(version(1)) {
 		t.Error("version 0 is any hospital's, version 1 is not")
 	}
@@ -291,15 +293,22 @@ func TestTakeBase(t *testing.T) {
 			t.Errorf("version %d again: %v, %v", n, entries, err)
 		}
 		for k := byte(1); k <= 4; k++ {
-			if got, want := s.HasBase(version(k)), k == n || k+1 == n; got != want {
+			if got, want := s.HasBase(version(k)), k <= n && k+2 >= n; got != want {
 				t.Errorf("after version %d, version %d is a base: %v", n, k, got)
 			}
 		}
 	}
-	forged := version(4)
+	for n := byte(20); n > 16; n-- { // older ones take the place of others, never of the newest
+		entries, err := TakeBase(s, version(n))
+		s = mustApply(t, s, entries, err)
+		if s.Newest() != version(20) || !s.HasBase(version(n)) {
+			t.Errorf("after version %d the newest is %d", n, s.Newest().Version)
+		}
+	}
+	forged := version(20)
 	forged.Parameters = federation.Sum([]byte("of another"))
 	if s.HasBase(forged) {
-		t.Error("another version 4 is a base")
+		t.Error("another version 20 is a base")
 	}
 }
 
@@ -315,13 +324,13 @@ func TestDifferences(t *testing.T) {
 	other.Name, other.Privacy.Bits, other.Privacy.WeightCap = "other", 24, 7
 	statistics := func(p federation.Plan, round uint64) federation.Header {
 		h := testHeader(c, p, round)
-		h.Kind, h.Version, h.Base, h.Parameters, h.Format = federation.Statistics, 0, federation.Digest{}, federation.Digest{}, p.Format(federation.Statistics)
+		h.Kind, h.Version, h.Newest, h.Base, h.Parameters, h.Format = federation.Statistics, 0, 0, federation.Digest{}, federation.Digest{}, p.Format(federation.Statistics)
 		h.Questions = p.Questions(h.Kind, h.Parameters)
 		h.Ring = federation.Ring{Count: h.Format.Count(), Bits: h.Format.Bits, GroupSize: c.LargestGroup()}
 		return h
 	}
 	version := testHeader(c, age, 2)
-	version.Version, version.Base = 7, federation.Sum([]byte("the same parameters in another snapshot"))
+	version.Version, version.Newest, version.Base = 7, 7, federation.Sum([]byte("the same parameters in another snapshot"))
 	next := testHeader(c, age, 2)
 	next.Parameters = federation.Sum([]byte("the next parameters"))
 	next.Questions = age.Questions(next.Kind, next.Parameters)
@@ -377,7 +386,7 @@ func TestDecideChangesNothing(t *testing.T) {
 		SendFor(s, w.m.Digest, first.Digest(), first.Digest())
 		BurnManifest(s, 1, w.m.Digest, 1)
 		NoGroupHeld(s, w.m.Digest, first.Digest())
-		TakeBase(s, Base{9, first.Digest(), first.Digest()})
+		TakeBase(s, Base{Version: 9, Snapshot: first.Digest(), Parameters: first.Digest()})
 		Recover(s, 9, nil)
 		if diff := cmp.Diff(before, s); diff != "" {
 			t.Errorf("%s: %s", name, diff)

@@ -35,6 +35,7 @@ type Base struct {
 	Version    uint64            `json:"version"`
 	Snapshot   federation.Digest `json:"snapshot"`
 	Parameters federation.Digest `json:"parameters"`
+	Plan       federation.Digest `json:"plan,omitzero"` // that made it
 }
 
 // Bound is what was sent in an earlier epoch and holds in this one.
@@ -49,6 +50,9 @@ type Live struct {
 	Header      federation.Digest // joined last
 	Questions   []string
 	Base        Base // that the header names
+	Newest      uint64
+	Start       federation.Start // of the plan
+	Plan        federation.Digest
 	Kind        federation.RoundKind
 	Part        federation.Part   // of the records, that an evaluation is about
 	Manifest    federation.Digest // verified last, for that header
@@ -108,6 +112,3 @@ func (s State) IsCustodian() bool {
 	_, ok := s.Charter.Point(s.Self)
 	return ok
 }
-
-// HasBase reports whether this hospital may be ready on a base; version 0 follows from the plan.
-func (s State) HasBase(b Base) bool { return b == Base{} || slices.Contains(s.Bases, b) }

@@ -89,6 +89,7 @@ type planCheck struct {
 	Base       string               `json:"base,omitempty"`    // SHA-256 of a file that the hospital has for it
 	MinRecords int                  `json:"min_records"`
 	Schedule   []string             `json:"schedule"` // in words: whom rounds ask and wait for
+	Start      string               `json:"start"`    // in words: what it begins with
 }
 
 func (c planCheck) labels() string {
@@ -117,8 +118,14 @@ func newPlanCheckCommand() *cobra.Command {
 		Use:   "check FILE",
 		Short: "Check a plan, and say what it takes and what a hospital must provide",
 		Long: `Reads a plan strictly: every error is shown with its line and column. Then it says how
-large the model is, what each kind of round encrypts and sends, and which columns a
-hospital's records must have.`,
+large the model is, what it begins with, what each kind of round encrypts and sends, and
+which columns a hospital's records must have.
+
+A plan goes on from the newest version of the federation, with the same model, columns and
+label. Otherwise it says what it begins with, once:
+  start: {anew: true}                      # with statistics of its own
+  start: {version: 7, snapshot: "DIGEST"}  # from an older version; atrium audit show --round N has its snapshot
+The next version has the next number all the same.`,
 		Example: "  atrium plan check cardiology.yaml --hospitals 122",
 		Args:    exactly(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -151,7 +158,7 @@ func checkPlan(p federation.Plan, hospitals int) (planCheck, error) {
 		External: p.Model.Kind == federation.External, Base: p.Model.Base,
 		ModelBytes: 4 * (p.ParameterCount() + models.StateCount(p)), Rule: p.Aggregation.Rule, Clip: p.Privacy.Clip, ClipLeast: p.Privacy.ClipLeast, Weight: p.Privacy.WeightWords(), Groups: p.Aggregation.Groups(),
 		LocalCount: p.TrainedCount() - p.SharedCount(), Hospitals: hospitals, Columns: p.Features, Label: p.Label, Shape: p.Model.Input.Shape, Classes: p.Model.Classes, MinRecords: p.Privacy.MinRecords,
-		Schedule: scheduleWords(p)}
+		Schedule: scheduleWords(p), Start: p.Start.Words()}
 	for _, kind := range []federation.RoundKind{federation.Statistics, federation.Train, federation.Evaluate} {
 		format := p.Format(kind)
 		ring, err := opening.Ring(format.Count(), hospitals, format.Bits)
@@ -232,6 +239,7 @@ func (o *output) planCheck(c planCheck) {
 		{"rule", ruleWords(c)},
 		{"clip", clipWords(c)},
 		{"weight", c.Weight},
+		{"start", c.Start},
 		{"schedule", c.Schedule[0]},
 	})
 	for _, line := range c.Schedule[1:] {
@@ -279,6 +287,7 @@ type planDiff struct {
 	Approve   bool              `json:"approve"`   // each hospital's policy names plans by digest
 	Continues bool              `json:"continues"` // a model of the one can be trained on with the other
 	Why       string            `json:"why_not,omitempty"`
+	Start     string            `json:"start"` // what the plan after begins with, in words
 }
 
 func newPlanDiffCommand() *cobra.Command {
@@ -316,7 +325,7 @@ The exit status is 0 whether or not they differ.`,
 }
 
 func diffPlans(a, b federation.Plan) (planDiff, error) {
-	d := planDiff{Before: a.Digest(), After: b.Digest(), Changes: []planChange{}, Continues: true}
+	d := planDiff{Before: a.Digest(), After: b.Digest(), Changes: []planChange{}, Continues: true, Start: b.Start.Words()}
 	d.Approve = d.Before != d.After
 	before, err := planKeys(a)
 	if err != nil {
@@ -398,6 +407,7 @@ func (o *output) planDiff(d planDiff) {
 	}
 	o.table(rows)
 	o.line("\nevery hospital must approve plan %s: its policy names plans by digest", d.After)
+	o.line("it begins %s", d.Start)
 	if d.Continues {
 		o.line("a model that was trained with the plan before can be trained on")
 	} else {

@@ -176,6 +176,7 @@ func (o simOptions) load() (federation.Plan, simulate.Profiles, error) {
 		if plan, err = setup.LoadPlan(o.PlanFile); err != nil {
 			return plan, profiles, err
 		}
+		plan.Start = federation.Start{} // there are no versions here
 	}
 	if o.Rounds > 0 {
 		plan.Schedule.Rounds = o.Rounds

@@ -197,8 +197,13 @@ func trainText(t *coordinator.LastTrain) string {
 }
 
 func versionText(i coordinator.Inspection) string {
-	if i.Version == 0 {
+	switch {
+	case i.Newest == 0:
 		return "none yet"
+	case i.Version == 0:
+		return fmt.Sprintf("%d is the newest; the plan begins anew, and has none of its own yet", i.Newest)
+	case i.Version < i.Newest:
+		return fmt.Sprintf("%d is the newest; the plan starts from version %d, snapshot %s, and has none of its own yet", i.Newest, i.Version, i.Snapshot)
 	}
 	return fmt.Sprintf("%d, snapshot %s", i.Version, i.Snapshot)
 }

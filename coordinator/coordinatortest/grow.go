@@ -206,11 +206,10 @@ func (g *grower) header(ctx context.Context) (federation.Digest, error) {
 	if err != nil {
 		return federation.Digest{}, err
 	}
-	h := federation.Header{V: 1, Federation: c.Federation, Round: s.Round.Number + 1, Kind: kind, Plan: s.Plan,
-		Version: s.Model.Number, Base: s.Model.Snapshot, Parameters: s.Model.Parameters,
+	h := s.OnBase(federation.Header{V: 1, Federation: c.Federation, Round: s.Round.Number + 1, Kind: kind, Plan: s.Plan,
 		CharterEpoch: c.Epoch, Charter: c.Digest(), Threshold: c.Threshold, MaxHostile: c.MaxHostile, MaxHostileMembers: c.MaxHostileMembers, MinCohort: c.MinCohort,
 		Questions: g.Plan.Questions(kind, s.Model.Parameters), Format: format, Ring: ring, Checkpoint: g.head,
-		GatherBy: federation.FormatTime(g.now.Add(time.Minute))}
+		GatherBy: federation.FormatTime(g.now.Add(time.Minute))})
 	digest, err := storage.PutBlob(ctx, g.Bucket, federation.Encode(h))
 	if err != nil {
 		return digest, err

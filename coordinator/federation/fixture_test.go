@@ -55,7 +55,7 @@ func testHeader(c Charter, p Plan, kind RoundKind) Header {
 		Threshold: c.Threshold, MaxHostile: c.MaxHostile, MaxHostileMembers: c.MaxHostileMembers, MinCohort: c.MinCohort, Format: p.Format(kind),
 		Checkpoint: TreeHead{Size: 12, Root: Sum([]byte("root"))}, GatherBy: "2026-03-01T08:00:00.000Z"}
 	if kind != Statistics {
-		h.Version, h.Base, h.Parameters = 3, Sum([]byte("base")), Sum([]byte("parameters"))
+		h.Version, h.Newest, h.Base, h.Parameters = 3, 3, Sum([]byte("base")), Sum([]byte("parameters"))
 	}
 	h.Questions = p.Questions(kind, h.Parameters)
 	h.Ring = Ring{LogN: 12, Primes: []uint64{12289}, Bits: h.Format.Bits, Width: 18, PerCoefficient: 3, LogDelta: 9,

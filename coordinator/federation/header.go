@@ -30,9 +30,11 @@ type Header struct {
 	Kind         RoundKind         `json:"kind"`
 	Questions    []string          `json:"questions"`
 	Plan         Digest            `json:"plan"`
-	Version      uint64            `json:"version"`    // base version; 0 before the first
-	Base         Digest            `json:"base"`       // base snapshot; zero for version 0
-	Parameters   Digest            `json:"parameters"` // base parameters; zero for version 0
+	Version      uint64            `json:"version"`    // of the base; 0: none, the round is the first of a line
+	Base         Digest            `json:"base"`       // its snapshot; zero: none
+	Parameters   Digest            `json:"parameters"` // its parameters; zero: none
+	Newest       uint64            `json:"newest"`     // version of the federation, also where the base is another; what follows has the next number
+	Steps        uint64            `json:"steps"`      // train rounds that the base went through: where a rate that changes over rounds is
 	CharterEpoch uint64            `json:"charter_epoch"`
 	Charter      Digest            `json:"charter"`
 	Threshold    int               `json:"threshold"`
@@ -102,10 +104,6 @@ func checkHeader(c Charter, p Plan, h Header) error {
 			c.Threshold, c.MaxHostile, c.MaxHostileMembers, c.MinCohort)
 	case h.Plan != p.Digest():
 		return fmt.Errorf("plan %s: approved is %s", h.Plan.Short(), p.Digest().Short())
-	case (h.Version == 0) != h.Base.IsZero() || h.Base.IsZero() != h.Parameters.IsZero():
-		return errors.New("base is half given")
-	case (h.Kind == Statistics) != (h.Version == 0):
-		return fmt.Errorf("%s on version %d", h.Kind, h.Version)
 	case h.Part != "" && (h.Kind != Evaluate || !p.Schedule.Months.Has(h.Part)):
 		return fmt.Errorf("%s of month %.20q: the plan evaluates no such month", h.Kind, string(h.Part))
 	case !slices.Equal(h.Questions, p.QuestionsOf(h.Kind, h.Parameters, h.Part)):
@@ -117,6 +115,9 @@ func checkHeader(c Charter, p Plan, h Header) error {
 			h.Ring.Count, h.Ring.Bits, h.Ring.GroupSize, format.Count(), format.Bits, c.LargestGroup())
 	case h.Checkpoint.Size < 1:
 		return errors.New("checkpoint of an empty log")
+	}
+	if err := p.Start.check(h); err != nil {
+		return err
 	}
 	if err := CheckRule(c, p); err != nil && h.Kind == Train {
 		return err
@@ -147,6 +148,13 @@ func (h Header) Clips(p Plan) ([]float64, error) {
 	}
 	return clips, nil
 }
+
+// Next is the number of the version that follows from the round, if one does.
+func (h Header) Next() uint64 { return h.Newest + 1 }
+
+// Restarts reports whether the base is an older version than the newest: then what the plan's
+// rule and its hospitals keep from round to round begins anew.
+func (h Header) Restarts() bool { return !h.Base.IsZero() && h.Version < h.Newest }
 
 // CheckClips reports whether a header that CheckHeader passed has the clips that follow
 // from its base: one for each tensor of Plan.Shared, nil where the plan fixes them.

@@ -60,12 +60,11 @@ type EarlyStop struct {
 // On reports whether records are held back.
 func (e EarlyStop) On() bool { return e.Share > 0 }
 
-// At is the rate in the train round on a base version, which is 1 in a plan's first
-// round, relative to the plan's learning rate; rounds are the plan's. A model that was
-// trained under an earlier plan goes on where its version is; cosine starts anew behind
-// rounds.
-func (r Rate) At(version uint64, rounds int) float64 {
-	done := float64(max(version, 1) - 1)
+// At is the rate after so many train rounds since the statistics, relative to the plan's
+// learning rate; rounds are the plan's. A model that was trained under an earlier plan goes
+// on where it is; cosine starts anew behind rounds.
+func (r Rate) At(steps uint64, rounds int) float64 {
+	done := float64(steps)
 	switch r.Schedule {
 	case Step:
 		return math.Pow(r.Factor, math.Floor(done/float64(r.Every)))
@@ -76,11 +75,11 @@ func (r Rate) At(version uint64, rounds int) float64 {
 	return 1
 }
 
-// LocalAt is how a hospital trains in the train round on a base version.
-func (p Plan) LocalAt(version uint64) Local {
+// LocalAt is how a hospital trains in the train round on a base that went through so many.
+func (p Plan) LocalAt(steps uint64) Local {
 	l := p.Local
 	if l.Rate.Schedule == Step || l.Rate.Schedule == Cosine {
-		l.LearningRate *= l.Rate.At(version, p.Schedule.Rounds)
+		l.LearningRate *= l.Rate.At(steps, p.Schedule.Rounds)
 	}
 	return l
 }

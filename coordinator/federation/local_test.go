@@ -21,7 +21,7 @@ func TestRateOverRounds(t *testing.T) {
 	} {
 		p := testPlan()
 		p.Local.LearningRate, p.Local.Rate, p.Schedule.Rounds = 0.5, c.rate, 10
-		if got := p.LocalAt(c.version).LearningRate; math.Abs(got-0.5*c.want) > 1e-12 {
+		if got := p.LocalAt(c.version - 1).LearningRate; math.Abs(got-0.5*c.want) > 1e-12 {
 			t.Errorf("%+v on version %d: rate %v, want %v", c.rate, c.version, got, 0.5*c.want)
 		}
 	}

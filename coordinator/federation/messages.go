@@ -176,7 +176,7 @@ type Vouch struct {
 }
 
 // Derived is a custodian's word on what followed from an opened candidate: it computed this
-// itself, from the version before, C and the share sums.
+// itself, from the base, C and the share sums.
 type Derived struct {
 	V          int        `json:"v"` // 1
 	Round      uint64     `json:"round"`
@@ -184,6 +184,7 @@ type Derived struct {
 	Candidate  Digest     `json:"candidate"`
 	Custodian  HospitalID `json:"custodian"`
 	Result     Digest     `json:"result,omitzero"` // zero: no group held
+	Plan       Digest     `json:"plan"`            // of the round
 	Version    uint64     `json:"version,omitempty"`
 	Snapshot   Digest     `json:"snapshot,omitzero"`
 	Parameters Digest     `json:"parameters,omitzero"`

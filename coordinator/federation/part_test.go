@@ -43,31 +43,6 @@ func TestOverlap(t *testing.T) {
 	}
 }
 
-// TestReleaseOfAPart: what was released, or failed, may be asked again as it was, not of other
-// records of the same hospitals.
-func TestReleaseOfAPart(t *testing.T) {
-	plan, base, set := testPlan(), Sum([]byte("base")), Sum([]byte("set"))
-	plan.Schedule.Months = Months{Date: "admitted", First: "2026-01", Count: 12}
-	whole, month := plan.Questions(Evaluate, base), plan.QuestionsOf(Evaluate, base, "2026-03")
-	for _, x := range []struct {
-		name            string
-		answered, asked []string
-		set             Digest
-		want            bool
-	}{
-		{"all again", whole, whole, set, true},
-		{"all of others", whole, whole, base, false},
-		{"a month of all", whole, month, set, false},
-		{"all after a month", month, whole, set, false},
-		{"another month", month, plan.QuestionsOf(Evaluate, base, "2026-04"), base, true},
-		{"statistics of other columns", plan.Questions(Statistics, base), arrayPlan(9).Questions(Statistics, base), set, true},
-	} {
-		if got := (Answered{Questions: x.answered, Released: set}).Allows(x.asked, x.set); got != x.want {
-			t.Errorf("%s: %v", x.name, got)
-		}
-	}
-}
-
 func TestMonth(t *testing.T) {
 	for _, m := range []Month{"", "2026", "2026-3", "2026-00", "2026-13", "26-03", "2026-03 ", "1899-12", "3000-01"} {
 		if m.Valid() {

@@ -22,6 +22,7 @@ type Plan struct {
 	Aggregation Aggregation `json:"aggregation"`
 	Privacy     Privacy     `json:"privacy"`
 	Schedule    Schedule    `json:"schedule"`
+	Start       Start       `json:"start,omitzero"` // zero: it goes on from the newest version
 }
 
 // Missing-value policies.
@@ -162,7 +163,7 @@ func (p Plan) Validate() error {
 		return bad("name", "%q: want 1 to %d of a-z, 0-9 and -", p.Name, MaxName)
 	}
 	return errors.Join(p.Model.Validate(p.Inputs()), p.validateFeatures(), p.validateLabel(), p.Local.validate(), p.Local.validateClasses(p.Model), p.Aggregation.validate(),
-		p.Privacy.validate(), p.Schedule.validate(), p.validateRule(), p.validatePartial(), p.validateTensors(), p.validateMonths())
+		p.Privacy.validate(), p.Schedule.validate(), p.Start.validate(), p.validateRule(), p.validatePartial(), p.validateTensors(), p.validateMonths())
 }
 
 func (p Plan) validateFeatures() error {

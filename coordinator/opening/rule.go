@@ -133,6 +133,9 @@ func (s opened) scaffold(weight, share float64) rule {
 // large model exists once as integers (once a group where groups are kept apart) and once
 // as float32.
 func (o *Outcome) train(r Round, sum Sum, base models.Snapshot) error {
+	if r.Header.Restarts() { // what a rule keeps belongs to the versions that are left behind
+		base = base.Afresh()
+	}
 	next, err := models.Refit(r.Plan, base)
 	if err != nil {
 		return err

@@ -244,6 +244,37 @@ func TestStateIsPartOfTheSnapshot(t *testing.T) {
 	}
 }
 
+// TestOlderBase: what a rule kept for versions that are left behind is not used, and the base is
+// what it was.
+func TestOlderBase(t *testing.T) {
+	p := rulePlan(federation.Aggregation{Rule: federation.FedAvgM, LearningRate: 1, Momentum: 0.5}, 1)
+	r, sum := sumOf(t, p, 1, change{0, 10, []float64{0.5, -0.25}, nil})
+	first, err := Conclude(r, sum, baseOf(t, p))
+	if err != nil {
+		t.Fatal(err)
+	}
+	before := models.Encode(*first.Snapshot)
+	r.Header.Version, r.Header.Newest, r.Header.Base = 2, 5, federation.Sum(before)
+	stored, err := models.Decode(before)
+	if err != nil {
+		t.Fatal(err)
+	}
+	second, err := Conclude(r, sum, stored)
+	if err != nil {
+		t.Fatal(err)
+	}
+	params, _, err := models.OfPlan(p, *second.Snapshot)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if math.Abs(float64(params[0])-1) > 1e-4 || math.Abs(float64(params[1])+0.5) > 1e-4 { // 0.5 + 0.5, without momentum
+		t.Errorf("from an older version: %v", params)
+	}
+	if stored.Metadata[models.MetadataState] == "" || second.Snapshot.Metadata[models.MetadataState] == "" {
+		t.Error("the base lost its state, or the version has none")
+	}
+}
+
 // TestCountedInTheSum: a snapshot names the hospitals of the groups that held.
 func TestCountedInTheSum(t *testing.T) {
 	p := rulePlan(federation.Aggregation{Rule: federation.FedAvg, LearningRate: 1, LocalTensors: []string{"bias"}}, 1)

@@ -267,7 +267,7 @@ func TestModelDefaults(t *testing.T) {
 	}
 }
 
-// awkwardSchedules are plans with every key of a schedule.
+// awkwardSchedules are plans with every key of a schedule, and of their start.
 func awkwardSchedules() []federation.Plan {
 	stop := awkward()
 	stop.Schedule.Stop = federation.Stop{Metric: "accuracy", Target: 0.875, Patience: 4, MinDelta: 0.0625}
@@ -277,9 +277,11 @@ func awkwardSchedules() []federation.Plan {
 	deadline.Schedule.UpdateSeconds, deadline.Schedule.Deadline = 900, federation.Deadline{Mode: "auto", Least: 11, Quantile: 0.625, Factor: 2.5}
 	partial := awkward()
 	partial.Local.PartialWork.Least = 0.375
-	months := awkward()
+	months, anew, older := awkward(), awkward(), awkward()
 	months.Schedule.Months = federation.Months{Date: "admitted-on", First: "2025-11", Count: 7}
-	return []federation.Plan{stop, cohort, deadline, partial, months}
+	anew.Start.Anew = true
+	older.Start = federation.Start{Version: 7, Snapshot: federation.Sum([]byte("snapshot")).String()}
+	return []federation.Plan{stop, cohort, deadline, partial, months, anew, older}
 }
 
 // awkwardPlans are all of these.

@@ -58,6 +58,7 @@ func WritePlan(p federation.Plan) []byte {
 	writeCohort(line, p.Schedule.Cohort)
 	writeStop(line, p.Schedule.Stop)
 	writeMonths(line, p.Schedule.Months)
+	writeStart(line, p.Start)
 	return w.Bytes()
 }
 
@@ -86,6 +87,15 @@ func writeMonths(line func(key string, value any, comment string), m federation.
 	if m.On() {
 		line("  months", fmt.Sprintf("{date: %s, first: %s, count: %d}", scalar(m.Date), scalar(string(m.First)), m.Count),
 			"the last version is evaluated by calendar month, each when it is over; date is a column of the test records")
+	}
+}
+
+func writeStart(line func(key string, value any, comment string), s federation.Start) {
+	switch {
+	case s.Anew:
+		line("start", "{anew: true}", "statistics come first, whatever versions there are; without start it goes on from the newest")
+	case s.Version > 0:
+		line("start", fmt.Sprintf("{version: %d, snapshot: %s}", s.Version, scalar(s.Snapshot)), "an older version of the federation; without start it goes on from the newest")
 	}
 }
 

@@ -61,10 +61,13 @@ func applyPlan(s State, e Entry) (State, error) {
 	if e.Schedule == nil || s.Round.Phase.Running() {
 		return s, fmt.Errorf("no schedule, or round %d is running", s.Round.Number)
 	}
+	if err := e.Origin.fits(s); err != nil {
+		return s, err
+	}
 	s.Plan, s.Schedule, s.Rule = e.Blob, *e.Schedule, e.Rule
 	s.Trained, s.Evaluated, s.Converged, s.Finished, s.Month = 0, 0, false, "", ""
 	s.Scored, s.Took, s.Withheld, s.Short = Scored{}, nil, nil, nil
-	return s, nil
+	return s.from(e.Origin), nil
 }
 
 func applyOpen(s State, e Entry) (State, error) {

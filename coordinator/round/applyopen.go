@@ -96,8 +96,8 @@ func applyPublish(s State, e Entry) (State, error) {
 	if err := current(s, e, Publishing); err != nil {
 		return s, err
 	}
-	if e.Version != 0 && e.Version != s.Model.Number+1 {
-		return s, fmt.Errorf("version %d after %d", e.Version, s.Model.Number)
+	if e.Version != 0 && e.Version != s.Newest+1 {
+		return s, fmt.Errorf("version %d after %d", e.Version, s.Newest)
 	}
 	if e.Sketch != nil && (e.Version == 0 || s.Charter.Guard == 0) {
 		return s, fmt.Errorf("version %d has a sketch, and nothing is guarded", e.Version)
@@ -106,13 +106,14 @@ func applyPublish(s State, e Entry) (State, error) {
 	s = s.over(e.Time)
 	s.Failures, s.NotBefore = 0, ""
 	s = s.remember(Attempt{Public: true}).noted().opened(e).cameBack()
-	same := e.Parameters == s.Model.Parameters
+	same, steps := e.Parameters == s.Model.Parameters, uint64(0)
 	switch s.Round.Kind {
 	case federation.Evaluate:
 		s = s.evaluated()
 		s.Scored = s.Scored.with(s.Schedule.Stop, s.Model.Number, e.Metric)
 	case federation.Train:
 		s.Trained++
+		steps = s.Model.Steps + 1
 		s.Converged = same || s.Charter.Near(e.Sketch, s.Sketch)
 		if same && s.Evaluated > 0 && s.Evaluated == s.Trained-1 { // what was asked of the same parameters is not asked again
 			s.Evaluated = s.Trained
@@ -121,7 +122,8 @@ func applyPublish(s State, e Entry) (State, error) {
 	if e.Version == 0 {
 		return s, nil
 	}
-	s.Model, s.Sketch, s.Signed = Version{e.Version, e.Snapshot, e.Parameters, e.Round}, e.Sketch, nil
+	s.Model, s.Sketch, s.Signed = Version{e.Version, e.Snapshot, e.Parameters, e.Round, steps}, e.Sketch, nil
+	s.Newest, s.Numbered = e.Version, nil
 	if !same { // no one asks about the parameters of an old version again, and what was burned nobody else needs to know
 		s.Attempts = slices.DeleteFunc(slices.Clone(s.Attempts), func(a Attempt) bool { return a.Kind != federation.Statistics && !s.open(&a) })
 	}
@@ -144,7 +146,7 @@ func (s State) remember(a Attempt) State {
 func (s State) opened(e Entry) State {
 	r := s.Round
 	s.Outcome = Outcome{Round: r.Number, Header: r.Header, Manifest: r.Manifest, Candidate: r.Candidate, Sends: r.Sends,
-		Version: e.Version, Snapshot: e.Snapshot, Parameters: e.Parameters, Owing: s.clean()}
+		Plan: s.Plan, Version: e.Version, Snapshot: e.Snapshot, Parameters: e.Parameters, Owing: s.clean()}
 	if !e.Failed {
 		s.Outcome.Result = e.Blob
 	}
@@ -197,8 +199,12 @@ func applyDerived(s State, e Entry) (State, error) {
 	o.Owing = slices.DeleteFunc(slices.Clone(o.Owing), func(id federation.HospitalID) bool { return id == e.Hospital })
 	if held := (Held{e.Hospital, e.Blob}); e.Reason == "" {
 		o.Derived = append(slices.Clone(o.Derived), held)
-		if o.Version > 0 {
+		switch { // else a plan began meanwhile
+		case o.Version == 0:
+		case o.Version == s.Model.Number:
 			s.Signed = append(slices.Clone(s.Signed), held)
+		case o.Version == s.Newest:
+			s.Numbered = append(slices.Clone(s.Numbered), held)
 		}
 	} else {
 		o.Disputed = append(slices.Clone(o.Disputed), held)

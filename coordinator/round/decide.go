@@ -70,8 +70,11 @@ func (ev PlanAccepted) decide(s State, w When) ([]Entry, error) {
 	case s.Round.Phase.Running():
 		return nil, fmt.Errorf("plan %s: round %d is %s: %w", ev.Plan.Short(), s.Round.Number, s.Round.Phase, ErrWrongPhase)
 	}
+	if err := ev.Origin.fits(s); err != nil {
+		return nil, fmt.Errorf("plan %s: %w: %w", ev.Plan.Short(), ErrStale, err)
+	}
 	e := entry(PlanSet, w)
-	e.Blob, e.Schedule, e.Rule = ev.Plan, &ev.Schedule, ev.Rule
+	e.Blob, e.Schedule, e.Rule, e.Origin = ev.Plan, &ev.Schedule, ev.Rule, ev.Origin
 	return one(e)
 }
 
@@ -91,8 +94,7 @@ func (ev HeaderStored) decide(s State, w When) ([]Entry, error) {
 		return nil, err
 	}
 	h := ev.Header
-	if h.Round != t.Round || h.Kind != t.RoundKind || h.Part != t.Month || h.Plan != s.Plan || h.Version != s.Model.Number ||
-		h.Base != s.Model.Snapshot || h.Parameters != s.Model.Parameters || h.Charter != s.Charter.Digest() ||
+	if h.Round != t.Round || h.Kind != t.RoundKind || h.Part != t.Month || h.Plan != s.Plan || h.Digest() != s.OnBase(h).Digest() || h.Charter != s.Charter.Digest() ||
 		h.UpdateSeconds != t.Seconds || h.Digest() != ev.Blob {
 		return nil, fmt.Errorf("open round %d: header %w", h.Round, ErrMismatch)
 	}

@@ -68,7 +68,8 @@ type Entry struct {
 	Custodians []federation.HospitalID `json:"custodians,omitempty"` // publish: custodians whose share sums were wrong
 	Groups     []int                   `json:"groups,omitempty"`     // publish: groups that are part of the aggregate
 	Schedule   *federation.Schedule    `json:"schedule,omitempty"`
-	Rule       *federation.Aggregation `json:"rule,omitempty"` // plan: its rule, where that compares groups
+	Rule       *federation.Aggregation `json:"rule,omitempty"`   // plan: its rule, where that compares groups
+	Origin     *Origin                 `json:"origin,omitempty"` // plan: what it begins with, where that is not the newest version
 	Version    uint64                  `json:"version,omitempty"`
 	Snapshot   federation.Digest       `json:"snapshot,omitzero"`
 	Parameters federation.Digest       `json:"parameters,omitzero"`

@@ -24,6 +24,7 @@ type PlanAccepted struct {
 	Plan     federation.Digest
 	Schedule federation.Schedule
 	Rule     *federation.Aggregation // federation.Plan.Comparing
+	Origin   *Origin                 // nil: it goes on from the newest version
 }
 
 // HeaderStored completes TaskOpen.

@@ -29,8 +29,10 @@ func invariantPlan(s State) error {
 		return errors.New("something happened before genesis")
 	case s.Trained < 0 || s.Trained > s.Schedule.Rounds || s.Evaluated < 0 || s.Evaluated > s.Trained || s.Failures < 0:
 		return fmt.Errorf("%d trained of %d, %d evaluated, %d failures", s.Trained, s.Schedule.Rounds, s.Evaluated, s.Failures)
-	case (s.Model.Number == 0) != s.Model.Snapshot.IsZero() || s.Model.Number > s.Round.Number:
-		return fmt.Errorf("version %d with snapshot %s", s.Model.Number, s.Model.Snapshot.Short())
+	case (s.Model.Number == 0) != s.Model.Snapshot.IsZero() || s.Model.Number > s.Newest || s.Newest > s.Round.Number:
+		return fmt.Errorf("version %d with snapshot %s, the newest is %d", s.Model.Number, s.Model.Snapshot.Short(), s.Newest)
+	case s.Model.Number == s.Newest && s.Numbered != nil:
+		return fmt.Errorf("version %d is signed twice", s.Newest)
 	case s.Finished != "" && s.Round.Phase.Running() && s.Round.Part.Whole():
 		return errors.New("the plan is finished while a round runs")
 	case s.Month != "" && (!s.Schedule.Months.Has(s.Month) || s.Finished == ""):

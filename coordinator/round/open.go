@@ -128,7 +128,7 @@ func (ev SumOpened) decide(s State, w When) ([]Entry, error) {
 	e := s.entry(Publish, w)
 	e.Blob, e.Groups, e.Hospitals, e.Custodians, e.Reason = ev.Result, ev.Groups, ev.Used, ev.Wrong, clip(ev.Note)
 	if s.Round.Kind != federation.Evaluate {
-		e.Version, e.Snapshot, e.Parameters, e.Sketch = s.Model.Number+1, ev.Snapshot, ev.Parameters, ev.Sketch
+		e.Version, e.Snapshot, e.Parameters, e.Sketch = s.Newest+1, ev.Snapshot, ev.Parameters, ev.Sketch
 	} else if s.Schedule.Stop.On() {
 		e.Metric = ev.Metric
 	}
@@ -176,5 +176,5 @@ func (ev DerivedVerified) decide(s State, w When) ([]Entry, error) {
 
 // Agrees reports whether a custodian derived what the log says.
 func (o Outcome) Agrees(d federation.Derived) bool {
-	return d.Result == o.Result && d.Version == o.Version && d.Snapshot == o.Snapshot && d.Parameters == o.Parameters
+	return d.Plan == o.Plan && d.Result == o.Result && d.Version == o.Version && d.Snapshot == o.Snapshot && d.Parameters == o.Parameters
 }

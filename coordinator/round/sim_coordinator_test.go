@@ -221,14 +221,13 @@ func (c *coordinator) event(t round.Task, s round.State) round.Event {
 }
 
 func (c *coordinator) header(t round.Task, s round.State) round.Event {
-	h := federation.Header{V: 1, Federation: c.w.charter.Federation, Round: t.Round, Kind: t.RoundKind, Plan: s.Plan,
-		Version: s.Model.Number, Base: s.Model.Snapshot, Parameters: s.Model.Parameters,
+	h := s.OnBase(federation.Header{V: 1, Federation: c.w.charter.Federation, Round: t.Round, Kind: t.RoundKind, Plan: s.Plan,
 		CharterEpoch: c.w.charter.Epoch, Charter: c.w.charter.Digest(), Threshold: c.w.charter.Threshold,
 		MaxHostile: c.w.charter.MaxHostile, MaxHostileMembers: c.w.charter.MaxHostileMembers, MinCohort: c.w.charter.MinCohort,
 		Part: t.Month, Questions: c.w.plan.QuestionsOf(t.RoundKind, s.Model.Parameters, t.Month), Format: c.w.plan.Format(t.RoundKind),
 		Checkpoint: federation.TreeHead{Size: int64(len(c.log)), Root: logRoot(c.log)},
 		GatherBy:   federation.FormatTime(start.Add(c.w.now)), UpdateSeconds: t.Seconds,
-	}
+	})
 	h.Releases = s.ToRelease(h.Kind, h.Questions)
 	h.Ring = federation.Ring{Count: h.Format.Count(), Bits: h.Format.Bits, GroupSize: c.w.charter.LargestGroup()}
 	c.w.blobs[h.Digest()] = h

@@ -54,8 +54,9 @@ type State struct {
 	Epoch    uint64                  `json:"epoch"` // of the leading writer
 	Plan     federation.Digest       `json:"plan,omitzero"`
 	Schedule federation.Schedule     `json:"schedule,omitzero"`
-	Rule     *federation.Aggregation `json:"rule,omitempty"` // of the plan, where it compares groups
-	Model    Version                 `json:"model,omitzero"`
+	Rule     *federation.Aggregation `json:"rule,omitempty"`    // of the plan, where it compares groups
+	Model    Version                 `json:"model,omitzero"`    // that the next round is on; zero: none, statistics come first
+	Newest   uint64                  `json:"newest,omitempty"`  // number of the newest version: Model's, unless a plan began anew or from an older one
 	Sketch   *federation.Sketch      `json:"sketch,omitempty"`  // of Model, where the charter has a guard
 	Trained  int                     `json:"trained,omitempty"` // train rounds done under the plan
 	// Evaluated is the value of Trained at the last evaluate round done or skipped.
@@ -73,6 +74,7 @@ type State struct {
 	Attempts  []Attempt           `json:"attempts,omitempty"`
 	Outcome   Outcome             `json:"outcome,omitzero"`   // of the candidate that was opened last
 	Signed    []Held              `json:"signed,omitempty"`   // custodians that derived Model themselves
+	Numbered  []Held              `json:"numbered,omitempty"` // that derived version Newest, where that is not Model
 	Coming    *NextEpoch          `json:"-"`                  // the charter that may follow; nil when none was verified
 	Withheld  []Withheld          `json:"withheld,omitempty"` // who declines where all of a group are summed, oldest word last
 	Opened    []federation.Opened `json:"opened,omitempty"`   // sums that the guard remembers, of this epoch
@@ -90,6 +92,14 @@ type Version struct {
 	Snapshot   federation.Digest `json:"snapshot"`
 	Parameters federation.Digest `json:"parameters"`
 	Round      uint64            `json:"round"`
+	Steps      uint64            `json:"steps,omitempty"` // train rounds that it went through since the statistics at its beginning
+}
+
+// OnBase returns a header with what the next round starts from.
+func (s State) OnBase(h federation.Header) federation.Header {
+	h.Version, h.Base, h.Parameters = s.Model.Number, s.Model.Snapshot, s.Model.Parameters
+	h.Newest, h.Steps = s.Newest, s.Model.Steps
+	return h
 }
 
 // Round is the round under way, or the last one.
@@ -192,6 +202,7 @@ type Outcome struct {
 	Candidate  federation.Digest       `json:"candidate"`
 	Sends      []Held                  `json:"sends"`
 	Result     federation.Digest       `json:"result,omitzero"` // zero: no group holds
+	Plan       federation.Digest       `json:"plan"`
 	Version    uint64                  `json:"version,omitempty"`
 	Snapshot   federation.Digest       `json:"snapshot,omitzero"`
 	Parameters federation.Digest       `json:"parameters,omitzero"`

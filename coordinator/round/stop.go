@@ -50,7 +50,7 @@ func (s State) stopped() string {
 func invariantScored(s State) error {
 	c := s.Scored
 	finite := !math.IsNaN(c.Last+c.Best) && !math.IsInf(c.Last+c.Best, 0)
-	if !finite || c.Count < 0 || c.Waited < 0 || c.Waited > max(0, c.Count-1) || c.Version > s.Model.Number || (c.Count > 0 && !s.Schedule.Stop.On()) {
+	if !finite || c.Count < 0 || c.Waited < 0 || c.Waited > max(0, c.Count-1) || c.Version > s.Newest || (c.Count > 0 && !s.Schedule.Stop.On()) {
 		return fmt.Errorf("%d evaluations, the best %d ago", c.Count, c.Waited)
 	}
 	return nil

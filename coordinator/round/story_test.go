@@ -258,7 +258,7 @@ func (s *story) send(letters string) {
 // derivedEvent is what a custodian computes from the last outcome, or something else.
 func (s *story) derivedEvent(letter string, same bool) round.DerivedVerified {
 	o := s.state.Outcome
-	d := federation.Derived{V: 1, Round: o.Round, Manifest: o.Manifest, Candidate: o.Candidate, Custodian: s.id(letter),
+	d := federation.Derived{V: 1, Round: o.Round, Manifest: o.Manifest, Candidate: o.Candidate, Custodian: s.id(letter), Plan: o.Plan,
 		Result: o.Result, Version: o.Version, Snapshot: o.Snapshot, Parameters: o.Parameters}
 	if !same {
 		d.Snapshot = federation.Sum([]byte("another snapshot"))

@@ -311,7 +311,11 @@ func (p *puppet) derive(ctx context.Context, w *atriumpb.Work) error {
 	if err != nil {
 		return err
 	}
-	return p.send(ctx, "derived", signed(p, federation.Derived{V: 1, Round: w.GetRound(), Manifest: candidate.Manifest, Candidate: candidate.Digest(), Custodian: p.id,
+	h, err := federation.DecodeHeader(w.GetHeader())
+	if err != nil {
+		return err
+	}
+	return p.send(ctx, "derived", signed(p, federation.Derived{V: 1, Round: w.GetRound(), Manifest: candidate.Manifest, Candidate: candidate.Digest(), Custodian: p.id, Plan: h.Plan,
 		Result: e.Blob, Version: e.Version, Snapshot: e.Snapshot, Parameters: e.Parameters}))
 }
 

@@ -178,13 +178,12 @@ func (c *coordinator) header(t round.Task, s round.State) (round.Event, error) {
 		return nil, err
 	}
 	c.forget(s)
-	h := federation.Header{V: 1, Federation: charter.Federation, Round: t.Round, Kind: t.RoundKind, Plan: s.Plan,
-		Version: s.Model.Number, Base: s.Model.Snapshot, Parameters: s.Model.Parameters,
+	h := s.OnBase(federation.Header{V: 1, Federation: charter.Federation, Round: t.Round, Kind: t.RoundKind, Plan: s.Plan,
 		CharterEpoch: charter.Epoch, Charter: charter.Digest(), Threshold: charter.Threshold,
 		MaxHostile: charter.MaxHostile, MaxHostileMembers: charter.MaxHostileMembers, MinCohort: charter.MinCohort,
 		Questions: c.w.plan.Questions(t.RoundKind, s.Model.Parameters), Format: format, Ring: ring, Checkpoint: c.head,
 		GatherBy: federation.FormatTime(c.w.moment().Add(time.Duration(s.Schedule.GatherSeconds) * time.Second)), UpdateSeconds: t.Seconds,
-	}
+	})
 	h.Releases = s.ToRelease(h.Kind, h.Questions)
 	if c.cost, err = costsOf(h, charter, c.w.lines.bytes); err != nil {
 		return nil, err

@@ -3,6 +3,7 @@ package models
 import (
 	"cmp"
 	"fmt"
+	"maps"
 	"slices"
 
 	"atrium/coordinator/federation"
@@ -55,6 +56,13 @@ const trainedKey = "trained:"
 func continues(p federation.Plan, s Snapshot) bool {
 	key := StateKey(p)
 	return key != "" && s.Metadata[MetadataState] == key
+}
+
+// Afresh is s with which no plan goes on with what a rule kept: it shares the tensors.
+func (s Snapshot) Afresh() Snapshot {
+	s.Metadata = maps.Clone(s.Metadata)
+	delete(s.Metadata, MetadataState)
+	return s
 }
 
 // State returns the tensors of one role in the order of Plan.Shared, nil where the rule
