@@ -459,3 +459,31 @@ func TestOneOfTwoReleasedOpenings(t *testing.T) {
 		t.Errorf("for the other: %v", err)
 	}
 }
+
+// TestReleaseOfSomethingElse: a header may have people release what answered its own question, as
+// far as a hospital knows, and nothing else.
+func TestReleaseOfSomethingElse(t *testing.T) {
+	w := newWorld(t)
+	s := w.sent(t, 0)
+	s.Bound = []Bound{{Epoch: 1, Answered: federation.Answered{Manifest: federation.Sum([]byte("M0")), Questions: []string{"train/other"}}}}
+	for name, x := range map[string]struct {
+		manifest string
+		other    bool
+		want     error
+	}{
+		"its own question":           {"M1", false, nil},
+		"another question":           {"M1", true, ErrOtherQuestion},
+		"another of an epoch before": {"M0", false, ErrOtherQuestion},
+		"what is not known here":     {"M9", false, nil},
+	} {
+		h := testHeader(w.s.Charter, testPlan(), 2)
+		h.Releases = []federation.Digest{federation.Sum([]byte(x.manifest))}
+		if x.other {
+			h.Parameters = federation.Sum([]byte("other parameters"))
+			h.Questions = testPlan().Questions(h.Kind, h.Parameters)
+		}
+		if _, err := JoinHeader(s, testPlan(), h); !errors.Is(err, x.want) || (err == nil) != (x.want == nil) {
+			t.Errorf("%s: %v, want %v", name, err, x.want)
+		}
+	}
+}
