@@ -52,7 +52,8 @@ type Daemon struct {
 
 	checkpoint []byte // the largest one seen, as the log's key signed it
 
-	over federation.Digest // manifest of which it was erased last what Done erases
+	over   federation.Digest // manifest of which it was erased last what Done erases
+	failed federation.Digest // manifest of which it was kept last that its sum came to nothing
 
 	task    string // under way
 	skip    map[string]time.Time

@@ -50,10 +50,8 @@ func (d *Daemon) derive(ctx context.Context, w *atriumpb.Work) error {
 	if err := d.forgetSum(ctx, candidate); err != nil {
 		return err
 	}
-	if !derived.Result.IsZero() {
-		if err := d.eraseRound(ctx, candidate.Manifest); err != nil {
-			return err
-		}
+	if err := d.concluded(ctx, candidate.Manifest, derived.Result); err != nil {
+		return err
 	}
 	return d.link.send(ctx, "derived", federation.Encode(envelope.SignMessage(d.cfg.Identity, d.cfg.Charter.Federation, derived)))
 }

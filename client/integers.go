@@ -64,8 +64,11 @@ func (d *Daemon) keptIntegers(ctx context.Context, h federation.Header) (integer
 		return k, fatal{err}
 	}
 	note, err := decodeNote(k.noteName(), raw)
-	k.note.Round, k.kept = note.Round, err == nil
-	return k, err
+	if err != nil {
+		return k, err
+	}
+	k.note.Round, k.kept = note.Round, true
+	return d.unlessWrong(ctx, h, k)
 }
 
 func decodeNote(name string, raw []byte) (integersNote, error) {

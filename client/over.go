@@ -11,25 +11,33 @@ import (
 
 // learnOver erases what is kept for rounds of which a task shows that they are over: more than
 // f custodians signed what followed from the sum, so an honest one opened it, and the question is
-// answered.
+// answered. Where they signed that nothing followed, it keeps that.
 func (d *Daemon) learnOver(ctx context.Context, w *atriumpb.Work) error {
 	signers := map[federation.Derived]map[federation.HospitalID]bool{}
 	for _, m := range d.derivedWords(w) {
 		by := m.Custodian
-		if m.Custodian = ""; m.Result.IsZero() || m.Manifest == d.over {
-			continue // nothing came of it: the question may be asked again
-		}
+		m.Custodian = ""
 		if signers[m] == nil {
 			signers[m] = map[federation.HospitalID]bool{}
 		}
 		signers[m][by] = true
-		if len(signers[m]) == d.cfg.Charter.MaxHostile+1 {
-			if err := d.eraseRound(ctx, m.Manifest); err != nil {
-				return err
-			}
+		if len(signers[m]) <= d.cfg.Charter.MaxHostile {
+			continue
+		}
+		if err := d.concluded(ctx, m.Manifest, m.Result); err != nil {
+			return err
 		}
 	}
 	return nil
+}
+
+// concluded takes up what followed from the sum of a manifest; a zero result: nothing, and the
+// question may be asked again.
+func (d *Daemon) concluded(ctx context.Context, manifest, result federation.Digest) error {
+	if result.IsZero() {
+		return d.noteFailed(manifest)
+	}
+	return d.eraseRound(ctx, manifest)
 }
 
 // eraseRound erases what this hospital kept of a manifest whose question is answered: the
@@ -62,5 +70,5 @@ func (d *Daemon) eraseRound(ctx context.Context, manifest federation.Digest) err
 		d.eraseKey()
 	}
 	d.over = manifest
-	return nil
+	return d.noFailure(question)
 }

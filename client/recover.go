@@ -193,7 +193,7 @@ func (d *Daemon) recallSend(ctx context.Context, s federation.Send, message fede
 	if err != nil {
 		return fail(err)
 	}
-	return lostSend{participant.Recall{Manifest: s.Manifest, Round: h.Round, Questions: h.Questions, Message: message,
+	return lostSend{participant.Recall{Manifest: s.Manifest, Round: h.Round, Epoch: h.CharterEpoch, Questions: h.Questions, Message: message,
 		Candidate: s.Candidate, Set: federation.SetDigest(c.Set()),
 		Opens: participant.Opens(d.state, federation.Opened{Manifest: s.Manifest, Kind: h.Kind, Part: h.About(), Set: c.Set()})}, h}, nil
 }

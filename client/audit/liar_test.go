@@ -226,7 +226,8 @@ func TestUnexplainedCohort(t *testing.T) {
 		want   string
 	}{
 		{func(m *federation.Manifest) { m.Groups[0] = m.Groups[0][1:] }, "its cohort is not that of the joins"},
-		{func(m *federation.Manifest) { m.Masked = []federation.Columns{federation.ColumnsOf(0)} }, `it masks columns ["01"]`},
+		{func(m *federation.Manifest) { m.Masked = []federation.Columns{federation.ColumnsOf(0)} }, "column 1 of the plan is masked and each hospital of the group has it"},
+		{func(m *federation.Manifest) { m.Masked = []federation.Columns{""} }, `it masks columns [""]`},
 		{func(m *federation.Manifest) { m.Pin = federation.Sum([]byte("earlier")) }, "it is pinned to manifest"},
 		{func(m *federation.Manifest) {
 			m.Declines = []federation.Signed{envelope.SignMessage(fx.hospitals[0].key, "test", federation.Decline{V: 1, Header: open.Blob,

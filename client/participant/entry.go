@@ -31,7 +31,7 @@ const (
 	Recovered   EntryKind = "recovered" // Counter: of the latest Join that the coordinator has
 	Compacted   EntryKind = "compacted" // what Compact keeps: Digest, Epoch, Counter, Head, Message as of Pinned, Joined, Saw, Closed; Follow, Forgotten, Bases, Sketches, Recovered
 	Kept        EntryKind = "kept"      // Memory, Opens, Line, or Answer with its Epoch
-	Recalled    EntryKind = "recalled"  // Digest: manifest; Round, Questions, Candidate, Set, Opens, Message of a Send that the journal lacked
+	Recalled    EntryKind = "recalled"  // Digest: manifest; Round, Epoch, Questions, Candidate, Set, Opens, Message of a Send that the journal lacked
 )
 
 // Entry is one line of a hospital's journal.

@@ -161,10 +161,9 @@ func applyBegan(s State, e Entry) (State, error) {
 	s.Pinned, s.Epoch, s.Closed = e.Digest, e.Epoch, federation.Digest{}
 	s.Live = Live{Incarnation: s.Live.Incarnation}
 	s.Bound = slices.DeleteFunc(slices.Clone(s.Bound), func(b Bound) bool { return b.Epoch != e.Epoch })
-	s.Opened, s.Lines = nil, nil // the approvals of the epoch say what its changes disclose
 	s.Memory = slices.Clone(s.Memory)
 	for i := range s.Memory {
-		s.Memory[i].Past = true
+		s.Memory[i].Past = s.Memory[i].Epoch < e.Epoch
 	}
-	return s, nil
+	return s.ofThisEpoch(), nil
 }

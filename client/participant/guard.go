@@ -154,3 +154,26 @@ func (s State) unopened(manifest federation.Digest) State {
 	s.Lines = lines
 	return s
 }
+
+// ofThisEpoch forgets what guard and line remember of earlier epochs: the approvals of this one say
+// what its changes disclose. Only what was recalled before it began here is left.
+func (s State) ofThisEpoch() State {
+	past := func(manifest federation.Digest) bool {
+		m, known := s.Recall(manifest)
+		return !known || m.Past
+	}
+	var opened []federation.Opened
+	for _, o := range s.Opened {
+		if !past(o.Manifest) {
+			opened = append(opened, o)
+		}
+	}
+	var lines []Line
+	for _, l := range s.Lines {
+		if l.Manifests = slices.DeleteFunc(slices.Clone(l.Manifests), past); len(l.Manifests) > 0 {
+			lines = append(lines, l)
+		}
+	}
+	s.Opened, s.Lines = opened, lines
+	return s
+}

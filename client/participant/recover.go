@@ -13,6 +13,7 @@ import (
 type Recall struct {
 	Manifest  federation.Digest
 	Round     uint64
+	Epoch     uint64 // of the charter that its header names
 	Questions []string
 	Message   federation.Digest // signed Send
 	Candidate federation.Digest
@@ -45,7 +46,7 @@ func Recover(s State, counter uint64, recalled []Recall) ([]Entry, error) {
 		}
 		taken[r.Manifest] = true
 		e := entry(Recalled, r.Manifest)
-		e.Round, e.Questions, e.Message, e.Candidate, e.Set, e.Opens = r.Round, r.Questions, r.Message, r.Candidate, r.Set, r.Opens
+		e.Round, e.Epoch, e.Questions, e.Message, e.Candidate, e.Set, e.Opens = r.Round, r.Epoch, r.Questions, r.Message, r.Candidate, r.Set, r.Opens
 		entries = append(entries, e)
 	}
 	slices.SortStableFunc(entries, func(a, b Entry) int { return cmp.Compare(a.Round, b.Round) }) // of sums the newest are remembered
@@ -65,7 +66,12 @@ func applyRecovery(s State, e Entry) (State, error) {
 	}
 	s = s.remember(Memory{Manifest: e.Digest, Round: e.Round, Questions: e.Questions})
 	s = s.unopened(e.Digest).noted(e.Opens) // of what it was ready for it sent this
-	return s.change(e.Digest, func(m *Memory) { m.Sent, m.Candidate, m.Set, m.Silent = e.Message, e.Candidate, e.Set, false })
+	return s.change(e.Digest, func(m *Memory) {
+		m.Sent, m.Candidate, m.Set, m.Silent = e.Message, e.Candidate, e.Set, false
+		if e.Epoch > s.Epoch {
+			m.Epoch = e.Epoch
+		}
+	})
 }
 
 // silenced marks what may have been sent under after the journal's last entry: nothing is

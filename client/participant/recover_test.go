@@ -2,6 +2,7 @@ package participant
 
 import (
 	"errors"
+	"fmt"
 	"testing"
 
 	"atrium/coordinator/federation"
@@ -181,6 +182,40 @@ func TestRecoveredRemembersTheLine(t *testing.T) {
 			if _, err := send(s, m, candidateOf(m.Digest, all...)); err != nil {
 				t.Errorf("%s: %s of the same: %v", name, kind, err)
 			}
+		}
+	}
+}
+
+// TestRecoveredFromALaterEpoch: a backup of an epoch ago recovers, and goes over to the present
+// epoch only then. What it sent in that one still binds it; what it sent before is for the closing
+// statements to say.
+func TestRecoveredFromALaterEpoch(t *testing.T) {
+	s := guardedState(t)
+	s = mustApply(t, s, []Entry{{V: 1, Kind: Pinned, Digest: federation.Sum([]byte("charter 1")), Epoch: 1}}, nil)
+	all := s.Charter.Groups[0]
+	var told []Recall
+	for epoch := uint64(1); epoch <= 2; epoch++ {
+		manifest := federation.Sum(fmt.Append(nil, epoch))
+		c := candidateOf(manifest, all...)
+		told = append(told, Recall{Manifest: manifest, Round: epoch, Epoch: epoch, Questions: []string{fmt.Sprint("q", epoch)}, Message: federation.Sum([]byte("signed send")),
+			Candidate: c.Digest(), Set: federation.SetDigest(c.Set()),
+			Opens: Opens(s, federation.Opened{Manifest: manifest, Kind: federation.Evaluate, "plan", epoch)), Set: c.Set(), Sketch: &federation.Sketch{float32(epoch)}})})
+	}
+	entries, err := Recover(s, 9, told)
+	s = mustApply(t, s, entries, err)
+	s = mustApply(t, s, []Entry{{V: 1, Kind: Began, Digest: federation.Sum([]byte("charter 2")), Epoch: 2}}, nil)
+	compacted := State{Self: s.Self, Charter: s.Charter}
+	for _, e := range Compact(s) {
+		compacted = mustApply(t, compacted, []Entry{e}, nil)
+	}
+	for name, s := range map[string]State{"at once": s, "compacted": compacted} {
+		for question, want := range map[string]error{"q1": nil, "q2": ErrAnswered} {
+			if err := s.unanswered(federation.Digest{77}, []string{question}, federation.Digest{1}); !errors.Is(err, want) || (want == nil) != (err == nil) {
+				t.Errorf("%s: question %s: %v, want %v", name, question, err, want)
+			}
+		}
+		if len(s.Opened) != 1 || s.Opened[0].Manifest != told[1].Manifest || len(s.Lines) != 1 || !s.Lines[0].has(told[1].Manifest) {
+			t.Errorf("%s: it remembers %+v and %+v", name, s.Opened, s.Lines)
 		}
 	}
 }

@@ -75,6 +75,7 @@ type Memory struct {
 	Burned     bool                `json:"burned,omitempty"`
 	Certified  bool                `json:"certified,omitempty"` // a burn certificate for it was verified
 	Silent     bool                `json:"silent,omitempty"`    // it may have sent under it before the journal was lost: it neither sends nor burns, and the questions stay answered
+	Epoch      uint64              `json:"epoch,omitempty"`     // that it is of, where it was recalled before that epoch began here
 	Past       bool                `json:"past,omitempty"`      // of an earlier epoch: what still holds of it is in State.Bound
 }
 

@@ -20,7 +20,7 @@ import (
 )
 
 func newHospitalCommand() *cobra.Command {
-	return group("hospital", "A hospital's side", newRunCommand(), newHospitalStatusCommand(), newHospitalCheckpointCommand(), newHospitalCharterCommand(), newHospitalSourceCommand(),
+	return group("hospital", "A hospital's side", newRunCommand(), newHospitalStatusCommand(), newHospitalCheckpointCommand(), newHospitalCharterCommand(), newHospitalSourceCommand(), newHospitalRecomputeCommand(),
 		newHospitalBackupCommand(), newHospitalRestoreCommand(), newRecoverCommand())
 }
 
