@@ -74,6 +74,12 @@ func headerAttacks(t *testing.T, l *liar) {
 			l.askJoin(s, h).refuses(t, a.want)
 		})
 	}
+	h := clone(t, l.train(1))
+	h.Plan = other
+	d := decode[federation.Decline](l, l.askJoin(s, h).sends(t, "decline").signed)
+	if want := "policy rule plans: plan " + other.Short() + " is not approved there"; d.Reason != want {
+		t.Errorf("the coordinator hears %q, want %q", d.Reason, want)
+	}
 	baseAttacks(t, l)
 	status, err := client.ReadStatus(s.cfg.State)
 	must(t, err)

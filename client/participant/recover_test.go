@@ -199,7 +199,7 @@ func TestRecoveredFromALaterEpoch(t *testing.T) {
 		c := candidateOf(manifest, all...)
 		told = append(told, Recall{Manifest: manifest, Round: epoch, Epoch: epoch, Questions: []string{fmt.Sprint("q", epoch)}, Message: federation.Sum([]byte("signed send")),
 			Candidate: c.Digest(), Set: federation.SetDigest(c.Set()),
-			Opens: Opens(s, federation.Opened{Manifest: manifest, Kind: federation.Evaluate, "plan", epoch)), Set: c.Set(), Sketch: &federation.Sketch{float32(epoch)}})})
+			Opens: Opens(s, federation.Opened{Manifest: manifest, Kind: federation.Evaluate, Set: c.Set(), Sketch: &federation.Sketch{float32(epoch)}})})
 	}
 	entries, err := Recover(s, 9, told)
 	s = mustApply(t, s, entries, err)

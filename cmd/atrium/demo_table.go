@@ -15,6 +15,9 @@ func showDemoStart(out *output, site demoSite, resumed bool) {
 	}
 	out.line("%s a federation of %d hospitals: %s", verb, len(site.Hospitals), strings.Join(site.Hospitals, ", "))
 	out.line("state, keys and logs: %s", site.Dir)
+	if filepath.Dir(site.Data) == site.Dir {
+		out.line("its records are made up: the figures below show how it works, and say nothing about patients")
+	}
 }
 
 // showDemoResult prints the table and what it means.
@@ -62,7 +65,7 @@ func demoWords(r demoResult) []string {
 	better, worse, unknown := r.gains()
 	var lines []string
 	if len(better) > 0 {
-		lines = append(lines, "The federated model ranks better than the hospital's own at "+strings.Join(better, ", ")+".")
+		lines = append(lines, "By AUC on their own test records the federated model ranks better than the hospital's own at "+strings.Join(better, ", ")+".")
 	}
 	if len(worse) > 0 {
 		lines = append(lines, "It gains nothing by AUC at "+strings.Join(worse, ", ")+": on these test records the hospital's own model ranks as well or better.")

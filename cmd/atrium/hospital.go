@@ -30,7 +30,8 @@ func newRunCommand() *cobra.Command {
 		Short: "Run a hospital's daemon in its federations",
 		Long: `Asks the coordinator for work over outbound connections only, trains on the records
 that data.train names, encrypts, submits, and does a custodian's part, until a signal
-ends it. policy.yaml decides what is computed here and what leaves.
+ends it, or a charter that does not name this hospital. policy.yaml decides what is
+computed here and what leaves.
 
 Records are CSV files with the plan's columns by name. Of a plan over arrays (waveforms,
 images) they are NPY files, NAME.npy in C order, with labels beside in NAME.labels.npy or

@@ -48,19 +48,17 @@ func progressPairs(i coordinator.Inspection) [][2]string {
 	return pairs
 }
 
-// derivedText says which custodians computed the last sum's outcome themselves, who owes that,
-// and who came to something else.
+// derivedText says which custodians computed the newest version themselves and, of the last sum
+// where that is another, who owes that and who came to something else.
 func derivedText(i coordinator.Inspection) string {
-	d := i.Derivation
+	d, name := i.Derivation, namesOf(i)
 	if d == nil {
 		return ""
 	}
-	what := fmt.Sprintf("round %d", d.Round)
-	if d.Version > 0 {
-		what = fmt.Sprintf("version %d", d.Version)
+	text := fmt.Sprintf("version %d by %s", i.Version, namesWords(name, i.Signed))
+	if d.Version == 0 || d.Version != i.Version {
+		text += fmt.Sprintf("; round %d by %s", d.Round, namesWords(name, d.Derived))
 	}
-	name := namesOf(i)
-	text := fmt.Sprintf("%s by %s", what, namesWords(name, d.Derived))
 	if len(d.Owing) > 0 {
 		text += "; owed by " + namesWords(name, d.Owing)
 	}

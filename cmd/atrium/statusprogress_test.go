@@ -23,6 +23,7 @@ func TestStatusOfARound(t *testing.T) {
 		Updates: []federation.HospitalID{"h-a", "h-b"}, Declined: map[federation.HospitalID]string{"h-c": "policy rule kinds"},
 		Ready: []federation.HospitalID{"h-a"}, Objected: []federation.HospitalID{"h-d"}, Vouching: true, Threshold: 3}
 	i.Derivation = &coordinator.Derivation{Round: 39, Version: 12, Derived: []federation.HospitalID{"h-a", "h-b"}, Owing: []federation.HospitalID{"h-d"}, Disputed: []federation.HospitalID{"h-c"}}
+	i.Version, i.Signed = 12, i.Derivation.Derived
 	show := func() string {
 		var b bytes.Buffer
 		(&output{out: &b}).inspection(i)
@@ -35,6 +36,10 @@ func TestStatusOfARound(t *testing.T) {
 		if !strings.Contains(text, want) {
 			t.Errorf("%q is not in\n%s", want, text)
 		}
+	}
+	i.Derivation.Version, i.Derivation.Round, i.Derivation.Derived = 0, 41, nil // an evaluation
+	if text, want := show(), "derived version 12 by a, b; round 41 by nobody yet; owed by h-d; DISPUTED"; !strings.Contains(text, want) {
+		t.Errorf("%q is not in\n%s", want, text)
 	}
 	i.Phase, i.Progress = round.Done, nil
 	if text := show(); strings.Contains(text, "joined") || strings.Contains(text, "sent ") {
