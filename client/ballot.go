@@ -99,6 +99,9 @@ func (b *Ballot) Words() []string {
 			}
 		}
 		lines = append(lines, fmt.Sprintf("By approving this hospital, a custodian, closes epoch %d for good: it says which %d sums it helped to open and sends nothing more in that epoch.", b.before.Epoch, given))
+		if round, held := b.unsent(); held {
+			lines = append(lines, fmt.Sprintf("It holds its share sums of round %d and sent nothing of them. If that round still runs, start the daemon again, let it send or the round end, and approve then: what it does not send before, it never will.", round))
+		}
 	case b.state.IsCustodian():
 		lines = append(lines, "This hospital is a custodian, but its journal is new: it cannot say what it sent, and does not close the epoch.")
 	}
@@ -106,6 +109,17 @@ func (b *Ballot) Words() []string {
 		lines = append(lines, "This hospital is removed: it takes part in nothing after that.")
 	}
 	return lines
+}
+
+// unsent is the newest round of the epoch, where this custodian was ready in it for something
+// that it did not send. Whether t were ready with it, so that it has to send before it closes,
+// it hears with the task to send only.
+func (b *Ballot) unsent() (round uint64, held bool) {
+	if len(b.state.Memory) == 0 || !b.state.Closed.IsZero() {
+		return 0, false
+	}
+	m := b.state.Memory[len(b.state.Memory)-1]
+	return m.Round, len(m.Readies) > 0 && !m.HasSent() && !m.Burned && !m.Certified && !m.Past
 }
 
 // Approve closes the epoch here and returns what the research centre needs. It may be

@@ -5,6 +5,8 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
+	"io"
+	"path"
 
 	"google.golang.org/grpc"
 
@@ -84,8 +86,37 @@ func (d *Daemon) fetchCiphertext(ctx context.Context, candidate federation.Diges
 	return from.all()
 }
 
-// fetchSum makes sure that C of every group is in the store: nothing but C is downloaded for
-// a version.
+// remote is a Bucket whose blobs come from the store, and those that are not there as the
+// coordinator sends them: they are kept nowhere. Who reads verifies them (storage.GetBlob), so
+// that what is large is hashed once.
+type remote struct {
+	storage.Bucket
+	link *link
+}
+
+// Get implements storage.Bucket for whole blobs.
+func (r remote) Get(ctx context.Context, name string, offset, length int64) ([]byte, error) {
+	data, err := r.Bucket.Get(ctx, name, offset, length)
+	if !errors.Is(err, storage.ErrNotFound) || offset != 0 || length < 0 {
+		return data, err
+	}
+	digest, err := federation.ParseDigest(path.Base(name))
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", name, err)
+	}
+	from := r.link.open(ctx, digest, length)
+	defer from.Close()
+	from.hash = nil
+	data = make([]byte, length)
+	n, err := io.ReadFull(from, data)
+	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
+		err = nil
+	}
+	return data[:n], err
+}
+
+// fetchSum makes sure that C of every group is in the store, whose fingerprint is compared
+// before it is opened.
 func (d *Daemon) fetchSum(ctx context.Context, candidate federation.Candidate) error {
 	for g, digest := range candidate.Sums {
 		if len(candidate.Groups[g]) == 0 {

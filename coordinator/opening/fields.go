@@ -111,7 +111,11 @@ func (s Sum) Values(dst []float64, from int) error {
 		s.addExact(dst, from)
 		return nil
 	}
-	words := make([]uint64, len(dst))
+	var room [stepFields]uint64 // a rule reads so many at a time: not worth a collection
+	words := room[:min(len(dst), len(room))]
+	if len(dst) > len(room) {
+		words = make([]uint64, len(dst))
+	}
 	if !s.apart() {
 		s.fields[0].read(from, words)
 	} else {

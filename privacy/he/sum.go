@@ -46,8 +46,12 @@ func (s *Sum) Reset(first, last int) error {
 			s.blocks[i] = make([][]uint64, len(s.p.primes))
 		}
 		for j, have := range s.blocks[i] {
-			s.blocks[i][j] = slices.Grow(have[:0], to-from)[:to-from]
-			clear(s.blocks[i][j])
+			if n := to - from; n > cap(have) {
+				s.blocks[i][j] = make([]uint64, n) // is zero
+			} else {
+				s.blocks[i][j] = have[:n]
+				clear(have[:n])
+			}
 		}
 	}
 	return nil
