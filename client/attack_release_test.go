@@ -78,6 +78,11 @@ func TestReleaseTakesEverybody(t *testing.T) {
 		p.joins[l.sites[3].id] = sign(l, &site{identity: l.sites[2].identity}, j)
 		p.askUpdate(l.sites[0], p.honest()).refuses(t, "signature does not verify")
 	})
+	l.run(t, "released for a question of another base", func(t *testing.T) {
+		h := l.train(2)
+		h.Releases = []federation.Digest{manifest}
+		l.askJoin(l.sites[0], h).refuses(t, "was about another question")
+	})
 	l.released(plan, l.sites, manifest)
 	second := l.gather(l.train(1))
 	third := l.gather(l.train(1)) // its Joins release the first too

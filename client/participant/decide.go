@@ -11,23 +11,24 @@ import (
 
 // Refusals. Each leaves the state as it was.
 var (
-	ErrRollback  = errors.New("the coordinator shows an older log than before, or another")
-	ErrNotJoined = errors.New("this run of the daemon did not join that header")
-	ErrNotOurs   = errors.New("the manifest does not carry our own join")
-	ErrRestarted = errors.New("the one-round key is gone: the daemon restarted since it joined")
-	ErrConflict  = errors.New("other bytes were fixed before")
-	ErrBurned    = errors.New("this manifest was burned")
-	ErrSent      = errors.New("share sums were sent under this manifest")
-	ErrAnswered  = errors.New("this question was answered before")
-	ErrNotWithin = errors.New("the candidate is not within the one before it")
-	ErrNotReady  = errors.New("this custodian holds no share sums for that candidate")
-	ErrBase      = errors.New("this version was neither derived here nor signed by enough custodians")
-	ErrStart     = errors.New("what the round starts from does not follow from the plan and the versions known here")
-	ErrLine      = errors.New("evaluations under one plan are of one set of hospitals, that of the first")
-	ErrRecovered = errors.New("the journal was lost since this hospital joined that round")
-	ErrNotMember = errors.New("not in the cohort or not a custodian")
-	ErrEpoch     = errors.New("of another charter epoch than this hospital's memory")
-	ErrClosed    = errors.New("this hospital closed the epoch")
+	ErrRollback      = errors.New("the coordinator shows an older log than before, or another")
+	ErrNotJoined     = errors.New("this run of the daemon did not join that header")
+	ErrNotOurs       = errors.New("the manifest does not carry our own join")
+	ErrRestarted     = errors.New("the one-round key is gone: the daemon restarted since it joined")
+	ErrConflict      = errors.New("other bytes were fixed before")
+	ErrBurned        = errors.New("this manifest was burned")
+	ErrSent          = errors.New("share sums were sent under this manifest")
+	ErrAnswered      = errors.New("this question was answered before")
+	ErrNotWithin     = errors.New("the candidate is not within the one before it")
+	ErrNotReady      = errors.New("this custodian holds no share sums for that candidate")
+	ErrBase          = errors.New("this version was neither derived here nor signed by enough custodians")
+	ErrStart         = errors.New("what the round starts from does not follow from the plan and the versions known here")
+	ErrLine          = errors.New("evaluations under one plan are of one set of hospitals, that of the first")
+	ErrRecovered     = errors.New("the journal was lost since this hospital joined that round")
+	ErrNotMember     = errors.New("not in the cohort or not a custodian")
+	ErrEpoch         = errors.New("of another charter epoch than this hospital's memory")
+	ErrClosed        = errors.New("this hospital closed the epoch")
+	ErrOtherQuestion = errors.New("it is to be released, and was about another question")
 )
 
 func entry(kind EntryKind, d federation.Digest) Entry { return Entry{V: 1, Kind: kind, Digest: d} }
@@ -63,11 +64,31 @@ func JoinHeader(s State, plan federation.Plan, h federation.Header) ([]Entry, er
 	if h.Checkpoint.Size > s.Seen.Size {
 		return nil, fmt.Errorf("join round %d: its checkpoint was not verified: %w", h.Round, ErrRollback)
 	}
+	if err := s.checkReleases(h); err != nil {
+		return nil, err
+	}
 	e := entry(Joined, h.Digest())
 	e.Counter, e.Questions, e.Round = s.Counter+1, h.Questions, h.Round
 	e.Base, e.Plan, e.RoundKind = BaseOf(h), h.Plan, h.Kind
 	e.Newest, e.Start = h.Newest, plan.Start
 	return []Entry{e}, nil
+}
+
+// checkReleases refuses a header that would have people release what this hospital knows to be
+// about something else.
+func (s State) checkReleases(h federation.Header) error {
+	for _, d := range h.Releases {
+		questions := []string(nil)
+		if m, ok := s.Recall(d); ok {
+			questions = m.Questions
+		} else if i := slices.IndexFunc(s.Bound, func(b Bound) bool { return b.Manifest == d }); i >= 0 {
+			questions = s.Bound[i].Questions
+		}
+		if len(questions) > 0 && !federation.Overlap(questions, h.Questions) {
+			return fmt.Errorf("join round %d: manifest %s: %w", h.Round, d.Short(), ErrOtherQuestion)
+		}
+	}
+	return nil
 }
 
 // AcceptManifest decides whether to take part under a manifest: it must name the

@@ -110,7 +110,7 @@ func applyPublish(s State, e Entry) (State, error) {
 	s.Model, s.Sketch, s.Signed = Version{e.Version, e.Snapshot, e.Parameters, e.Round, steps}, e.Sketch, nil
 	s.Newest, s.Numbered = e.Version, nil
 	if !same { // no one asks about the parameters of an old version again, and what was burned nobody else needs to know
-		s.Attempts = slices.DeleteFunc(slices.Clone(s.Attempts), func(a Attempt) bool { return a.Kind != federation.Statistics && !s.open(a) })
+		s.Attempts = slices.DeleteFunc(slices.Clone(s.Attempts), func(a Attempt) bool { return a.Kind != federation.Statistics && !s.open(&a) })
 	}
 	return s, nil
 }

@@ -25,7 +25,7 @@ func (s State) content(updates int) bool {
 }
 
 // drawn is the manifest under which the hospitals of an attempt were drawn.
-func (a Attempt) drawn() federation.Digest {
+func (a *Attempt) drawn() federation.Digest {
 	if a.Past || a.Pin.IsZero() {
 		return a.Manifest
 	}

@@ -28,16 +28,16 @@ type gathering struct {
 // waited for until every hospital released it.
 func gathered(s State) gathering {
 	g := gathering{pin: s.line(), because: "evaluations under this plan are of exactly these hospitals"}
-	for _, a := range s.Attempts {
-		switch {
-		case !a.sameQuestion(s.Round):
+	for i := range s.Attempts {
+		switch a := &s.Attempts[i]; {
+		case !a.asks(s.Round.Kind, s.Round.Questions):
 		case s.again(a) && !s.released(a.Manifest):
 			g.pin, g.because = a.S, "the sum that failed was of exactly these hospitals"
 			if s.draw().On() {
 				g.pinnedTo = a.drawn()
 			}
 		case !s.open(a):
-			g.burnt = append(g.burnt, a)
+			g.burnt = append(g.burnt, *a)
 		}
 	}
 	g.cohort = s.joinedGroups(g.pin)
@@ -76,10 +76,10 @@ func gathered(s State) gathering {
 	return g
 }
 
-// sameQuestion is conservative for statistics, whose questions are per feature: any two
-// statistics rounds count as overlapping.
-func (a Attempt) sameQuestion(r Round) bool {
-	return a.Kind == r.Kind && (a.Kind == federation.Statistics || a.Questions == r.Questions)
+// asks reports whether an attempt was on a question. It is conservative for statistics, whose
+// questions are per feature: any two statistics rounds count as overlapping.
+func (a *Attempt) asks(kind federation.RoundKind, questions federation.Digest) bool {
+	return a.Kind == kind && (kind == federation.Statistics || a.Questions == questions)
 }
 
 // joinedGroups is the charter's groups without those who did not join, declined to

@@ -188,4 +188,4 @@ func (s State) knownCustodians() []federation.HospitalID {
 }
 
 // open reports whether share sums may exist for an attempt that t custodians were ready for.
-func (s State) open(a Attempt) bool { return a.Past || len(a.Burns) < s.Charter.BurnQuorum() }
+func (s State) open(a *Attempt) bool { return a.Past || len(a.Burns) < s.Charter.BurnQuorum() }

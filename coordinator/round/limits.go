@@ -19,7 +19,7 @@ const (
 	MaxAskAgain = time.Hour
 	// MaxEntryBytes is the largest encoded entry.
 	MaxEntryBytes = 16 << 10
-	// MaxMemoBytes is the largest encoded Memo: charter, round and, for each attempt that
-	// was abandoned, its S.
+	// MaxMemoBytes is the largest encoded Memo: charter, round and, in about 300 bytes each,
+	// what was answered.
 	MaxMemoBytes = 64 << 20
 )

@@ -9,14 +9,17 @@ import (
 
 // again reports whether exactly S of an attempt is asked once more by rule: no group of it held,
 // in this epoch and under this plan, so that its hospitals encrypt what they kept.
-func (s State) again(a Attempt) bool { return s.open(a) && a.Failed && a.Plan == s.Plan }
+func (s State) again(a *Attempt) bool { return s.open(a) && a.Failed && a.Plan == s.Plan }
 
 // answers lists under which manifests a question was answered, or may have been, so that it
 // is asked again only when every hospital released each of them.
-func (s State) answers(kind federation.RoundKind, questions federation.Digest) []Attempt {
-	return slices.DeleteFunc(slices.Clone(s.Attempts), func(a Attempt) bool {
-		return !a.sameQuestion(Round{Kind: kind, Questions: questions}) || !s.open(a) || s.again(a)
-	})
+func (s State) answers(kind federation.RoundKind, questions federation.Digest) (list []Attempt) {
+	for i := range s.Attempts {
+		if a := &s.Attempts[i]; a.asks(kind, questions) && s.open(a) && !s.again(a) {
+			list = append(list, *a)
+		}
+	}
+	return list
 }
 
 // AnsweredBefore says in words that a question is not asked again, and "" where it is: where
@@ -85,8 +88,8 @@ func (s State) unreleased() string {
 // rule.
 func (s State) failed() []federation.Digest {
 	var list []federation.Digest
-	for _, a := range s.Attempts {
-		if a.sameQuestion(s.Round) && s.again(a) {
+	for i := range s.Attempts {
+		if a := &s.Attempts[i]; a.asks(s.Round.Kind, s.Round.Questions) && s.again(a) {
 			list = append(list, a.Manifest)
 		}
 	}
