@@ -21,6 +21,7 @@ import (
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/connectivity"
 	"google.golang.org/grpc/credentials"
 	"google.golang.org/grpc/status"
 
@@ -207,7 +208,7 @@ func (v *deriving) connect(plan federation.Plan, charter federation.Charter, key
 	self := charter.Custodians[0]
 	v.d = &Daemon{self: self, cfg: Config{Plan: plan, Charter: charter, Identity: keys[self], State: v.b.TempDir(), Addresses: []string{address},
 		TLS: &tls.Config{RootCAs: pool, ServerName: "127.0.0.1", MinVersion: tls.VersionTLS13}}}
-	v.d.link, err = dial(v.d.cfg, 0)
+	v.d.link, err = dial(v.d.cfg, 0, func(connectivity.State) {})
 	v.must(err)
 	v.b.Cleanup(func() { v.d.link.conn.Close() })
 	v.d.journal, v.d.state, err = openJournal(v.d.cfg.State, participant.State{Self: self, Charter: charter})

@@ -42,6 +42,11 @@
 // whose cohort is that draw (federation.CheckCohort), or one that is pinned to an earlier
 // manifest on the question, shown beside it.
 //
+// What a round starts from is the newest version, which this hospital derived or has by the word
+// of f+1 custodians; an older one, or none, only where the approved plan says so and made no
+// version yet (MayStart). So a coordinator can neither ask about a version that people left
+// behind nor number one as it likes.
+//
 // Two more rules are about sums that are nearly alike, and promise less. Where the charter has
 // a guard a custodian refuses a candidate that differs by fewer than K+h hospitals from one it
 // sent for on nearly the same version; and an evaluation, of whatever version, of others than

@@ -137,3 +137,31 @@ func TestPlansBegin(t *testing.T) {
 		t.Errorf("the newest version is %d: %v", r.Version, err)
 	}
 }
+
+// TestOlderVersionLeavesWhatWasKept: control variates of server and hospitals, and tensors that
+// are a hospital's own, belong to the versions that are left behind. Hospitals that deleted
+// theirs of the older version train on from it, and an audit derives what follows.
+func TestOlderVersionLeavesWhatWasKept(t *testing.T) {
+	t.Parallel()
+	w := newWorldOf(t, 4, 1, func(p *federation.Plan) {
+		p.Schedule.Rounds, p.Schedule.EvaluateEvery = 3, 0
+		p.Aggregation = federation.Aggregation{Rule: federation.Scaffold, LearningRate: 1, LocalTensors: []string{"*bias"}}
+		p.Local.ProxMu, p.Local.Momentum, p.Privacy.Bits = 0, 0, 16
+	})
+	c, stop := w.coordinator()
+	defer stop()
+	if s, _ := w.trains(c, w.plan); s.Version != 4 {
+		t.Fatalf("version %d: %s", s.Version, s.Finished)
+	}
+	versions := w.audited(c).Versions
+	back := w.plan
+	back.Name, back.Start = "back", federation.Start{Version: 2, Snapshot: versions[1].Snapshot.String()}
+	s, released := w.trains(c, back)
+	if s.Version != 7 || released != 1 {
+		t.Fatalf("version %d after %d releases: %s", s.Version, released, s.Finished)
+	}
+	again := w.audited(c).Versions
+	if len(again) != 7 || again[4].Base != 2 || again[4].Snapshot == versions[2].Snapshot {
+		t.Errorf("versions: %+v", again)
+	}
+}
