@@ -49,10 +49,10 @@ func TestTwoFederationsOnOneSource(t *testing.T) {
 		header  func() federation.Header
 	}{
 		{"the same statistics", plans.Cardiology(), nil, second.statistics},
+		{"the column by another name, in another range", renamed, columns, second.statistics},
 		{"the same base", plans.Cardiology(), nil, func() federation.Header { return second.train(1) }},
 		{"another base: one that is as near as it likes", plans.Cardiology(), nil, func() federation.Header { return second.train(1.0000001) }},
 		{"another weight cap", capped, nil, func() federation.Header { return second.train(1) }},
-		{"the column by another name, in another range", renamed, columns, second.statistics},
 		{"the label by another name", renamed, columns, func() federation.Header { return second.train(5) }},
 	} {
 		second.run(t, a.name, func(t *testing.T) {
@@ -64,7 +64,7 @@ func TestTwoFederationsOnOneSource(t *testing.T) {
 		use(plans.Cardiology())
 		s := second.sites[0]
 		giveWord(t, s.cfg)
-		q := second.gatherDeclined(t, second.statistics(), second.sites[1:])
+		q := second.gatherDeclined(t, second.train(1), second.sites[1:])
 		q.askUpdate(s, q.manifest).sends(t, "submission")
 		for _, other := range second.sites[1:] {
 			q.askUpdate(other, q.manifest).refuses(t, client.ErrElsewhere.Error())

@@ -46,13 +46,13 @@ func (d *Daemon) ready(ctx context.Context, w *atriumpb.Work) error {
 		return err
 	}
 	if err := d.mayStart(w); err != nil {
-		return err
+		return d.otherBase(err)
 	}
 	if err := d.sketchBase(ctx); err != nil {
 		return err
 	}
 	if err := participant.MayOpen(d.state, d.live.manifest, candidate, d.live.candidate); err != nil {
-		return d.otherBase(err)
+		return err
 	}
 	if err := d.judgeGroups(candidate); err != nil {
 		return err

@@ -278,8 +278,11 @@ func TestGolden(t *testing.T) {
 		t.Fatal(err)
 	}
 	found, err := Check(f, c)
-	if diff := cmp.Diff(string(read[2]), strings.Join(found.Text(), "\n")+"\n"); err != nil || diff != "" {
-		t.Errorf("(-want +got):\n%s%v", diff, err)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(string(read[2]), strings.Join(found.Text(), "\n")+"\n"); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
 	}
 }
 
