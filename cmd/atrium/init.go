@@ -145,14 +145,18 @@ func madeOf(r setup.Result) made {
 // made prints what was made, and what to do next in lines to copy.
 func (o *output) made(r setup.Result, dir string, data bool) {
 	c := r.Charter
-	o.pairs([][2]string{
+	facts := [][2]string{
 		{"federation", fmt.Sprintf("%s, %d hospitals", c.Federation, len(c.Members))},
 		{"charter", c.Digest().String()},
 		{"plan", fmt.Sprintf("%s %s", r.Plan.Name, r.Plan.Digest().Short())},
 		{"rounds need", fmt.Sprintf("%s in a sum, %d of %d custodians to open it", c.Summed(), c.Threshold, len(c.Custodians))},
 		{"may be hostile", fmt.Sprintf("f = %d of the custodians, h = %d of a group", c.MaxHostile, c.MaxHostileMembers)},
 		{"groups", fmt.Sprint(len(c.Groups))},
-	})
+	}
+	if c.Cohort != federation.CohortAll && r.Plan.Schedule.EvaluateEvery > 0 {
+		facts = append(facts, [2]string{"evaluations", federation.SteadyWords})
+	}
+	o.pairs(facts)
 	o.warnings(r.Warnings)
 	first := filepath.Join(dir, "hospitals", r.Hospitals[0].Name)
 	files := "train.csv and test.csv"

@@ -35,7 +35,7 @@ func scheduleWords(p federation.Plan) []string {
 		lines = append(lines, monthsWords(s.Months))
 	}
 	if s.EvaluateEvery > 0 {
-		lines = append(lines, federation.SteadyWords)
+		lines = append(lines, "evaluations "+federation.SteadyWords)
 	}
 	return lines
 }

@@ -30,7 +30,7 @@ func TestScheduleSaysWhatEvaluationsWant(t *testing.T) {
 	plan := plans.Cardiology()
 	for every, want := range map[int]bool{0: false, 5: true} {
 		plan.Schedule.EvaluateEvery = every
-		if got := slices.Contains(scheduleWords(plan), federation.SteadyWords); got != want {
+		if got := slices.Contains(scheduleWords(plan), "evaluations "+federation.SteadyWords); got != want {
 			t.Errorf("evaluate_every %d: said %v", every, got)
 		}
 	}

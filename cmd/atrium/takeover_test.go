@@ -106,7 +106,7 @@ func TestTakeover(t *testing.T) {
 		t.Errorf("takeover after %v", took)
 	}
 	out, _ := ran(t, 0, "coordinator", "status", s.coordinator())
-	if !regexp.MustCompile(`leader +` + addresses[1] + ` .*, epoch [0-9]+; lease of 6s`).MatchString(out) {
+	if !regexp.MustCompile(`leader +` + addresses[1] + ` .*, term [0-9]+; lease of 6s`).MatchString(out) {
 		t.Errorf("status does not name the leader %s:\n%s", addresses[1], out)
 	}
 

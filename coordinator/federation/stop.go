@@ -16,7 +16,7 @@ type Stop struct {
 }
 
 // SteadyWords says what an evaluation wants of the hospitals.
-const SteadyWords = "evaluations are of the hospitals of the first one and are skipped where one of them is missing: they, and stop rules, want cohort all, or few hospitals that are always there"
+const SteadyWords = "are of the hospitals of the first one and skipped where one of them is missing: they, and stop rules, want cohort all, or few hospitals that are always there"
 
 // On reports whether there is a stop rule.
 func (s Stop) On() bool { return s.Metric != "" }

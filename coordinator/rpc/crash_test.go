@@ -108,7 +108,7 @@ func TestMissingCiphertextEndsTheRound(t *testing.T) {
 }
 
 // TestQuestionThatComesBack: a plan that changes nothing, then another on the same
-// parameters: what it asks was answered, and it ends with whose word would release it.
+// parameters: what it asks was answered, and it waits, and says whose word would release it.
 func TestQuestionThatComesBack(t *testing.T) {
 	w := newWorld(t, 4, 3)
 	still := w.plan
@@ -130,9 +130,9 @@ func TestQuestionThatComesBack(t *testing.T) {
 		defer w.hospital(name)()
 	}
 	w.must(c.SetPlan(t.Context(), w.plan))
-	s := w.until(c, "the second plan's end", func(s coordinator.Status) bool { return strings.Contains(s.Finished, "answered") })
-	if s.Trained != 0 || !strings.Contains(s.Finished, "was answered in round") || !strings.Contains(s.Finished, "can release it") {
-		t.Errorf("%d train rounds of the second plan: %s", s.Trained, s.Finished)
+	s := w.until(c, "every hospital is asked", func(s coordinator.Status) bool { return strings.Contains(s.Waiting, "when every hospital releases that") })
+	if s.Trained != 0 || !strings.Contains(s.Waiting, "was answered in round") || !strings.Contains(s.Advice, "releases: [{plan: "+w.plan.Digest().String()) {
+		t.Errorf("%d train rounds of the second plan: %s: %s", s.Trained, s.Waiting, s.Advice)
 	}
 	stop()
 }

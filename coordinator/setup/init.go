@@ -101,7 +101,7 @@ func build(ctx context.Context, o Options, root folder) (Result, error) {
 	if err := root.secret("ca.key", ca.cert.key); err != nil {
 		return Result{}, err
 	}
-	out := Result{Charter: charter, Plan: o.Plan, Warnings: warningsOf(charter, o.Plan),
+	out := Result{Charter: charter, Plan: o.Plan, Warnings: charter.Warnings(),
 		Coordinator: filepath.Join(o.Dir, coordFolder), Storage: filepath.Join(o.Dir, coordFolder, stateFolder)}
 	if o.Storage.S3() {
 		out.Storage = o.Storage.String()
@@ -162,11 +162,3 @@ func buildHospital(o Options, f folder, ca authority, m member, charter federati
 		os.Mkdir(filepath.Join(string(f), stateFolder), 0o700))
 }
 
-// warningsOf are those of the charter, and what the plan wants of it and does not get.
-func warningsOf(c federation.Charter, p federation.Plan) []string {
-	list := c.Warnings()
-	if c.Cohort != federation.CohortAll && p.Schedule.EvaluateEvery > 0 {
-		list = append(list, federation.SteadyWords)
-	}
-	return list
-}
