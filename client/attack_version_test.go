@@ -134,6 +134,9 @@ func (p *play) rederive(e evidence.File) opening.Outcome {
 // is ready on nothing but that.
 func TestForgedVersion(t *testing.T) {
 	l := newLiar(t, 4, 1, plans.Cardiology())
+	l.newest--
+	earlier := l.gather(l.train(2)).opened(l.sites, l.sites[:3])
+	l.newest++
 	p := l.gather(l.train(1))
 	list := p.ready(l.sites, l.sites...)
 	p.sends(list, l.sites[:3]...)
@@ -182,7 +185,7 @@ func TestForgedVersion(t *testing.T) {
 			}
 		})
 	}
-	l.run(t, "what it follows from", func(t *testing.T) { deriveAttacks(t, p, list, true) })
+	l.run(t, "what it follows from", func(t *testing.T) { deriveAttacks(t, p, list, true, earlier) })
 	l.run(t, "the next round", func(t *testing.T) { nextRound(t, p, true, l.restated(out)) })
 }
 
@@ -212,9 +215,8 @@ func withoutGroup(out opening.Outcome) federation.Digest {
 }
 
 // deriveAttacks: what a custodian is given to derive from.
-func deriveAttacks(t *testing.T, p *play, list federation.Candidate, true federation.Derived) {
+func deriveAttacks(t *testing.T, p *play, list federation.Candidate, true federation.Derived, earlier *play) {
 	l, s := p.l, p.l.sites[2]
-	earlier := l.gather(l.train(2)).opened(l.sites, l.sites[:3])
 	sends := func(list [][]byte) lies {
 		return lies{work: func(w *atriumpb.Work, _ int64) { w.Sends = list }}
 	}
@@ -282,13 +284,23 @@ func TestNoShareSum(t *testing.T) {
 // not derive it by the word of f+1, and nobody on the forged version of the same number.
 func nextRound(t *testing.T, p *play, true federation.Derived, forged federation.Digest) {
 	l := p.l
-	begin := func(snapshot federation.Digest, train ...*site) (*play, federation.Candidate) {
-		q := l.gather(l.trainOn(snapshot, true.Parameters)).collect(train...)
-		q.derived = l.signed(l.newest, snapshot, true.Parameters, l.sites[3]) // f of them
-		return q, q.of(train...)
+	word := func(by *site, snapshot federation.Digest) []byte {
+		d := true
+		d.Custodian, d.Snapshot = by.id, snapshot
+		return federation.Encode(sign(l, by, d))
 	}
-	q, list := begin(forged, l.sites[1:]...) // who trains took the base by words that the test made
-	s := l.sites[0]
+	begin := func(snapshot federation.Digest) *play {
+		h := l.trainOn(snapshot, true.Parameters)
+		h.Steps = true.Steps
+		q := l.gather(h)
+		q.derived = [][]byte{word(l.sites[3], snapshot)} // f of them
+		return q
+	}
+	q := begin(forged)
+	for _, s := range l.sites[1:] { // no daemon computes on it
+		q.hostile(s, make([]uint32, q.header.Format.Count()))
+	}
+	list, s := q.of(l.sites[1:]...), l.sites[0]
 	q.askUpdate(s, q.manifest).refuses(t, "this version was neither derived here nor signed by enough custodians")
 	q.askReady(s, list).refuses(t, "this version was neither derived here nor signed by enough custodians")
 	_, found, err := readEvidence(t, s, l.charter, q.header.Round)
@@ -296,10 +308,11 @@ func nextRound(t *testing.T, p *play, true federation.Derived, forged federation
 	if want := []federation.Difference{{What: evidence.Base, Says: forged.String(), Follows: true.Snapshot.String()}}; !slices.Equal(found.Differs, want) {
 		t.Errorf("the evidence says %+v, want %+v", found.Differs, want)
 	}
-	q, list = begin(true.Snapshot, l.sites[:3]...)
+	q = begin(true.Snapshot).collect(l.sites[:3]...)
+	list = q.of(l.sites[:3]...)
 	q.readied(list, l.sites[:3]...)
 	q.askReady(l.sites[3], list).refuses(t, "this version was neither derived here nor signed by enough custodians")
-	q.derived = append(q.derived, l.signed(true.Version, true.Snapshot, true.Parameters, l.sites[0])...)
+	q.derived = append(q.derived, word(l.sites[0], true.Snapshot))
 	q.readied(list, l.sites[3])
 	q.sends(list, l.sites...)
 }

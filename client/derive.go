@@ -112,7 +112,7 @@ func (d *Daemon) conclude(ctx context.Context, w *atriumpb.Work, h federation.He
 	if derived.Snapshot, err = models.Store(ctx, d.store, *outcome.Snapshot); err != nil {
 		return nil, fatal{err}
 	}
-	derived.Version, derived.Parameters = h.Next(), models.ParametersDigest(*outcome.Snapshot)
+	derived.Version, derived.Parameters, derived.Steps = h.Next(), models.ParametersDigest(*outcome.Snapshot), h.StepsAfter()
 	if err := d.persist(participant.TakeSketch(d.state, derived.Parameters, outcome.Sketch)); err != nil {
 		return nil, err
 	}
@@ -253,7 +253,7 @@ func (d *Daemon) takeSigned(w *atriumpb.Work, numbers ...uint64) error {
 
 // derivedBase is the version of a custodian's word.
 func derivedBase(m federation.Derived) participant.Base {
-	return participant.Base{Version: m.Version, Snapshot: m.Snapshot, Parameters: m.Parameters, Plan: m.Plan}
+	return participant.Base{Version: m.Version, Snapshot: m.Snapshot, Parameters: m.Parameters, Plan: m.Plan, Steps: m.Steps}
 }
 
 // mayStart takes up what custodians signed about the base of the round joined and about the

@@ -17,12 +17,13 @@ import (
 // would give away their difference, and a second computation a second look.
 const integersFolder = "integers/"
 
-// integersNote says which round computed the integers of a folder, about which version. It is
-// written last.
+// integersNote says which round computed the integers of a folder, about which version, and by
+// which word of people here they were computed anew. It is written last.
 type integersNote struct {
-	V       int    `json:"v"` // 1
-	Round   uint64 `json:"round"`
-	Version uint64 `json:"version"`
+	V       int               `json:"v"` // 1
+	Round   uint64            `json:"round"`
+	Version uint64            `json:"version"`
+	Word    federation.Digest `json:"word,omitzero"`
 }
 
 // integers reads or writes the fields of one round, a segment at a time.
@@ -57,18 +58,24 @@ func (k integers) name(segment int) string { return fmt.Sprintf("%s%06d", k.fold
 func (d *Daemon) keptIntegers(ctx context.Context, h federation.Header) (integers, error) {
 	k := integersOf(h, d.masked(), d.store)
 	raw, err := storage.GetAtMost(ctx, d.store, k.noteName(), federation.MaxMessageBytes)
-	if errors.Is(err, storage.ErrNotFound) {
-		return k, nil
-	}
-	if err != nil {
+	if err != nil && !errors.Is(err, storage.ErrNotFound) {
 		return k, fatal{err}
+	}
+	word, called, wrong := d.calledWrong(h)
+	if wrong != nil || err != nil { // an error of the file, or nothing is kept
+		k.note.Word = word
+		return k, wrong
 	}
 	note, err := decodeNote(k.noteName(), raw)
 	if err != nil {
 		return k, err
 	}
+	if called && note.Word != word {
+		k.note.Word = word
+		return k, d.letWrongGo(ctx, h, k)
+	}
 	k.note.Round, k.kept = note.Round, true
-	return d.unlessWrong(ctx, h, k)
+	return k, nil
 }
 
 func decodeNote(name string, raw []byte) (integersNote, error) {

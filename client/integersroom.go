@@ -122,7 +122,7 @@ func (d *Daemon) heldQuestions(ctx context.Context, objects []storage.ObjectInfo
 func (d *Daemon) letQuestionGo(ctx context.Context, objects []storage.ObjectInfo, q heldQuestion) error {
 	if q.round > 0 && !q.gone {
 		d.cfg.Logger.Warn("integers of an unanswered question give way to newer ones", "round", q.round, "version", q.version)
-		if err := storage.PutOnce(ctx, d.store, goneName(q.folder), federation.Encode(integersNote{1, q.round, q.version})); err != nil {
+		if err := storage.PutOnce(ctx, d.store, goneName(q.folder), federation.Encode(integersNote{V: 1, Round: q.round, Version: q.version})); err != nil {
 			return fatal{err}
 		}
 	}

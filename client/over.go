@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 
+	"atrium/client/participant"
 	"atrium/coordinator/atriumpb"
 	"atrium/coordinator/federation"
 	"atrium/storage"
@@ -37,15 +38,19 @@ func (d *Daemon) concluded(ctx context.Context, manifest, result federation.Dige
 	if result.IsZero() {
 		return d.noteFailed(manifest)
 	}
+	if err := d.persist(participant.Conclude(d.state, manifest)); err != nil {
+		return err
+	}
 	return d.eraseRound(ctx, manifest)
 }
 
 // eraseRound erases what this hospital kept of a manifest whose question is answered: the
 // integers of that question, in whatever form they were asked for, ciphertext and envelopes, and
-// as a custodian the one-round key. What it sent as a custodian stays (prune).
+// as a custodian the one-round key. What it sent as a custodian stays (prune). Where the question
+// was asked again since, by a release, the words about the first sum end nothing.
 func (d *Daemon) eraseRound(ctx context.Context, manifest federation.Digest) error {
 	m, ok := d.state.Recall(manifest)
-	if !ok || d.over == manifest {
+	if !ok || d.over == manifest || d.state.AskedSince(manifest) {
 		return nil
 	}
 	question := questionFolder(m.Questions)

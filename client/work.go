@@ -275,7 +275,7 @@ func (d *Daemon) signJoin(h federation.Header, digest federation.Digest, checkpo
 	}
 	join := federation.Join{V: 1, Header: digest, Hospital: d.self, Cosignature: string(line),
 		Counter: d.state.Counter, Incarnation: d.state.Live.Incarnation, Capability: d.capability(), Lacks: d.lacks,
-		Releases: d.cfg.Policy.Released(h.Plan)}
+		Releases: participant.Releases(d.state, h, d.cfg.Policy.Released(h.Plan))}
 	if d.state.IsCustodian() {
 		if d.live.key, err = envelope.NewKey(); err != nil {
 			return err

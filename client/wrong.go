@@ -91,20 +91,25 @@ func (d *Daemon) noFailure(question string) error {
 	return nil
 }
 
-// unlessWrong lets go of integers that people here called wrong: of exactly the question of the
-// round that failed, if they are not of a later one.
-func (d *Daemon) unlessWrong(ctx context.Context, h federation.Header, k integers) (integers, error) {
-	word, err := readJSON[Wrong](filepath.Join(d.cfg.State, wrongFile))
-	if errors.Is(err, fs.ErrNotExist) || err == nil && (word.Failed.Question != questionFolder(h.Questions) || word.Failed.Round < k.note.Round) {
-		return k, nil
+// calledWrong is the word of people here that what was encrypted for the question of a round was
+// wrong, if there is one, by its digest. It counts once: what was computed after it is noted with it.
+func (d *Daemon) calledWrong(h federation.Header) (word federation.Digest, called bool, err error) {
+	w, err := readJSON[Wrong](filepath.Join(d.cfg.State, wrongFile))
+	if errors.Is(err, fs.ErrNotExist) || err == nil && w.Failed.Question != questionFolder(h.Questions) {
+		return federation.Digest{}, false, nil
 	}
 	if err != nil {
-		return k, err
+		return federation.Digest{}, false, err
 	}
-	d.cfg.Logger.Warn("computing anew what was called wrong here", "round", h.Round, "failed", word.Failed.Round, "by", word.By, "at", word.At)
+	return federation.Sum(federation.Encode(w)), true, nil
+}
+
+// letWrongGo lets go of integers that people here called wrong.
+func (d *Daemon) letWrongGo(ctx context.Context, h federation.Header, k integers) error {
+	d.cfg.Logger.Warn("computing anew, once, what was called wrong here", "round", h.Round)
 	objects, err := d.store.List(ctx, k.folder)
 	if err != nil {
-		return k, fatal{err}
+		return fatal{err}
 	}
-	return integersOf(h, d.masked(), d.store), d.deleteFolder(ctx, objects, k.folder)
+	return d.deleteFolder(ctx, objects, k.folder)
 }

@@ -103,7 +103,7 @@ func TestOursWasWrong(t *testing.T) {
 		if _, err := client.ReadFailed(s.cfg.State); !errors.Is(err, client.ErrNothingFailed) {
 			t.Errorf("%s, when it is answered: %v", s.name, err)
 		}
-		again.askUpdate(s, again.manifest).refuses(t, participant.ErrStart.Error())
+		again.askUpdate(s, again.manifest).refuses(t, participant.ErrAnswered.Error())
 	}
 }
 

@@ -261,7 +261,7 @@ func (h *hospital) cosign(note []byte) (federation.TreeHead, string, error) {
 func (w *world) derive(ctx context.Context, h *hospital, v *coordinator.View, _ round.Task) error {
 	o := v.State.Outcome
 	d := federation.Derived{V: 1, Round: o.Round, Manifest: o.Manifest, Candidate: o.Candidate, Custodian: h.id, Plan: o.Plan,
-		Result: o.Result, Version: o.Version, Snapshot: o.Snapshot, Parameters: o.Parameters}
+		Result: o.Result, Version: o.Version, Snapshot: o.Snapshot, Parameters: o.Parameters, Steps: o.Steps}
 	if o.Round == 6 && h.name == "gamma" {
 		d.Snapshot[7] ^= 1
 	}

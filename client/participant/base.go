@@ -13,7 +13,7 @@ const keptBases = 3
 
 // BaseOf is the base that a header names.
 func BaseOf(h federation.Header) Base {
-	return Base{Version: h.Version, Snapshot: h.Base, Parameters: h.Parameters}
+	return Base{Version: h.Version, Snapshot: h.Base, Parameters: h.Parameters, Steps: h.Steps}
 }
 
 // Is reports whether b is a version that a header names; the plan that made it is not in headers.
@@ -25,6 +25,14 @@ func (b Base) Is(named Base) bool {
 // custodians. There is nothing to have before the first.
 func (s State) HasBase(b Base) bool {
 	return b.Is(Base{}) || slices.ContainsFunc(s.Bases, b.Is)
+}
+
+func (s State) stepsOf(named Base) uint64 {
+	i := slices.IndexFunc(s.Bases, func(b Base) bool { return b.Is(named) })
+	if i < 0 {
+		return 0
+	}
+	return s.Bases[i].Steps
 }
 
 // Newest is the version of the greatest number that this hospital has; zero before the first.
@@ -39,10 +47,16 @@ func (s State) Newest() Base {
 }
 
 // TakeBase records a version that this hospital derived, or whose derivation f+1 custodians
-// signed; whoever calls it checked that.
+// signed; whoever calls it checked that. There is one version of each number: of a sum that was
+// opened and kept quiet about nothing follows once its number is taken. Whoever derives names
+// the plan that made the version.
 func TakeBase(s State, b Base) ([]Entry, error) {
 	if s.HasBase(b) {
 		return nil, nil
+	}
+	another := func(have Base) bool { return have.Version == b.Version && !(have.Plan.IsZero() && b.Plan.IsZero()) }
+	if i := slices.IndexFunc(s.Bases, another); i >= 0 {
+		return nil, fmt.Errorf("version %d as snapshot %s, known is %s: %w", b.Version, b.Snapshot.Short(), s.Bases[i].Snapshot.Short(), ErrFork)
 	}
 	e := entry(Based, federation.Digest{})
 	e.Base = b
@@ -73,6 +87,8 @@ func MayStart(s State) error {
 	switch {
 	case !s.HasBase(live.Base):
 		return fmt.Errorf("version %d, snapshot %s: %w", live.Base.Version, live.Base.Snapshot.Short(), ErrBase)
+	case s.stepsOf(live.Base) != live.Base.Steps:
+		return fail("the header says that version %d went through %d train rounds, known are %d", live.Base.Version, live.Base.Steps, s.stepsOf(live.Base))
 	case live.Newest > newest.Version:
 		return fmt.Errorf("version %d, by which the next is numbered: %w", live.Newest, ErrBase)
 	case live.Newest < newest.Version:

@@ -12,6 +12,9 @@ import (
 // way may still want what was stored for one of them.
 const keptManifests = 16
 
+// keptOver is how many of the newest manifests are remembered whose sums are public.
+const keptOver = 64
+
 // Compact returns the entries of a journal that begins with what s remembers and has the
 // same say in everything that is asked later: everything ready, sent and burned, for ever; what is
 // fixed of the newest manifests; counters, the checkpoint, the epoch, the versions, and whom
@@ -42,14 +45,24 @@ func Compact(s State) []Entry {
 // compacted is s without what Compact leaves out.
 func (s State) compacted() State {
 	var kept []Memory
+	over := 0
+	for _, m := range s.Memory {
+		if m.Over {
+			over++
+		}
+	}
 	for i, m := range s.Memory {
 		switch {
+		case m.Over && over <= keptOver:
 		case len(s.Memory)-i <= keptManifests || (m.Manifest == s.Live.Manifest && !m.Manifest.IsZero()):
 		case !m.HasSent() && !m.Burned && len(m.Readies) == 0 && !m.Silent:
 			if !m.Submission.IsZero() {
 				s.Forgotten++
 			}
 			continue
+		}
+		if m.Over {
+			over--
 		}
 		kept = append(kept, m)
 	}

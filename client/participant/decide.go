@@ -23,6 +23,7 @@ var (
 	ErrNotReady      = errors.New("this custodian holds no share sums for that candidate")
 	ErrBase          = errors.New("this version was neither derived here nor signed by enough custodians")
 	ErrStart         = errors.New("what the round starts from does not follow from the plan and the versions known here")
+	ErrFork          = errors.New("another version of that number is known here")
 	ErrLine          = errors.New("evaluations of the same records are of one set of hospitals, that of the first in the epoch")
 	ErrRecovered     = errors.New("the journal was lost since this hospital joined that round")
 	ErrNotMember     = errors.New("not in the cohort or not a custodian")
@@ -78,17 +79,31 @@ func JoinHeader(s State, plan federation.Plan, h federation.Header) ([]Entry, er
 // about something else.
 func (s State) checkReleases(h federation.Header) error {
 	for _, d := range h.Releases {
-		questions := []string(nil)
-		if m, ok := s.Recall(d); ok {
-			questions = m.Questions
-		} else if i := slices.IndexFunc(s.Bound, func(b Bound) bool { return b.Manifest == d }); i >= 0 {
-			questions = s.Bound[i].Questions
-		}
-		if len(questions) > 0 && !federation.Overlap(questions, h.Questions) {
+		if about, known := s.about(d, h.Questions); known && !about {
 			return fmt.Errorf("join round %d: manifest %s: %w", h.Round, d.Short(), ErrOtherQuestion)
 		}
 	}
 	return nil
+}
+
+// about reports whether a manifest was about one of these questions, as far as this hospital knows.
+func (s State) about(manifest federation.Digest, questions []string) (about, known bool) {
+	if m, ok := s.Recall(manifest); ok && len(m.Questions) > 0 {
+		return federation.Overlap(m.Questions, questions), true
+	}
+	i := slices.IndexFunc(s.Bound, func(b Bound) bool { return b.Manifest == manifest })
+	return i >= 0 && federation.Overlap(s.Bound[i].Questions, questions), i >= 0
+}
+
+// Releases lists which of the manifests that people here released for a plan a Join of its round
+// carries: those that were about the question of the round, and of those that this hospital
+// does not know the ones that the header asks for. What a round does not ask about it is not to
+// open, nor to free from the guard.
+func Releases(s State, h federation.Header, allowed []federation.Digest) []federation.Digest {
+	return slices.DeleteFunc(slices.Clone(allowed), func(d federation.Digest) bool {
+		about, known := s.about(d, h.Questions)
+		return known && !about || !known && !slices.Contains(h.Releases, d)
+	})
 }
 
 // AcceptManifest decides whether to take part under a manifest: it must name the
@@ -131,15 +146,17 @@ func AcceptManifest(s State, plan federation.Plan, h federation.Header, m federa
 	return []Entry{e}, nil
 }
 
-// form names how a round asks its question: of which records, by which plan, in which format,
-// with which columns masked.
+// form names how a round asks its question: on which base, of which records, by which plan, in
+// which format, with which columns masked. Versions with other statistics can have the same
+// parameters.
 func form(h federation.Header, m federation.VerifiedManifest) federation.Digest {
 	return federation.Sum(federation.Encode(struct {
+		Base   federation.Digest    `json:"base"`
 		Plan   federation.Digest    `json:"plan"`
 		Format fixedpoint.Format    `json:"format"`
 		Masked []federation.Columns `json:"masked"`
 		Part   federation.Month     `json:"part"`
-	}{h.Plan, h.Format, m.Masked, h.Part}))
+	}{h.Base, h.Plan, h.Format, m.Masked, h.Part}))
 }
 
 // MaySubmit reports whether this hospital is to send an update under a manifest: it
@@ -154,6 +171,9 @@ func MaySubmit(s State, m federation.VerifiedManifest) error {
 	}
 	if memory, _ := s.Recall(m.Digest); memory.Burned {
 		return fail(ErrBurned)
+	}
+	if err := s.concluded(m.Digest); err != nil {
+		return fail(err)
 	}
 	return nil
 }

@@ -21,6 +21,7 @@ const (
 	BecameReady EntryKind = "ready"     // Digest: manifest; Candidate, Set, ShareSums, Opens
 	Sent        EntryKind = "sent"      // Digest: manifest; Candidate; Message: signed Send
 	Failed      EntryKind = "failed"    // Digest: manifest
+	Over        EntryKind = "over"      // Digest: manifest
 	Based       EntryKind = "based"     // Base
 	Sketched    EntryKind = "sketched"  // Digest: parameters of a version; Sketch
 	Burned      EntryKind = "burned"    // Digest: manifest
@@ -112,6 +113,8 @@ func Apply(s State, e Entry) (State, error) {
 			return s, fmt.Errorf("%w: manifest %s has its submission", ErrEntry, e.Digest.Short())
 		}
 		return s.change(e.Digest, func(m *Memory) { m.Submission = e.Message })
+	case Over:
+		return s.change(e.Digest, func(m *Memory) { m.Over = true })
 	case BecameReady, Sent, Failed, Burned:
 		return applyOpening(s, e)
 	case Based:

@@ -73,8 +73,8 @@ func Opens(s State, o federation.Opened) *federation.Opened {
 }
 
 // guarded reports whether what was sent for before lets this be sent for too. Where a base has
-// no sketch the guard says nothing: whoever calls sees to it that it has. Of a sum that every
-// hospital released it says nothing either.
+// no sketch the guard says nothing: whoever calls sees to it that it has. Of a sum on this very
+// question that every hospital released it says nothing either.
 func (s State) guarded(o *federation.Opened) error {
 	if o == nil {
 		return nil
@@ -83,7 +83,10 @@ func (s State) guarded(o *federation.Opened) error {
 		return err
 	}
 	asked, _ := s.Recall(o.Manifest)
-	bind := slices.DeleteFunc(slices.Clone(s.Opened), func(before federation.Opened) bool { return slices.Contains(asked.Released, before.Manifest) })
+	bind := slices.DeleteFunc(slices.Clone(s.Opened), func(before federation.Opened) bool {
+		about, _ := s.about(before.Manifest, asked.Questions)
+		return about && slices.Contains(asked.Released, before.Manifest)
+	})
 	return s.Charter.CheckGuard(bind, *o)
 }
 

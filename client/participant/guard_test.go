@@ -82,7 +82,8 @@ func TestGuardRefusesWithoutOne(t *testing.T) {
 }
 
 // TestGuardOfWhatWasReleased: a sum that every hospital released in its Join keeps nobody from
-// another that leaves one out, on its base or near it; one that a single hospital did not does.
+// another on its question that leaves one out; on a question near it, it does, and so does one that
+// a single hospital did not release.
 func TestGuardOfWhatWasReleased(t *testing.T) {
 	s := guardedState(t)
 	all := s.Charter.Groups[0]
@@ -91,13 +92,15 @@ func TestGuardOfWhatWasReleased(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, at := range []float32{0, .0005} {
-		free, m := s.under(t, 2, federation.Train, at, releasing(first.Digest))
-		c := candidateOf(m.Digest, all[:6]...)
-		free = restarted(t, readyFor(t, free, m, c, nil))
-		if err := MaySend(free, m.Digest, c.Digest()); err != nil {
-			t.Errorf("at %v, released by all: %v", at, err)
-		}
+	free, m := s.under(t, 2, federation.Train, 0, releasing(first.Digest))
+	c := candidateOf(m.Digest, all[:6]...)
+	free = restarted(t, readyFor(t, free, m, c, nil))
+	if err := MaySend(free, m.Digest, c.Digest()); err != nil {
+		t.Errorf("released by all: %v", err)
+	}
+	near, m := s.under(t, 2, federation.Train, .0005, releasing(first.Digest))
+	if _, err := send(near, m, candidateOf(m.Digest, all[:6]...)); !errors.Is(err, federation.ErrGuard) {
+		t.Errorf("another question, by that release: %v", err)
 	}
 	held, m := s.under(t, 2, federation.Train, .0005, releasing(first.Digest, 6))
 	if _, err := send(held, m, candidateOf(m.Digest, all[:6]...)); !errors.Is(err, federation.ErrGuard) {

@@ -145,6 +145,27 @@ func NoGroupHeld(s State, manifest, candidate federation.Digest) ([]Entry, error
 	return []Entry{entry(Failed, manifest)}, nil
 }
 
+// Conclude records that the sum of a manifest is public, as this hospital derived itself or f+1
+// custodians signed: for the question nothing is encrypted again but by a release.
+func Conclude(s State, manifest federation.Digest) ([]Entry, error) {
+	if m, ok := s.Recall(manifest); !ok || m.Over {
+		return nil, nil
+	}
+	return []Entry{entry(Over, manifest)}, nil
+}
+
+// concluded reports whether nothing is to be encrypted under a manifest, because its question was
+// answered under another, which was not released.
+func (s State) concluded(manifest federation.Digest) error {
+	asked, _ := s.Recall(manifest)
+	for _, old := range s.Memory {
+		if old.Over && old.Manifest != manifest && !slices.Contains(asked.Released, old.Manifest) && federation.Overlap(old.Questions, asked.Questions) {
+			return fmt.Errorf("%w, under manifest %s of round %d", ErrAnswered, old.Manifest.Short(), old.Round)
+		}
+	}
+	return nil
+}
+
 // BurnManifest promises never to send under a manifest, known or not. joined is the number
 // of this hospital's Join in it, 0 where it has none. After it is persisted the one-round
 // key and what is held of that manifest must be erased, then the burn may be signed.

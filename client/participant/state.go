@@ -35,7 +35,8 @@ type Base struct {
 	Version    uint64            `json:"version"`
 	Snapshot   federation.Digest `json:"snapshot"`
 	Parameters federation.Digest `json:"parameters"`
-	Plan       federation.Digest `json:"plan,omitzero"` // that made it
+	Plan       federation.Digest `json:"plan,omitzero"`   // that made it
+	Steps      uint64            `json:"steps,omitempty"` // train rounds that it went through
 }
 
 // Bound is what was sent in an earlier epoch and holds in this one.
@@ -76,6 +77,7 @@ type Memory struct {
 	Certified  bool                `json:"certified,omitempty"` // a burn certificate for it was verified
 	Silent     bool                `json:"silent,omitempty"`    // it may have sent under it before the journal was lost: it neither sends nor burns, and the questions stay answered
 	Epoch      uint64              `json:"epoch,omitempty"`     // that it is of, where it was recalled before that epoch began here
+	Over       bool                `json:"over,omitempty"`      // its sum is public: derived here, or by the word of f+1 custodians
 	Past       bool                `json:"past,omitempty"`      // of an earlier epoch: what still holds of it is in State.Bound
 }
 
@@ -106,6 +108,13 @@ func (s State) Recall(manifest federation.Digest) (Memory, bool) {
 		return Memory{}, false
 	}
 	return s.Memory[i], true
+}
+
+// AskedSince reports whether the question of a manifest was asked here under another one after it,
+// in the order of the journal: numbers of rounds are the coordinator's.
+func (s State) AskedSince(manifest federation.Digest) bool {
+	i := slices.IndexFunc(s.Memory, func(m Memory) bool { return m.Manifest == manifest })
+	return i >= 0 && slices.ContainsFunc(s.Memory[i+1:], func(m Memory) bool { return federation.Overlap(m.Questions, s.Memory[i].Questions) })
 }
 
 // IsCustodian reports whether this hospital is a custodian of the pinned charter.

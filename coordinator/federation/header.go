@@ -65,6 +65,14 @@ type TreeHead struct {
 // ErrHeader wraps every refusal of a header.
 var ErrHeader = errors.New("header refused")
 
+// StepsAfter is how many train rounds the version went through that a round makes.
+func (h Header) StepsAfter() uint64 {
+	if h.Kind != Train {
+		return 0
+	}
+	return h.Steps + 1
+}
+
 // Digest names the header.
 func (h Header) Digest() Digest { return Sum(Encode(h)) }
 

@@ -188,6 +188,7 @@ type Derived struct {
 	Version    uint64     `json:"version,omitempty"`
 	Snapshot   Digest     `json:"snapshot,omitzero"`
 	Parameters Digest     `json:"parameters,omitzero"`
+	Steps      uint64     `json:"steps,omitempty"` // train rounds that Version went through
 }
 
 // Burn is a custodian's promise: I sent nothing under this manifest, its key, shares and

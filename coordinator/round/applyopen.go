@@ -123,7 +123,7 @@ func applyPublish(s State, e Entry) (State, error) {
 		return s, nil
 	}
 	s.Model, s.Sketch, s.Signed = Version{e.Version, e.Snapshot, e.Parameters, e.Round, steps}, e.Sketch, nil
-	s.Newest, s.Numbered = e.Version, nil
+	s.Newest, s.Numbered, s.Outcome.Steps = e.Version, nil, steps
 	if !same { // no one asks about the parameters of an old version again, and what was burned nobody else needs to know
 		s.Attempts = slices.DeleteFunc(slices.Clone(s.Attempts), func(a Attempt) bool { return a.Kind != federation.Statistics && !s.open(&a) })
 	}

@@ -176,5 +176,5 @@ func (ev DerivedVerified) decide(s State, w When) ([]Entry, error) {
 
 // Agrees reports whether a custodian derived what the log says.
 func (o Outcome) Agrees(d federation.Derived) bool {
-	return d.Plan == o.Plan && d.Result == o.Result && d.Version == o.Version && d.Snapshot == o.Snapshot && d.Parameters == o.Parameters
+	return d.Plan == o.Plan && d.Result == o.Result && d.Version == o.Version && d.Snapshot == o.Snapshot && d.Parameters == o.Parameters && d.Steps == o.Steps
 }

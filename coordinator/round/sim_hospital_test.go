@@ -419,14 +419,14 @@ func (h *hospital) derive(o round.Outcome) error {
 		}
 		h.persist(entries)
 	} else if o.Version > 0 {
-		entries, err := participant.TakeBase(h.state, participant.Base{Version: o.Version, Snapshot: o.Snapshot, Parameters: o.Parameters, Plan: o.Plan})
+		entries, err := participant.TakeBase(h.state, participant.Base{Version: o.Version, Snapshot: o.Snapshot, Parameters: o.Parameters, Plan: o.Plan, Steps: o.Steps})
 		if err != nil {
 			h.w.fail("%s: %v", h.name, err)
 		}
 		h.persist(entries)
 	}
 	d := federation.Derived{V: 1, Round: o.Round, Manifest: o.Manifest, Candidate: o.Candidate, Custodian: h.id, Plan: o.Plan,
-		Result: o.Result, Version: o.Version, Snapshot: o.Snapshot, Parameters: o.Parameters}
+		Result: o.Result, Version: o.Version, Snapshot: o.Snapshot, Parameters: o.Parameters, Steps: o.Steps}
 	if h.hostile {
 		d.Snapshot = h.w.digest("another snapshot")
 	}

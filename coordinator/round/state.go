@@ -206,6 +206,7 @@ type Outcome struct {
 	Version    uint64                  `json:"version,omitempty"`
 	Snapshot   federation.Digest       `json:"snapshot,omitzero"`
 	Parameters federation.Digest       `json:"parameters,omitzero"`
+	Steps      uint64                  `json:"steps,omitempty"`    // train rounds that Version went through
 	Owing      []federation.HospitalID `json:"owing,omitempty"`    // custodians that were ready and did not derive it yet
 	Derived    []Held                  `json:"derived,omitempty"`  // who derived the same
 	Disputed   []Held                  `json:"disputed,omitempty"` // who derived something else

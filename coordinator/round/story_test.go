@@ -259,7 +259,7 @@ func (s *story) send(letters string) {
 func (s *story) derivedEvent(letter string, same bool) round.DerivedVerified {
 	o := s.state.Outcome
 	d := federation.Derived{V: 1, Round: o.Round, Manifest: o.Manifest, Candidate: o.Candidate, Custodian: s.id(letter), Plan: o.Plan,
-		Result: o.Result, Version: o.Version, Snapshot: o.Snapshot, Parameters: o.Parameters}
+		Result: o.Result, Version: o.Version, Snapshot: o.Snapshot, Parameters: o.Parameters, Steps: o.Steps}
 	if !same {
 		d.Snapshot = federation.Sum([]byte("another snapshot"))
 	}

@@ -315,8 +315,12 @@ func (p *puppet) derive(ctx context.Context, w *atriumpb.Work) error {
 	if err != nil {
 		return err
 	}
+	after := uint64(0)
+	if e.Version > 0 {
+		after = h.StepsAfter()
+	}
 	return p.send(ctx, "derived", signed(p, federation.Derived{V: 1, Round: w.GetRound(), Manifest: candidate.Manifest, Candidate: candidate.Digest(), Custodian: p.id, Plan: h.Plan,
-		Result: e.Blob, Version: e.Version, Snapshot: e.Snapshot, Parameters: e.Parameters}))
+		Result: e.Blob, Version: e.Version, Snapshot: e.Snapshot, Parameters: e.Parameters, Steps: after}))
 }
 
 func (p *puppet) give(ctx context.Context, w *atriumpb.Work) error {

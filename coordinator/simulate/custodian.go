@@ -80,13 +80,13 @@ func (h *host) derive(t round.Task) {
 	o := h.w.coord.state.Outcome
 	h.fetch(h.w.coord.cost.ciphertext+int64(len(o.Sends))*h.w.coord.cost.shareSum, func() {
 		d := federation.Derived{V: 1, Round: o.Round, Manifest: o.Manifest, Candidate: o.Candidate, Custodian: h.id, Plan: o.Plan,
-			Result: o.Result, Version: o.Version, Snapshot: o.Snapshot, Parameters: o.Parameters}
+			Result: o.Result, Version: o.Version, Snapshot: o.Snapshot, Parameters: o.Parameters, Steps: o.Steps}
 		entries, err := participant.NoGroupHeld(h.state, o.Manifest, o.Candidate)
 		if !o.Result.IsZero() {
 			entries, err = nil, nil
 		}
 		if err == nil && o.Version > 0 {
-			entries, err = participant.TakeBase(h.state, participant.Base{Version: o.Version, Snapshot: o.Snapshot, Parameters: o.Parameters, Plan: o.Plan})
+			entries, err = participant.TakeBase(h.state, participant.Base{Version: o.Version, Snapshot: o.Snapshot, Parameters: o.Parameters, Plan: o.Plan, Steps: o.Steps})
 			h.has = o.Snapshot
 		}
 		if err != nil {
