@@ -95,7 +95,7 @@ func TestErasesAfterRelease(t *testing.T) {
 			t.Logf("stolen %s: n %+.3f, value %.2f", f.Name, n, f.Min+z*(f.Max-f.Min))
 		}
 		if stolen {
-			t.Error("ATTACK WON: two sums over the same S of one open question; their difference is one patient of one hospital")
+			t.Error("the attack won: two sums over the same S of one open question; their difference is one patient of one hospital")
 		}
 	}
 }

@@ -61,7 +61,7 @@ func TestRecomputesWithoutEnd(t *testing.T) {
 			}
 		}
 		if stolen != "" {
-			t.Errorf("ATTACK WON, computed anew again on day %d; stolen: %s", day+1, stolen)
+			t.Errorf("the attack won, computed anew again on day %d; stolen: %s", day+1, stolen)
 		}
 		before = after
 	}

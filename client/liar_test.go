@@ -91,6 +91,9 @@ type outcome struct {
 	refusal  string // its log's words
 }
 
+// numbersOf are the numbers of charters that newLiar makes.
+var numbersOf = federation.Tolerant
+
 // newLiar makes a federation and starts its daemons; change alters what they are configured
 // with.
 func newLiar(t *testing.T, hospitals, groups int, plan federation.Plan, change ...func(*client.Config)) *liar {
@@ -107,7 +110,7 @@ func newLiar(t *testing.T, hospitals, groups int, plan federation.Plan, change .
 		must(t, cohort.WriteCSV(data, cohort.Name))
 	}
 	made, err := setup.Init(t.Context(), setup.Options{Dir: l.dir, Federation: "cardiology", Hospitals: names, Groups: groups,
-		Numbers: federation.Tolerant(hospitals, groups), Address: l.address, Plan: plan})
+		Numbers: numbersOf(hospitals, groups), Address: l.address, Plan: plan})
 	must(t, err)
 	l.charter = made.Charter
 	l.key, err = setup.LoadLogKey(filepath.Join(made.Coordinator, "log.key"))

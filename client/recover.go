@@ -190,6 +190,9 @@ func (d *Daemon) recallSend(ctx context.Context, s federation.Send, message fede
 		return fail(err)
 	}
 	c, err := federation.DecodeCandidate(raw)
+	if err == nil && c.Manifest != s.Manifest {
+		err = fmt.Errorf("candidate %s is of manifest %s: %w", s.Candidate.Short(), c.Manifest.Short(), ErrDishonest)
+	}
 	if err != nil {
 		return fail(err)
 	}

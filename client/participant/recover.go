@@ -65,7 +65,7 @@ func applyRecovery(s State, e Entry) (State, error) {
 		return s, fmt.Errorf("%w: manifest %s was sent under or burned", ErrEntry, e.Digest.Short())
 	}
 	s = s.remember(Memory{Manifest: e.Digest, Round: e.Round, Questions: e.Questions})
-	s = s.unopened(e.Digest).noted(e.Opens) // of what it was ready for it sent this
+	s = s.noted(e.Opens) // beside what it was ready for: who recalls it may lie
 	return s.change(e.Digest, func(m *Memory) {
 		m.Sent, m.Candidate, m.Set, m.Silent = e.Message, e.Candidate, e.Set, false
 		if e.Epoch > s.Epoch {

@@ -53,7 +53,7 @@ func MayOpen(s State, m federation.VerifiedManifest, c federation.Candidate, bef
 func (s State) unanswered(manifest federation.Digest, questions []string, set federation.Digest) error {
 	asked, _ := s.Recall(manifest)
 	for _, old := range s.Memory {
-		free := !old.HasSent() && !old.Silent || old.Certified || old.Past || old.Failed && old.Set == set && old.Form == asked.Form
+		free := !old.HasSent() && !old.Silent || old.Certified || old.Past || old.Failed && !old.Over && old.Set == set && old.Form == asked.Form
 		if old.Manifest == manifest || free || slices.Contains(asked.Released, old.Manifest) {
 			continue
 		}
@@ -139,7 +139,10 @@ func SendFor(s State, manifest, candidate, signed federation.Digest) ([]Entry, e
 // same hospitals may be asked the same question once more.
 func NoGroupHeld(s State, manifest, candidate federation.Digest) ([]Entry, error) {
 	m, _ := s.Recall(manifest)
-	if !m.HasSent() || m.Candidate != candidate || m.Failed {
+	switch {
+	case m.Over:
+		return nil, fmt.Errorf("manifest %s: %w: it was derived, or signed, what followed from its sum", manifest.Short(), ErrAnswered)
+	case !m.HasSent() || m.Candidate != candidate || m.Failed:
 		return nil, nil // nothing of ours depends on it
 	}
 	return []Entry{entry(Failed, manifest)}, nil
