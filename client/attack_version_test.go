@@ -217,6 +217,7 @@ func withoutGroup(out opening.Outcome) federation.Digest {
 // deriveAttacks: what a custodian is given to derive from.
 func deriveAttacks(t *testing.T, p *play, list federation.Candidate, true federation.Derived, earlier *play) {
 	l, s := p.l, p.l.sites[2]
+	l.gather(l.train(3)) // the round that they joined last is another
 	sends := func(list [][]byte) lies {
 		return lies{work: func(w *atriumpb.Work, _ int64) { w.Sends = list }}
 	}
