@@ -124,8 +124,10 @@ type Earlier struct {
 // least. A manifest that is pinned asks hospitals whom an earlier one, drawn in the same
 // way, asked on the same question; earlier is that round.
 //
-// So a coordinator that lies cannot choose whom it asks. It can pretend that a hospital
-// did not join, or did not submit, as it always can; the log has every Join that it took.
+// So a coordinator that lies cannot choose whom the first manifest of a question asks. It can
+// pretend that a hospital did not join, or did not submit, as it always can; the log has every
+// Join that it took. A first one may ask more than the plan wants, and one that is pinned to it any
+// of them.
 func CheckCohort(c Charter, p Plan, h Header, m VerifiedManifest, earlier *Earlier) error {
 	if err := checkCohort(c, p, h, m, earlier); err != nil {
 		return fmt.Errorf("manifest %s: %w: %w", m.Digest.Short(), ErrManifest, err)
