@@ -258,7 +258,8 @@ func (ev RoundDefeated) decide(s State, w When) ([]Entry, error) {
 
 // abandon ends the round and sets the earliest time of the next: at once after the
 // first failure in a row, then 1, 2, 4 … up to 64 seconds later; later where it would ask
-// again who declined. An evaluation that is skipped delays nothing.
+// again who declined. A month leaves people time to act before each try. An evaluation that is
+// skipped delays nothing.
 func (s State) abandon(reason string, w When) Entry {
 	e := s.entry(Abandon, w)
 	if reason == "" {
@@ -270,7 +271,10 @@ func (s State) abandon(reason string, w When) Entry {
 	}
 	e.Reason = clip(reason)
 	delay := time.Duration(0)
-	if s.Failures > 0 {
+	switch {
+	case !s.Round.Part.Whole():
+		delay = s.pauseAfter(s.Failures)
+	case s.Failures > 0:
 		delay = min(time.Second<<min(s.Failures-1, 6), MaxDelay)
 	}
 	e.Deadline = federation.FormatTime(w.clock().Add(max(delay, s.askAgain())))

@@ -3,6 +3,7 @@ package round
 import (
 	"fmt"
 	"slices"
+	"time"
 
 	"atrium/coordinator/federation"
 )
@@ -74,14 +75,28 @@ const skipAfter = 3
 
 // skips reports whether a round that is abandoned now is an evaluation that is left out: it
 // must be of certain hospitals and somebody is missing, it was answered and is not released, or
-// it came to nothing again. It is never awaited; the schedule goes on as if it were done.
+// it came to nothing again. It is never awaited; the schedule goes on as if it were done. A month
+// holds up no training, and cannot be asked about later: it is tried for as long as the plan has
+// patience, unless it waits for a release.
 func (s State) skips() bool {
 	if s.Round.Kind != federation.Evaluate {
 		return false
 	}
 	gathers := s.Round.Phase == Gathering
+	if !s.Round.Part.Whole() && !(gathers && s.unreleased() != "") {
+		return s.tried() >= s.Schedule.Patience()
+	}
 	fixed := s.whole() || s.Round.Pinned != nil || gathers && (gathered(s).pin != nil || s.unreleased() != "")
 	return fixed && (gathers || s.Failures > 0) || s.Failures >= skipAfter-1
+}
+
+// tried is the least time for which a month was tried: the pauses between its rounds so far.
+func (s State) tried() time.Duration {
+	sum := time.Duration(0)
+	for n := range s.Failures {
+		sum += s.pauseAfter(n)
+	}
+	return sum
 }
 
 // evaluationDefeat says who is missing of an evaluation that gathered for its time.

@@ -21,7 +21,7 @@ func Waiting(s State) string {
 	case Publishing:
 		return "opening the sum"
 	case Abandoned:
-		if s.Finished == "" && s.NotBefore != "" {
+		if month, _ := s.NextMonth(); s.NotBefore != "" && (s.Finished == "" || month != "") {
 			return "the next try, at " + s.NotBefore
 		}
 	}

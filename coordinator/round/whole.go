@@ -121,7 +121,14 @@ func (s State) askAgain() time.Duration {
 	if !s.whole() || len(s.Round.Declined) == 0 || len(s.Withheld) == 0 {
 		return 0
 	}
-	return min(time.Duration(max(1, s.Schedule.GatherSeconds))*time.Second<<min(s.Failures, 12), MaxAskAgain)
+	return s.pauseAfter(s.Failures)
+}
+
+// pauseAfter is how long people have to act before a round is tried again after so many failures
+// in a row: the plan's time to gather, twice as long each time, at most MaxAskAgain.
+func (s State) pauseAfter(failures int) time.Duration {
+	gather := time.Duration(max(1, s.Schedule.GatherSeconds)) * time.Second
+	return max(gather, min(gather<<min(failures, 12), MaxAskAgain))
 }
 
 // Paused lists the hospitals that withhold their updates for longer than the plan's patience:
