@@ -37,6 +37,7 @@ type Daemon struct {
 	train   *dataset.Table
 	lacks   federation.Columns // of train
 	warned  federation.Columns // of what is masked, its own
+	refusal uint64             // the round of what status shows as refused
 	asked   string             // releases that were asked for last, as lines of a policy
 	test    *dataset.Table
 	source  *Source

@@ -14,14 +14,22 @@ import (
 )
 
 // refused records that a task was not done and why, for the log and for `atrium hospital
-// status`, where it stays until the next one.
+// status`, where it stays until the next one or until an update of a later round has arrived.
 func (d *Daemon) refused(w *atriumpb.Work, err error) {
 	d.cfg.Logger.Warn("task", "task", w.GetKind(), "round", w.GetRound(), "error", err)
 	if grpcStatus(err) == nil { // ours, not the coordinator's
 		text := fmt.Sprintf("%s of round %d at %s: %s", w.GetKind(), w.GetRound(), federation.FormatTime(time.Now()), err)
+		d.refusal = w.GetRound()
 		d.status.change(noteEvery, func(s *Status) { s.Refused = text })
 	}
 	d.trouble(w.GetKind(), w.GetRound(), err)
+}
+
+// served forgets the refusal of an earlier round: an update of this one has arrived.
+func (d *Daemon) served(round uint64) {
+	if round > d.refusal {
+		d.status.change(noteEvery, func(s *Status) { s.Refused = "" })
+	}
 }
 
 // sentence tells a person what is wrong, without the words of the transport.

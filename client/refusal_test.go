@@ -3,10 +3,13 @@ package client
 import (
 	"errors"
 	"fmt"
+	"log/slog"
 	"testing"
 
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
+
+	"atrium/coordinator/atriumpb"
 )
 
 func TestSentence(t *testing.T) {
@@ -25,6 +28,23 @@ func TestSentence(t *testing.T) {
 	} {
 		if got := sentence(err); got != want {
 			t.Errorf("%v:\n got %q\nwant %q", err, got, want)
+		}
+	}
+}
+
+// TestRefusalEnds: what status shows as refused stays through its own round, and goes when an
+// update of a later one has arrived.
+func TestRefusalEnds(t *testing.T) {
+	d := &Daemon{status: newDisplay(t.TempDir(), func(err error) { t.Error(err) }), cfg: Config{Logger: slog.New(slog.DiscardHandler)}, link: &link{}}
+	defer d.status.close()
+	d.refused(&atriumpb.Work{Kind: "update", Round: 10}, errors.New("paused"))
+	for _, c := range []struct {
+		round uint64
+		shown bool
+	}{{10, true}, {11, false}} {
+		d.served(c.round)
+		if got := d.status.get().Refused; (got != "") != c.shown {
+			t.Errorf("after an update of round %d: %q", c.round, got)
 		}
 	}
 }

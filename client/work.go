@@ -83,6 +83,9 @@ func (d *Daemon) perform(ctx context.Context, w *atriumpb.Work) error {
 		if err == nil {
 			err = d.update(ctx, w)
 		}
+		if err == nil {
+			d.served(w.GetRound())
+		}
 		return d.orDecline(ctx, w, federation.RoleUpdate, err)
 	case "ready":
 		return d.orDecline(ctx, w, federation.RoleCustodian, d.witnessed(ctx, w, d.ready(ctx, w)))
@@ -209,7 +212,7 @@ func (d *Daemon) join(ctx context.Context, w *atriumpb.Work) error {
 	if veto != nil && !declines {
 		return veto
 	}
-	if errors.Is(veto, ErrElsewhere) {
+	if errors.Is(veto, ErrElsewhere) || refusal != nil {
 		d.refused(w, veto)
 		if !d.state.IsCustodian() {
 			return d.decline(ctx, digest, federation.RoleUpdate, why)

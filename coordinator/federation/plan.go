@@ -102,6 +102,10 @@ func (p Plan) Continues(before Plan) error {
 	if !p.Model.continues(before.Model) {
 		return fmt.Errorf("model %s, was %s", Encode(p.Model), Encode(before.Model))
 	}
+	same := func(a, b Feature) bool { return a.Name == b.Name }
+	if !slices.EqualFunc(before.Features, p.Features, same) {
+		return errors.New("other features, or another order")
+	}
 	if !bytes.Equal(Encode(p.Tensors()), Encode(before.Tensors())) {
 		return errors.New("other tensors are in its versions (local.trained)")
 	}
@@ -110,10 +114,6 @@ func (p Plan) Continues(before Plan) error {
 	}
 	if !slices.Equal(before.Label.Columns, p.Label.Columns) {
 		return fmt.Errorf("labels %q, were %q", p.Label.Columns, before.Label.Columns)
-	}
-	same := func(a, b Feature) bool { return a.Name == b.Name }
-	if !slices.EqualFunc(before.Features, p.Features, same) {
-		return errors.New("other features, or another order")
 	}
 	return nil
 }

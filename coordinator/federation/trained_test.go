@@ -86,3 +86,12 @@ func TestContinuesWithOtherTensors(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// TestContinuesNamesFeatures: without a feature the tensors differ too; the feature is said.
+func TestContinuesNamesFeatures(t *testing.T) {
+	before, after := testPlan(), testPlan()
+	after.Features = after.Features[1:]
+	if err := after.Continues(before); err == nil || !strings.Contains(err.Error(), "other features") {
+		t.Errorf("without a feature: %v", err)
+	}
+}
