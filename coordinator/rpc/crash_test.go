@@ -130,7 +130,9 @@ func TestQuestionThatComesBack(t *testing.T) {
 		defer w.hospital(name)()
 	}
 	w.must(c.SetPlan(t.Context(), w.plan))
-	s := w.until(c, "every hospital is asked", func(s coordinator.Status) bool { return strings.Contains(s.Waiting, "when every hospital releases that") })
+	s := w.until(c, "every hospital is asked", func(s coordinator.Status) bool {
+		return strings.Contains(s.Waiting, "when every hospital releases that")
+	})
 	if s.Trained != 0 || !strings.Contains(s.Waiting, "was answered in round") || !strings.Contains(s.Advice, "releases: [{plan: "+w.plan.Digest().String()) {
 		t.Errorf("%d train rounds of the second plan: %s: %s", s.Trained, s.Waiting, s.Advice)
 	}

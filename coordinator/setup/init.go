@@ -161,4 +161,3 @@ func buildHospital(o Options, f folder, ca authority, m member, charter federati
 		f.write(ConfigFile, hospitalConfig(o, m.name)),
 		os.Mkdir(filepath.Join(string(f), stateFolder), 0o700))
 }
-
