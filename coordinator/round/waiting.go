@@ -101,8 +101,8 @@ func (s State) waitingForCustodians() string {
 func (s State) missingWords(ids []federation.HospitalID) string {
 	var parts []string
 	l := s.lackOf(federation.RoleCustodian, ids, When{})
-	if len(l.silent) > 0 {
-		parts = append(parts, s.nameList(l.silent)+" did not join yet")
+	if out := slices.Concat(l.silent, l.early); len(out) > 0 {
+		parts = append(parts, s.nameList(out)+" did not join yet")
 	}
 	if len(l.declined) > 0 {
 		parts = append(parts, s.whys(l.declined))

@@ -191,5 +191,5 @@ func TestWholeComplaints(t *testing.T) {
 	s.own(round.TaskPropose)
 	s.ready("A-D", "B-D")
 	s.own(round.TaskAbandon)
-	s.says("reason", s.state.Round.Reason, "0 of 3 custodians are ready: D cannot be summed and too few are left (silent: C, D)")
+	s.says("reason", s.state.Round.Reason, "0 of 3 custodians are ready: D cannot be summed and too few are left (no word yet: C, D)")
 }
