@@ -101,8 +101,10 @@ func TestMonths(t *testing.T) {
 		} else {
 			last = at
 		}
-		s.join("ABCDE")
+		s.join("ABCD")
 		s.must("decline", s.declineEvent("B", federation.RoleUpdate))
+		s.says("waiting", round.Waiting(s.state), "4 hospitals joined: no group reaches the minimum cohort 4; E did not join; B declined (the policy says no)")
+		s.join("E")
 		s.must("decline", s.declineEvent("C", federation.RoleUpdate))
 		s.own(round.TaskAbandon)
 		if skipped := s.state.Month == "2026-05"; skipped != (s.moment().Now.Sub(began) >= 24*time.Hour) {
@@ -110,7 +112,7 @@ func TestMonths(t *testing.T) {
 		} else if skipped {
 			continue
 		}
-		if got := round.Waiting(s.state); got != "the next try, at "+s.state.NotBefore {
+		if got := round.Waiting(s.state); !strings.HasPrefix(got, "the next try, at "+s.state.NotBefore) || !strings.HasSuffix(got, s.state.Round.Reason) {
 			t.Fatalf("between tries it waits for %q", got)
 		}
 		s.until(s.state.NotBefore)

@@ -22,7 +22,7 @@ func Waiting(s State) string {
 		return "opening the sum"
 	case Abandoned:
 		if month, _ := s.NextMonth(); s.NotBefore != "" && (s.Finished == "" || month != "") {
-			return "the next try, at " + s.NotBefore
+			return fmt.Sprintf("the next try, at %s; round %d ended: %s", s.NotBefore, s.Round.Number, s.Round.Reason)
 		}
 	}
 	return ""

@@ -129,7 +129,7 @@ func TestWholePauses(t *testing.T) {
 		}
 		s.pass(20)
 		s.own(round.TaskAbandon)
-		if next != s.state.NotBefore || round.Waiting(s.state) != "the next try, at "+next {
+		if next != s.state.NotBefore || !strings.HasPrefix(round.Waiting(s.state), "the next try, at "+next+"; round ") || !strings.HasSuffix(round.Waiting(s.state), s.state.Round.Reason) {
 			t.Fatalf("next try at %s, then %q, and the machine waits until %s", next, round.Waiting(s.state), s.state.NotBefore)
 		}
 		for !s.isOwed(round.TaskOpen) {
