@@ -10,8 +10,9 @@ import (
 
 // lack is whose part a round lacks, in the words that are kept apart wherever people read
 // them: who declined is there and said no, with its reason, a pause among them; who is
-// absent has no connection; who is silent has one, as far as is known, and did not answer.
-type lack struct{ declined, silent, absent []federation.HospitalID }
+// absent has no connection; who is silent has one, as far as is known, and did not answer before
+// the deadline; who is early still has time.
+type lack struct{ declined, silent, absent, early []federation.HospitalID }
 
 // unseen lists who said nothing: of them nobody knows whether they ever come back.
 func (l lack) unseen() []federation.HospitalID { return slices.Concat(l.silent, l.absent) }
@@ -25,11 +26,20 @@ func (s State) lackOf(role string, ids []federation.HospitalID, w When) lack {
 			l.declined = append(l.declined, id)
 		case w.gone(id):
 			l.absent = append(l.absent, id)
+		case s.hasTime(id, w):
+			l.early = append(l.early, id)
 		default:
 			l.silent = append(l.silent, id)
 		}
 	}
 	return l
+}
+
+// hasTime reports whether the deadline for a hospital's part has not come: who did not join is
+// late once the round has gathered.
+func (s State) hasTime(id federation.HospitalID, w When) bool {
+	_, joined := s.Round.Join(id)
+	return (joined || s.Round.Phase == Gathering) && !w.past(s.Round.Deadline)
 }
 
 // declines reports whether a hospital said that it does not do its part in a role. A custodian
@@ -42,14 +52,17 @@ func (s State) declines(id federation.HospitalID, role string) bool {
 // lackWords says in a few words whose part is missing.
 func (s State) lackWords(l lack) string {
 	var parts []string
+	if len(l.declined) > 0 {
+		parts = append(parts, s.whys(l.declined))
+	}
 	if len(l.silent) > 0 {
 		parts = append(parts, "silent: "+s.nameList(l.silent))
 	}
 	if len(l.absent) > 0 {
 		parts = append(parts, "not connected: "+s.nameList(l.absent))
 	}
-	if len(l.declined) > 0 {
-		parts = append(parts, s.whys(l.declined))
+	if len(l.early) > 0 {
+		parts = append(parts, "no word yet: "+s.nameList(l.early))
 	}
 	return strings.Join(parts, "; ")
 }
@@ -64,6 +77,16 @@ func (s State) lacking(waited []federation.HospitalID, w When) lack {
 		}
 		return joined && !slices.Contains(waited, id)
 	}), w)
+}
+
+// withUpdates adds who declined to send an update, a custodian that joined all the same among
+// them, before everybody else: they are the cause. Where sums are over all of a group the reason
+// names them already.
+func (s State) withUpdates(l lack) lack {
+	if _, declined := s.absent(); !s.whole() && (s.Round.Phase == Gathering || s.Round.Phase == Collecting) {
+		l.declined = append(declined, slices.DeleteFunc(l.declined, func(id federation.HospitalID) bool { return slices.Contains(declined, id) })...)
+	}
+	return l
 }
 
 // absentCustodians lists the custodians that did not join, or declined.

@@ -260,7 +260,7 @@ func defeat(s State, w When) string {
 	if reason == "" {
 		return ""
 	}
-	return s.advise(reason, s.lacking(waited, w))
+	return s.advise(reason, s.withUpdates(s.lacking(waited, w)))
 }
 
 // gatheringDefeat: those who declined keep the round from ever collecting. The next

@@ -117,7 +117,7 @@ func TestColumnDeclined(t *testing.T) {
 			break
 		}
 		s.own(round.TaskAbandon)
-		s.says("reason", s.state.Round.Reason, "0 updates, and of those who can still be summed column 1 of the plan has 2 holders in group 0, fewer than K = 3")
+		s.says("reason", s.state.Round.Reason, "0 updates, and of those who can still be summed column 1 of the plan has 2 holders in group 0, fewer than K = 3 (C declined (the policy says no))")
 	}
 	s.masks(age)
 	s.update("ABDE")

@@ -71,7 +71,12 @@ func gathered(s State) gathering {
 		return g
 	}
 	if !s.enoughGroups(g.cohort) {
+		silent, declined := s.absent()
 		g.waiting = fmt.Sprintf("%d hospitals joined: %s", len(s.Round.Joined), s.tooFewGroups("reaches"))
+		if len(silent) > 0 {
+			g.waiting = with(g.waiting, s.nameList(silent)+" did not join")
+		}
+		g.waiting = with(g.waiting, s.whys(declined))
 	}
 	return g
 }

@@ -22,7 +22,7 @@ func Waiting(s State) string {
 		return "opening the sum"
 	case Abandoned:
 		if month, _ := s.NextMonth(); s.NotBefore != "" && (s.Finished == "" || month != "") {
-			return "the next try, at " + s.NotBefore
+			return fmt.Sprintf("the next try, at %s; round %d ended: %s", s.NotBefore, s.Round.Number, s.Round.Reason)
 		}
 	}
 	return ""
@@ -101,8 +101,8 @@ func (s State) waitingForCustodians() string {
 func (s State) missingWords(ids []federation.HospitalID) string {
 	var parts []string
 	l := s.lackOf(federation.RoleCustodian, ids, When{})
-	if len(l.silent) > 0 {
-		parts = append(parts, s.nameList(l.silent)+" did not join yet")
+	if out := slices.Concat(l.silent, l.early); len(out) > 0 {
+		parts = append(parts, s.nameList(out)+" did not join yet")
 	}
 	if len(l.declined) > 0 {
 		parts = append(parts, s.whys(l.declined))

@@ -129,7 +129,7 @@ func TestWholePauses(t *testing.T) {
 		}
 		s.pass(20)
 		s.own(round.TaskAbandon)
-		if next != s.state.NotBefore || round.Waiting(s.state) != "the next try, at "+next {
+		if next != s.state.NotBefore || !strings.HasPrefix(round.Waiting(s.state), "the next try, at "+next+"; round ") || !strings.HasSuffix(round.Waiting(s.state), s.state.Round.Reason) {
 			t.Fatalf("next try at %s, then %q, and the machine waits until %s", next, round.Waiting(s.state), s.state.NotBefore)
 		}
 		for !s.isOwed(round.TaskOpen) {
@@ -191,5 +191,5 @@ func TestWholeComplaints(t *testing.T) {
 	s.own(round.TaskPropose)
 	s.ready("A-D", "B-D")
 	s.own(round.TaskAbandon)
-	s.says("reason", s.state.Round.Reason, "0 of 3 custodians are ready: D cannot be summed and too few are left (silent: C, D)")
+	s.says("reason", s.state.Round.Reason, "0 of 3 custodians are ready: D cannot be summed and too few are left (no word yet: C, D)")
 }
