@@ -62,6 +62,9 @@ func (b *Ballot) check(configured federation.Charter) error {
 	_, member := b.terms.Member(b.state.Self)
 	_, was := b.before.Member(b.state.Self)
 	switch {
+	case b.terms.Federation == b.before.Federation && b.terms.Epoch <= b.before.Epoch:
+		return fmt.Errorf("%w: they are for epoch %d, which is over or in force: in force here is charter %s of epoch %d", ErrBallot,
+			b.terms.Epoch, b.before.Digest().Short(), b.before.Epoch)
 	case b.terms.Previous != b.before.Digest() || b.terms.Epoch != b.before.Epoch+1 || b.terms.Federation != b.before.Federation:
 		return fmt.Errorf("%w: they follow charter %s of epoch %d in federation %s; in force here is %s of epoch %d in %s", ErrBallot,
 			b.terms.Previous.Short(), b.terms.Epoch-1, b.terms.Federation, b.before.Digest().Short(), b.before.Epoch, b.before.Federation)

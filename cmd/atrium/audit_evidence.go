@@ -28,6 +28,7 @@ type evidenceShown struct {
 type evidenceReport struct {
 	Anchored bool            `json:"anchored"` // to a charter digest that was given
 	Files    []evidenceShown `json:"files"`
+	Wrong    []string        `json:"wrong,omitempty"` // files that do not hold, each with why
 }
 
 func newEvidenceCommand() *cobra.Command {
@@ -65,8 +66,9 @@ func (f *evidenceFlags) run(o *output, files []string) error {
 	for _, file := range files {
 		found, err := checkEvidence(file, charter)
 		if err != nil {
-			wrong = fmt.Errorf("%s: %w", file, err)
-			break
+			wrong = errors.Join(wrong, err)
+			report.Wrong = append(report.Wrong, err.Error())
+			continue
 		}
 		report.Files = append(report.Files, evidenceShown{file, found})
 		if !f.json {
@@ -107,11 +109,15 @@ func (f *evidenceFlags) trusted() (federation.Charter, error) {
 func checkEvidence(file string, charter federation.Charter) (evidence.Finding, error) {
 	b, err := readAtMost(file, evidence.MaxFileBytes)
 	if err != nil {
-		return evidence.Finding{}, err
+		return evidence.Finding{}, err // it names the file
 	}
 	f, err := evidence.Decode(b)
 	if err != nil {
-		return evidence.Finding{}, err
+		return evidence.Finding{}, fmt.Errorf("%s: not a file of evidence as a custodian keeps it, or damaged", file)
 	}
-	return evidence.Check(f, charter)
+	found, err := evidence.Check(f, charter)
+	if err != nil {
+		return found, fmt.Errorf("%s: %w", file, err)
+	}
+	return found, nil
 }

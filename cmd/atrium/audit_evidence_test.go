@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"atrium/client/evidence"
@@ -49,7 +50,15 @@ func TestAuditEvidence(t *testing.T) {
 	out, said = ran(t, 1, append(anchored, file, bad)...)
 	contains(t, out, file+":")
 	contains(t, said, bad+": sends: message 1: ", "signature does not verify")
+	none := filepath.Join(folder, "none")
+	out, said = ran(t, 1, append(anchored, "--json", none, bad, file)...)
+	contains(t, said, "none: no such file", bad+": sends: message 1: ")
+	report = evidenceReport{}
+	if err := json.Unmarshal([]byte(out), &report); err != nil || len(report.Files) != 1 || len(report.Wrong) != 2 || strings.Count(report.Wrong[0], none) != 1 {
+		t.Errorf("%+v: %v", report, err)
+	}
 	_, said = ran(t, 1, append(anchored, junk)...)
+	contains(t, said, "not a file of evidence")
 	if bytes.Contains([]byte(said), []byte{0x1b}) {
 		t.Errorf("a terminal is told %q", said)
 	}

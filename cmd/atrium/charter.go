@@ -117,6 +117,9 @@ func (f proposeFlags) run(cmd *cobra.Command, c config) error {
 	if err != nil {
 		return err
 	}
+	if nothing, err := before.Next(federation.Change{}); err == nil && nothing.Digest() == terms.Digest() {
+		return usageError(errors.New("nothing changes: name what the next charter is to change"))
+	}
 	out := f.out
 	if out == "" {
 		out = termsFile(c, before.Epoch+1)

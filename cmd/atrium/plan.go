@@ -83,6 +83,7 @@ type planCheck struct {
 	Rounds     []planRound          `json:"rounds"`
 	Columns    []federation.Feature `json:"columns"`
 	Label      federation.Label     `json:"label"`
+	Date       string               `json:"date,omitempty"`    // column of the test records' dates, where months are evaluated
 	Shape      []int                `json:"shape,omitempty"`   // of a record, if it is an array
 	Classes    int                  `json:"classes,omitempty"` // 0: labels 0 and 1
 	External   bool                 `json:"external"`          // a program of the hospital's trains it
@@ -158,7 +159,10 @@ func checkPlan(p federation.Plan, hospitals int) (planCheck, error) {
 		External: p.Model.Kind == federation.External, Base: p.Model.Base,
 		ModelBytes: 4 * (p.ParameterCount() + models.StateCount(p)), Rule: p.Aggregation.Rule, Clip: p.Privacy.Clip, ClipLeast: p.Privacy.ClipLeast, Weight: p.Privacy.WeightWords(), Groups: p.Aggregation.Groups(),
 		LocalCount: p.TrainedCount() - p.SharedCount(), Hospitals: hospitals, Columns: p.Features, Label: p.Label, Shape: p.Model.Input.Shape, Classes: p.Model.Classes, MinRecords: p.Privacy.MinRecords,
-		Schedule: scheduleWords(p), Start: p.Start.Words()}
+		Schedule: scheduleWords(p), Start: p.Start.Words(), Date: p.Schedule.Months.Date}
+	if p.Start != (federation.Start{}) {
+		c.Start += "; what was answered before is asked again only when every hospital releases it"
+	}
 	for _, kind := range []federation.RoundKind{federation.Statistics, federation.Train, federation.Evaluate} {
 		format := p.Format(kind)
 		ring, err := opening.Ring(format.Count(), hospitals, format.Bits)
@@ -268,6 +272,9 @@ func (o *output) planCheck(c planCheck) {
 	for _, f := range c.Columns {
 		rows = append(rows, []string{f.Name, f.Unit, fmt.Sprintf("%v to %v", f.Min, f.Max), f.Missing, f.Note})
 	}
+	if c.Date != "" {
+		rows = append(rows, []string{c.Date, "", "a date", "", "of test records: the month that evaluates them"})
+	}
 	o.table(append(rows, []string{c.Label.Name, "", c.labels(), "", c.Label.Note}))
 }
 
@@ -288,6 +295,8 @@ type planDiff struct {
 	Continues bool              `json:"continues"` // a model of the one can be trained on with the other
 	Why       string            `json:"why_not,omitempty"`
 	Start     string            `json:"start"` // what the plan after begins with, in words
+
+	anew, older bool // it does not begin from the newest version
 }
 
 func newPlanDiffCommand() *cobra.Command {
@@ -325,7 +334,7 @@ The exit status is 0 whether or not they differ.`,
 }
 
 func diffPlans(a, b federation.Plan) (planDiff, error) {
-	d := planDiff{Before: a.Digest(), After: b.Digest(), Changes: []planChange{}, Continues: true, Start: b.Start.Words()}
+	d := planDiff{Before: a.Digest(), After: b.Digest(), Changes: []planChange{}, Continues: true, Start: b.Start.Words(), anew: b.Start.Anew, older: b.Start.Version > 0}
 	d.Approve = d.Before != d.After
 	before, err := planKeys(a)
 	if err != nil {
@@ -408,10 +417,15 @@ func (o *output) planDiff(d planDiff) {
 	o.table(rows)
 	o.line("\nevery hospital must approve plan %s: its policy names plans by digest", d.After)
 	o.line("it begins %s", d.Start)
-	if d.Continues {
+	switch {
+	case d.anew:
+	case d.Continues:
 		o.line("a model that was trained with the plan before can be trained on")
-	} else {
+	case d.older:
+		o.line("that version must not be of the plan before, whose model cannot be trained on: %s", d.Why)
+	default:
 		o.line("a model that was trained with the plan before cannot be trained on: %s", d.Why)
+		o.line("where that is the newest version, the plan must say start: {anew: true}")
 	}
 }
 

@@ -19,7 +19,7 @@ var releaseLine = regexp.MustCompile(`releases: \[\{plan: [0-9a-f]{64}, manifest
 func (s site) writes(line string, names ...string) {
 	s.t.Helper()
 	for _, name := range names {
-		replaceIn(s.t, filepath.Join(s.hospital(name), "policy.yaml"), "\nreleases: []\n", "\n"+line+"\n")
+		replaceIn(s.t, filepath.Join(s.hospital(name), "policy.yaml"), "\npeers:\n", "\n"+line+"\npeers:\n")
 	}
 }
 

@@ -94,10 +94,9 @@ min_records: 0 # fewest own records that are used; 0: the plan's number
 min_bits: 0 # coarsest precision of an update in bits; 0: any
 paused: false # true: nothing leaves
 capability: true # say, in powers of two, how long training takes, how fast the link is and how much memory there is
-# What was answered once and may be asked again, {plan: DIGEST, manifest: DIGEST} each, by
-# which plan and under which earlier manifest. Only people write it: whoever of the first sum
-# is missing from the second becomes known.
-releases: []
+# What was answered once and may be asked again is a line of its own, as coordinator status
+# and the log name it: releases: [{plan: DIGEST, manifest: DIGEST}]. Only people write it:
+# whoever of the first sum is missing from the second becomes known.
 # Hospitals whose keys people here compared, by fingerprint, the SHA-256 of the identity
 # key in hexadecimal, or by pseudonym (h-...), as a person there read it out. A sum needs
 # as many of them, this hospital included, as the charter's number; nobody else counts.
