@@ -15,10 +15,10 @@ import (
 	"atrium/storage"
 )
 
-// hostile submits a vector of the attacker's choice as a hospital that helps it.
-func (p *play) hostile(s *site, fields []uint32) {
-	l := p.l
-	t := l.t
+// hostile submits a vector of the attacker's choice as a hospital that helps it, and deals wrong
+// shares of its one-time key to some custodians.
+func (p *play) hostile(s *site, fields []uint32, wrong ...*site) {
+	l, t := p.l, p.l.t
 	t.Helper()
 	params, err := opening.Parameters(p.header.Ring)
 	must(t, err)
@@ -38,6 +38,13 @@ func (p *play) hostile(s *site, fields []uint32) {
 	must(t, err)
 	var sealed [][]byte
 	for i, id := range l.charter.Custodians {
+		if _, joined := p.joins[id]; !joined {
+			sealed, sub.Envelopes = append(sealed, nil), append(sub.Envelopes, federation.Digest{})
+			continue
+		}
+		if slices.ContainsFunc(wrong, func(w *site) bool { return w.id == id }) {
+			shares[i][0] = (shares[i][0] + 1) % shamir.P
+		}
 		e, err := envelope.Seal(decode[federation.Join](l, federation.Encode(p.joins[id])).Key,
 			envelope.AssociatedData{Manifest: sub.Manifest, UpdateRoot: sub.UpdateRoot(), From: s.id, To: id}, shamir.Marshal(shares[i]))
 		must(t, err)

@@ -1,7 +1,6 @@
 package client_test
 
 import (
-	"crypto/rand"
 	"slices"
 	"testing"
 
@@ -9,54 +8,7 @@ import (
 	"atrium/cmd/atrium/plans"
 	"atrium/coordinator/atriumpb"
 	"atrium/coordinator/federation"
-	"atrium/coordinator/opening"
-	"atrium/privacy/envelope"
-	"atrium/privacy/shamir"
-	"atrium/storage"
 )
-
-// dealer is hostile, but deals wrong shares of its one-time key to some custodians.
-func (p *play) dealer(s *site, fields []uint32, wrong ...*site) {
-	l, t := p.l, p.l.t
-	t.Helper()
-	params, err := opening.Parameters(p.header.Ring)
-	must(t, err)
-	key, err := params.NewKey(rand.Reader)
-	must(t, err)
-	group := l.charter.GroupOf(s.id)
-	sub := federation.Submission{V: 1, Manifest: p.manifest.Digest(), Hospital: s.id, Group: group}
-	var wires [][]byte
-	for _, seg := range params.Segments(opening.SegmentTarget) {
-		from, to := params.Fields(seg.First, seg.Last)
-		wire, err := params.EncryptBlocks(nil, seg.First, seg.Last, federation.PublicSeed(sub.Manifest, group), key, fields[from:to], rand.Reader)
-		must(t, err)
-		wires = append(wires, wire)
-		sub.Segments = append(sub.Segments, federation.Sum(wire))
-	}
-	shares, err := shamir.Share(key.Coefficients(), l.charter.Threshold, len(l.charter.Custodians), rand.Reader)
-	must(t, err)
-	var sealed [][]byte
-	for i, id := range l.charter.Custodians {
-		if _, joined := p.joins[id]; !joined {
-			sealed, sub.Envelopes = append(sealed, nil), append(sub.Envelopes, federation.Digest{})
-			continue
-		}
-		if slices.ContainsFunc(wrong, func(w *site) bool { return w != nil && w.id == id }) {
-			shares[i][0] = (shares[i][0] + 1) % shamir.P
-		}
-		e, err := envelope.Seal(decode[federation.Join](l, federation.Encode(p.joins[id])).Key,
-			envelope.AssociatedData{Manifest: sub.Manifest, UpdateRoot: sub.UpdateRoot(), From: s.id, To: id}, shamir.Marshal(shares[i]))
-		must(t, err)
-		sealed = append(sealed, e)
-		sub.Envelopes = append(sub.Envelopes, federation.Sum(e))
-	}
-	for i, wire := range wires {
-		name, err := storage.UpdateSegment(p.header.Digest(), string(s.id), sub.UpdateRoot(), i)
-		must(t, err)
-		must(t, storage.PutOnce(t.Context(), l.updates, name, wire))
-	}
-	p.subs[s.id] = message{kind: "submission", signed: federation.Encode(sign(l, s, sub)), parts: sealed}
-}
 
 // equivocates is another Send of a hostile custodian for the same candidate, with a wrong share sum.
 func (p *play) equivocates(s *site) message {
@@ -74,7 +26,7 @@ func (p *play) equivocates(s *site) message {
 // dealt is a round in which a hostile member deals some custodians wrong shares and everybody sends.
 func (p *play) dealt(h *site, wrong []*site, others []*site, custodians ...*site) federation.Candidate {
 	p.collect(others...)
-	p.dealer(h, p.stays(), wrong...)
+	p.hostile(h, p.stays(), wrong...)
 	list := p.of(append([]*site{h}, others...)...)
 	p.readied(list, custodians...)
 	p.sends(list, custodians...)

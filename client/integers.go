@@ -61,7 +61,7 @@ func (d *Daemon) keptIntegers(ctx context.Context, h federation.Header) (integer
 	if err != nil && !errors.Is(err, storage.ErrNotFound) {
 		return k, fatal{err}
 	}
-	word, called, wrong := d.calledWrong(h)
+	word, wrong := d.calledWrong(h)
 	if wrong != nil || err != nil { // an error of the file, or nothing is kept
 		k.note.Word = word
 		return k, wrong
@@ -70,7 +70,7 @@ func (d *Daemon) keptIntegers(ctx context.Context, h federation.Header) (integer
 	if err != nil {
 		return k, err
 	}
-	if called && note.Word != word {
+	if !word.IsZero() && note.Word != word {
 		k.note.Word = word
 		return k, d.letWrongGo(ctx, h, k)
 	}

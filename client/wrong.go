@@ -92,16 +92,16 @@ func (d *Daemon) noFailure(question string) error {
 }
 
 // calledWrong is the word of people here that what was encrypted for the question of a round was
-// wrong, if there is one, by its digest. It counts once: what was computed after it is noted with it.
-func (d *Daemon) calledWrong(h federation.Header) (word federation.Digest, called bool, err error) {
+// wrong, by its digest; zero where there is none. It counts once: what was computed after it is noted with it.
+func (d *Daemon) calledWrong(h federation.Header) (federation.Digest, error) {
 	w, err := readJSON[Wrong](filepath.Join(d.cfg.State, wrongFile))
 	if errors.Is(err, fs.ErrNotExist) || err == nil && w.Failed.Question != questionFolder(h.Questions) {
-		return federation.Digest{}, false, nil
+		return federation.Digest{}, nil
 	}
 	if err != nil {
-		return federation.Digest{}, false, err
+		return federation.Digest{}, err
 	}
-	return federation.Sum(federation.Encode(w)), true, nil
+	return federation.Sum(federation.Encode(w)), nil
 }
 
 // letWrongGo lets go of integers that people here called wrong.

@@ -1,10 +1,8 @@
 package main
 
 import (
-	"bufio"
 	"errors"
 	"fmt"
-	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -78,12 +76,8 @@ func approve(cmd *cobra.Command, c config, file, out string, yes bool) (err erro
 	defer func() { err = errors.Join(err, ballot.Close()) }()
 	o := newOutput(cmd)
 	o.lines(ballot.Words())
-	if !yes {
-		o.line("Type yes to approve:")
-		answer, _ := bufio.NewReader(cmd.InOrStdin()).ReadString('\n') // no answer is a no
-		if strings.TrimSpace(answer) != "yes" {
-			return errors.New("not approved: nothing was signed")
-		}
+	if !yes && !o.asked(cmd, "Type yes to approve:") {
+		return errors.New("not approved: nothing was signed")
 	}
 	consent, err := ballot.Approve()
 	if err != nil {

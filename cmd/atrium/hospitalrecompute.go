@@ -1,11 +1,9 @@
 package main
 
 import (
-	"bufio"
 	"errors"
 	"fmt"
 	"os/user"
-	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -54,12 +52,8 @@ func recompute(cmd *cobra.Command, c config, yes bool) error {
 	}
 	o := newOutput(cmd)
 	o.lines(failed.Words())
-	if !yes {
-		o.line("Type yes to compute anew:")
-		answer, _ := bufio.NewReader(cmd.InOrStdin()).ReadString('\n') // no answer is a no
-		if strings.TrimSpace(answer) != "yes" {
-			return errors.New("not said: nothing was written")
-		}
+	if !yes && !o.asked(cmd, "Type yes to compute anew:") {
+		return errors.New("not said: nothing was written")
 	}
 	who, err := user.Current()
 	if err != nil {

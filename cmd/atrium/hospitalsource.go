@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bufio"
 	"errors"
 	"fmt"
 	"os"
@@ -121,12 +120,8 @@ func allowSource(cmd *cobra.Command, source *client.Source, name string, yes boo
 		}
 		o.lines(words)
 	}
-	if !yes {
-		o.line("Type yes to allow it:")
-		answer, _ := bufio.NewReader(cmd.InOrStdin()).ReadString('\n') // no answer is a no
-		if strings.TrimSpace(answer) != "yes" {
-			return errors.New("not allowed: nothing was written")
-		}
+	if !yes && !o.asked(cmd, "Type yes to allow it:") {
+		return errors.New("not allowed: nothing was written")
 	}
 	who, err := user.Current()
 	if err != nil {

@@ -14,6 +14,7 @@ package main
 //   - No secret, no record, and no hospital's name beyond what the charter shows.
 
 import (
+	"bufio"
 	"context"
 	"encoding/json"
 	"errors"
@@ -137,6 +138,13 @@ func (o *output) lines(list []string) {
 	for _, l := range list {
 		o.line("%s", l)
 	}
+}
+
+// asked prints a question and reports whether the answer is yes; no answer is a no.
+func (o *output) asked(cmd *cobra.Command, question string) bool {
+	o.line("%s", question)
+	answer, _ := bufio.NewReader(cmd.InOrStdin()).ReadString('\n')
+	return strings.TrimSpace(answer) == "yes"
 }
 
 // warnings prints what people should know about a result.

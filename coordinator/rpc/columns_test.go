@@ -13,7 +13,6 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 
-	"atrium/client"
 	"atrium/coordinator"
 	"atrium/coordinator/atriumpb"
 	"atrium/coordinator/federation"
@@ -29,18 +28,7 @@ func (w *world) hospitalWithout(name, column string) func() {
 	for _, file := range []string{cfg.Train, cfg.Test} {
 		w.must(emptyColumn(file, column))
 	}
-	d, err := client.Open(cfg)
-	w.must(err)
-	ctx, cancel := context.WithCancel(context.Background())
-	done := make(chan error, 1)
-	go func() { done <- d.Run(ctx) }()
-	return func() {
-		cancel()
-		if err := <-done; err != nil {
-			w.t.Errorf("hospital %s: %v", name, err)
-		}
-		w.must(d.Close())
-	}
+	return w.run(cfg)
 }
 
 func emptyColumn(file, column string) error {

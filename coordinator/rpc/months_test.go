@@ -1,14 +1,12 @@
 package rpc_test
 
 import (
-	"context"
 	"encoding/csv"
 	"os"
 	"slices"
 	"strings"
 	"testing"
 
-	"atrium/client"
 	"atrium/client/audit"
 	"atrium/coordinator"
 	"atrium/coordinator/federation"
@@ -48,18 +46,7 @@ func (w *world) monthly(name string, months map[federation.Month]int) func() {
 	w.t.Helper()
 	cfg := w.config(name)
 	w.must(dated(cfg.Test, months))
-	d, err := client.Open(cfg)
-	w.must(err)
-	ctx, cancel := context.WithCancel(context.Background())
-	done := make(chan error, 1)
-	go func() { done <- d.Run(ctx) }()
-	return func() {
-		cancel()
-		if err := <-done; err != nil {
-			w.t.Errorf("hospital %s: %v", name, err)
-		}
-		w.must(d.Close())
-	}
+	return w.run(cfg)
 }
 
 // TestMonths: after its training a plan's last version is evaluated by month, each on the
